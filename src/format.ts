@@ -1,0 +1,27 @@
+/** Numbers as people read them: bytes, durations, rates and accuracies, each with its unit. */
+
+const group = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+
+/** 230236181 → "230.2 MB" (decimal units). */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power] ?? ''}`;
+}
+
+/** 75.3 → "1 min 15 s"; below a minute one decimal. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** 60000 → "60,000". */
+export function formatCount(count: number): string {
+  return group.format(count);
+}
+
+/** 0.8913 → "0.891": a loss or an accuracy. */
+export function formatMetric(value: number): string {
+  return value.toFixed(3);
+}

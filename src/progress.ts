@@ -1,0 +1,17 @@
+/** What long work reports while it goes on; rooms report it, only the terminal draws it. */
+
+export interface Progress {
+  /** What is being done, as a person would say it: "TensorFlow 2.18.1". */
+  label: string;
+  /** Done so far and in all, in bytes. */
+  done: number;
+  total: number;
+}
+
+export interface Listener {
+  progress: (progress: Progress) => void;
+  /** One line of news: which source is tried next, what is being waited for. */
+  notice: (line: string) => void;
+}
+
+export const silent: Listener = { progress: () => undefined, notice: () => undefined };
