@@ -1,0 +1,72 @@
+/** Fetches the data set into the cache from the first source that has it. */
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import * as path from 'node:path';
+import { BnTrainError, cannot, messageOf } from '../errors.js';
+import { describeFileError, writeFileAtomic } from '../files.js';
+import type { Listener } from '../progress.js';
+import { fetchDebian } from './debian.js';
+import { discard, download, type DownloadOptions } from './download.js';
+import type { DataFile, Manifest, Source } from './manifest.js';
+import { readVerified, unpack } from './verify.js';
+
+export type Patience = Pick<DownloadOptions, 'tries' | 'backoff' | 'stall'>;
+
+/** Puts every file that `folder` lacks into it, verified first. Throws one BnTrainError that lists what each source said. */
+export async function fetchInto(folder: string, manifest: Manifest, listener: Listener, patience: Patience): Promise<void> {
+  const failures: string[] = [];
+  for (const source of manifest.sources) {
+    try {
+      listener.notice(`Fashion-MNIST: fetching from ${nameOf(source)}`);
+      await mkdir(folder, { recursive: true });
+      if (source.kind === 'http') await fetchHttp(source.url, folder, manifest.files, listener, patience);
+      else await fetchPackage(source, folder, manifest.files);
+      return;
+    } catch (error) {
+      failures.push(`${nameOf(source)}: ${error instanceof BnTrainError ? error.message : describeFileError(error)}`);
+      listener.notice(`Fashion-MNIST: not from ${nameOf(source)} (${messageOf(error)})`);
+    }
+  }
+  throw cannot('get Fashion-MNIST', {
+    expected: 'one source to work',
+    got: failures.join('; ') || 'no source',
+    hint: "fetch the four files yourself and name their folder: --data-dir DIR (on Debian and Ubuntu: apt-get install dataset-fashion-mnist)",
+  });
+}
+
+function nameOf(source: Source): string {
+  return source.kind === 'http' ? source.url : `the Debian package ${source.package}`;
+}
+
+async function fetchHttp(base: string, folder: string, files: DataFile[], listener: Listener, patience: Patience): Promise<void> {
+  for (const file of files) {
+    if (await isWhole(folder, file)) continue;
+    const url = `${base}${file.name}.gz`;
+    // Named after the source as well: half of one mirror's file does not continue another's.
+    const part = path.join(folder, `${file.name}.${Buffer.from(base).toString('base64url').slice(-12)}.gz.part`);
+    const onProgress = (done: number, total: number) => listener.progress({ label: `${file.name}.gz`, done, total });
+    await download(url, part, { ...patience, onProgress, limit: file.size + 65_536 });
+    const bytes = await unpack(await readFile(part), file, url).finally(() => discard(part));
+    await writeFileAtomic(path.join(folder, file.name), bytes);
+  }
+}
+
+async function fetchPackage(source: Extract<Source, { kind: 'debian' }>, folder: string, files: DataFile[]): Promise<void> {
+  const work = await mkdtemp(path.join(folder, 'debian-'));
+  try {
+    const unpacked = await fetchDebian(source, work);
+    for (const file of files) {
+      const bytes = await readVerified(unpacked, file);
+      if (!bytes) throw cannot(`use ${nameOf(source)}`, { expected: `${file.name}.gz in it`, got: 'none' });
+      await writeFileAtomic(path.join(folder, file.name), bytes);
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+async function isWhole(folder: string, file: DataFile): Promise<boolean> {
+  return readVerified(folder, file).then(
+    (bytes) => bytes !== undefined,
+    () => false,
+  );
+}

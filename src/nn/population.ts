@@ -1,0 +1,121 @@
+/** Population statistics: every BN layer's mean and variance over the whole training set, for weights that stand still. */
+import * as tf from '@tensorflow/tfjs';
+import { batchNorm } from './batchNorm.js';
+
+/** A layer's statistics: one value per channel each. */
+export interface LayerStatistics {
+  layer: tf.layers.Layer;
+  mean: Float32Array;
+  variance: Float32Array;
+}
+
+/** Whether a layer is batch normalization, this project's or the built-in one. */
+export function isBatchNorm(layer: tf.layers.Layer): boolean {
+  return layer.getClassName() === 'BatchNorm' || layer.getClassName() === 'BatchNormalization';
+}
+
+/** A layer's weight by its short name ("gamma", "moving_mean"), or undefined where it has none. */
+export function weightOf(layer: tf.layers.Layer, name: string): tf.layers.Layer['weights'][number] | undefined {
+  return layer.weights.find((weight) => weight.originalName.split('/').at(-1) === name);
+}
+
+/**
+ * PreciseBN (Wu & Johnson 2021, arXiv 2105.07576, section 3): in one pass over `batches`, each BN layer normalizes by the
+ * batch; its mean is the batches' mean, and its variance that of all values seen. Batches count by their size; sums are
+ * kept in float64. The model's weights, moving statistics included, are left alone. Takes tensors over from `batches`.
+ */
+export async function populationStatistics(
+  model: tf.Sequential,
+  batches: AsyncIterable<tf.Tensor>,
+): Promise<LayerStatistics[]> {
+  const sums = new Map<tf.layers.Layer, Moments>();
+  for await (const batch of batches) {
+    const size = batch.shape[0] ?? 0;
+    for (const { layer, mean, variance } of batchMoments(model, batch)) {
+      const moments = sums.get(layer) ?? new Moments(mean.length);
+      moments.add(mean, variance, size);
+      sums.set(layer, moments);
+    }
+    batch.dispose();
+  }
+  return [...sums].map(([layer, moments]) => ({ layer, ...moments.result() }));
+}
+
+function batchMoments(model: tf.Sequential, batch: tf.Tensor): LayerStatistics[] {
+  const found: LayerStatistics[] = [];
+  tf.tidy(() => {
+    let x = batch;
+    for (const layer of model.layers) {
+      if (!isBatchNorm(layer)) {
+        x = layer.apply(x) as tf.Tensor;
+        continue;
+      }
+      const { y, mean, variance } = normalizeByBatch(layer, x);
+      found.push({ layer, mean: mean.dataSync<'float32'>(), variance: variance.dataSync<'float32'>() });
+      x = y;
+    }
+  });
+  return found;
+}
+
+function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
+  const zeros = tf.zeros([x.shape.at(-1) ?? 0]);
+  const gamma = weightOf(layer, 'gamma')?.read() ?? tf.onesLike(zeros);
+  const beta = weightOf(layer, 'beta')?.read() ?? zeros;
+  const { epsilon } = layer.getConfig() as { epsilon: number };
+  // With momentum 0 the "moving" statistics that come back are the batch's own.
+  const result = batchNorm(x, gamma, beta, zeros, zeros, { training: true, epsilon, momentum: 0 });
+  return { y: result.y, mean: result.movingMean, variance: result.movingVariance };
+}
+
+/** Count-weighted means of x and x² per channel, as mean and variance, merged without cancellation (Chan et al. 1983). */
+class Moments {
+  private count = 0;
+  private readonly mean: Float64Array;
+  private readonly squares: Float64Array;
+
+  constructor(channels: number) {
+    this.mean = new Float64Array(channels);
+    this.squares = new Float64Array(channels);
+  }
+
+  add(mean: Float32Array, variance: Float32Array, count: number): void {
+    const total = this.count + count;
+    for (const [c, batchMean] of mean.entries()) {
+      const difference = batchMean - (this.mean[c] ?? 0);
+      this.mean[c] = (this.mean[c] ?? 0) + (difference * count) / total;
+      this.squares[c] =
+        (this.squares[c] ?? 0) + (variance[c] ?? 0) * count + (difference * difference * this.count * count) / total;
+    }
+    this.count = total;
+  }
+
+  result(): { mean: Float32Array; variance: Float32Array } {
+    return { mean: Float32Array.from(this.mean), variance: Float32Array.from(this.squares, (sum) => sum / this.count) };
+  }
+}
+
+/** Runs `action` with the layers' moving statistics replaced by `statistics`, and puts the moving ones back after it. */
+export async function withStatistics<T>(statistics: LayerStatistics[], action: () => Promise<T>): Promise<T> {
+  const swapped = statistics.flatMap(({ layer, mean, variance }) => [
+    swap(weightOf(layer, 'moving_mean'), mean),
+    swap(weightOf(layer, 'moving_variance'), variance),
+  ]);
+  try {
+    return await action();
+  } finally {
+    for (const restore of swapped) restore();
+  }
+}
+
+function swap(weight: tf.layers.Layer['weights'][number] | undefined, values: Float32Array): () => void {
+  if (weight === undefined) return () => undefined;
+  const old = weight.read().clone();
+  const replacement = tf.tensor1d(values);
+  weight.write(replacement);
+  replacement.dispose();
+  return () => {
+    weight.write(old);
+    old.dispose();
+  };
+}

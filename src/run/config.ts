@@ -1,0 +1,98 @@
+/** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
+import { readFile } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { cannot, messageOf } from '../errors.js';
+import { codeOf } from '../files.js';
+import type { Norm } from '../nn/lenet.js';
+
+/** The options that decide what a run computes. */
+export interface RunOptions {
+  norm: Norm;
+  learningRate: number;
+  epochs: number;
+  batchSize: number;
+  seed: number;
+  momentum: number;
+  epsilon: number;
+}
+
+export interface RunConfig extends RunOptions {
+  backend: string;
+  device: string;
+  mode: 'eager' | 'graph';
+  versions: Record<string, string>;
+  machine: { platform: string; cpu: string; cores: number; memory: number };
+  /** ISO 8601, UTC. */
+  started: string;
+}
+
+/** The machine this runs on; memory in bytes. */
+export function describeMachine(): RunConfig['machine'] {
+  const cpus = os.cpus();
+  return {
+    platform: `${os.platform()}-${os.arch()}`,
+    cpu: cpus[0]?.model.trim() ?? 'unknown',
+    cores: os.availableParallelism(),
+    memory: os.totalmem(),
+  };
+}
+
+type Check = [expected: string, holds: (value: unknown) => boolean];
+const whole = (least: number): Check => [
+  `a whole number from ${least}`,
+  (value) => Number.isSafeInteger(value) && (value as number) >= least,
+];
+const numberThat = (expected: string, holds: (value: number) => boolean): Check => [
+  expected,
+  (value) => typeof value === 'number' && Number.isFinite(value) && holds(value),
+];
+const text: Check = ['text', (value) => typeof value === 'string'];
+
+/** What a value of config.json must be; the ranges are those of the command's flags. */
+const CHECKS: Record<string, Check> = {
+  norm: ['scratch, builtin or none', (value) => ['scratch', 'builtin', 'none'].includes(value as string)],
+  learningRate: numberThat('a number above 0', (value) => value > 0),
+  epochs: whole(1),
+  batchSize: whole(1),
+  seed: whole(0),
+  momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
+  epsilon: numberThat('a number above 0', (value) => value > 0),
+  backend: text,
+  device: text,
+  mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],
+  started: text,
+};
+
+/** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */
+export async function readConfig(folder: string): Promise<RunConfig> {
+  const file = path.join(folder, 'config.json');
+  const content = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw cannot(`read the run ${folder}`, {
+      expected: 'a run folder with a config.json',
+      got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
+      hint: 'name a folder below ./runs, or train one: bn-train scratch',
+      cause: error,
+    });
+  });
+  return parseConfig(content, file);
+}
+
+/** The checked content of a config.json; `file` names it in messages. */
+export function parseConfig(content: string, file: string): RunConfig {
+  const config = parseObject(content, file);
+  for (const [name, [expected, holds]] of Object.entries(CHECKS))
+    if (!holds(config[name]))
+      throw cannot(`read ${file}`, { expected: `${name} to be ${expected}`, got: JSON.stringify(config[name]) ?? 'nothing' });
+  return config as unknown as RunConfig;
+}
+
+function parseObject(content: string, file: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(content);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    throw cannot(`read ${file}`, { expected: 'JSON', got: messageOf(error), cause: error });
+  }
+  throw cannot(`read ${file}`, { expected: 'a JSON object', got: content.slice(0, 40) });
+}

@@ -1,0 +1,47 @@
+/** What a training run tells its listeners, in the order it happens; plain data, ready for JSON. */
+
+/** Figures of one epoch. Loss is softmax cross-entropy in nats, averaged over the epoch's examples; accuracies in [0, 1]. */
+export interface EpochResult {
+  epoch: number;
+  loss: number;
+  trainAccuracy: number;
+  /** Under the moving statistics. */
+  testAccuracy: number;
+  examplesPerSecond: number;
+  /** Time spent in training batches; evaluation is left out. */
+  seconds: number;
+}
+
+export interface FinalResult {
+  loss: number;
+  trainAccuracy: number;
+  testAccuracy: number;
+  /** Under population statistics; the same as `testAccuracy` for a model without batch normalization. */
+  testAccuracyPopulation: number;
+  /** All training examples of the run over all time spent in training batches. */
+  examplesPerSecond: number;
+}
+
+/** Where a run stands: the epoch under way (from 1), its batches done, and their sums. Enough to go on from there. */
+export interface Position {
+  epoch: number;
+  batch: number;
+  /** Sum of the per-example losses, in nats. */
+  loss: number;
+  correct: number;
+  examples: number;
+  seconds: number;
+}
+
+export type TrainEvent =
+  | { type: 'start'; epochs: number; batches: number; examples: number; position: Position }
+  | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }
+  | { type: 'evaluate'; of: 'test' | 'population' }
+  | ({ type: 'epoch' } & EpochResult)
+  | { type: 'interrupted'; position: Position }
+  | ({ type: 'end' } & FinalResult);
+
+/** The position before the first batch of an epoch. */
+export function startOf(epoch: number): Position {
+  return { epoch, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
+}
