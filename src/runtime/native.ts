@@ -1,0 +1,40 @@
+/** The one file that loads the addon: TensorFlow.js's stock native package, on the runtime that was set up. */
+import { createRequire } from 'node:module';
+import * as path from 'node:path';
+
+const PACKAGE = '@tensorflow/tfjs-node-gpu';
+const require = createRequire(import.meta.url);
+
+/** The stock package's folder; its C++ sources are in `binding`. */
+export function stockPackage(): { folder: string; version: string } {
+  const file = require.resolve(`${PACKAGE}/package.json`);
+  return { folder: path.dirname(file), version: (require(file) as { version: string }).version };
+}
+
+/** Loads `addon` as tfjs's native backend, which becomes the one in use. Returns TensorFlow's version. */
+export function loadNative(addon: string): string {
+  // TensorFlow's own information and warnings speak to its developers; a user's setting still wins.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  restoreUtil();
+  pointAt(addon);
+  require(PACKAGE);
+  return (require(addon) as { TF_Version: string }).TF_Version;
+}
+
+/** Node 23 removed two functions that the package still calls. */
+function restoreUtil(): void {
+  const util = require('node:util') as Record<string, unknown>;
+  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
+  util['isArray'] ??= Array.isArray;
+}
+
+/** The package asks node-pre-gyp where its addon is; this answers with the one in the cache. */
+function pointAt(addon: string): void {
+  const { folder } = stockPackage();
+  const finder = createRequire(path.join(folder, 'package.json'))('@mapbox/node-pre-gyp/lib/pre-binding.js') as {
+    find: (packageFile: string, ...rest: unknown[]) => string;
+  };
+  const find = finder.find;
+  finder.find = (packageFile, ...rest) =>
+    path.dirname(path.resolve(packageFile)) === folder ? addon : find(packageFile, ...rest);
+}

@@ -1,0 +1,45 @@
+/** The WASM backend, with the one kernel that training a convolution needs and it lacks. */
+import { createRequire } from 'node:module';
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../errors.js';
+
+const require = createRequire(import.meta.url);
+
+/** Makes tfjs's WASM backend the one in use; its files come with the npm package. */
+export async function openWasm(): Promise<void> {
+  const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths: (folder: string) => void };
+  wasm.setWasmPaths(path.join(path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + path.sep);
+  if (!tf.getKernel('Conv2DBackpropFilter', 'wasm'))
+    tf.registerKernel({ kernelName: 'Conv2DBackpropFilter', backendName: 'wasm', kernelFunc: filterGradient });
+  await tf.setBackend('wasm');
+}
+
+interface FilterGradientAttributes {
+  strides: number | [number, number];
+  pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+  filterShape: [number, number, number, number];
+}
+
+/**
+ * The gradient with respect to a filter is itself a convolution: of the image, batch and channels swapped, with the
+ * gradient of the output as the filter, spread apart by the strides. x is [n, h, w, in], dy [n, oh, ow, out], the
+ * result [fh, fw, in, out].
+ */
+function filterGradient({ inputs, attrs }: { inputs: tf.NamedTensorInfoMap; attrs?: object | undefined }): tf.TensorInfo {
+  const { x, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
+  const { strides, pad, dimRoundingMode, filterShape } = attrs as FilterGradientAttributes;
+  const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
+  if (info.padInfo.type !== 'VALID' && info.padInfo.type !== 'SAME')
+    throw cannot('train this convolution on the WASM backend', { expected: 'padding valid or same', got: String(pad), hint: 'bn-train setup' });
+  return tf.tidy(() => {
+    const { top, bottom, left, right } = info.padInfo;
+    const image = x.pad([[0, 0], [top, bottom], [left, right], [0, 0]]).transpose<tf.Tensor4D>([3, 1, 2, 0]);
+    const filter = dy.transpose<tf.Tensor4D>([1, 2, 0, 3]);
+    const dilations: [number, number] = [info.strideHeight, info.strideWidth];
+    // [in, fh, fw, out]; rows and columns of the image that no filter position reached give surplus ones at the end.
+    const gradient = tf.conv2d(image, filter, 1, 'valid', 'NHWC', dilations);
+    return gradient.slice([0, 0, 0, 0], [-1, filterShape[0], filterShape[1], -1]).transpose([1, 2, 0, 3]);
+  });
+}
