@@ -55,7 +55,8 @@ async function openWasmBackend(reason: string): Promise<BackendInfo> {
   return { name: 'wasm', device: 'cpu', reason, fix: 'bn-train setup' };
 }
 
-function assertDevice(device: string): void {
+/** Throws a BnTrainError for a device that is unknown or not to be had. */
+export function assertDevice(device: string): void {
   if (/^cuda(:\d+)?$/.test(device))
     throw cannot(`use the device ${device}`, {
       expected: 'cpu, the only device of this version',

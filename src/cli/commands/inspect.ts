@@ -1,0 +1,36 @@
+/** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
+import { Command, InvalidArgumentError } from 'commander';
+import { wholeNumber } from '../options.js';
+
+interface InspectFlags {
+  layer: number | 'all';
+  moving?: boolean;
+  json?: boolean;
+}
+
+export function inspectCommand(): Command {
+  return new Command('inspect-gamma')
+    .description("print a run's learned gamma and beta")
+    .argument('[run]', 'run folder (default: the newest in ./runs)')
+    .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layerNumber, 1)
+    .option('--moving', 'print the moving mean and variance too')
+    .option('--json', 'print JSON')
+    .action(async (run: string | undefined, flags: InspectFlags) => {
+      const [{ newestRun }, { readParameters }, { gammaLines }] = await Promise.all([
+        import('../../run/folder.js'),
+        import('../../run/parameters.js'),
+        import('../../report/gamma.js'),
+      ]);
+      const layers = await readParameters(run ?? (await newestRun()), flags.layer, flags.moving ?? false);
+      console.log(flags.json ? JSON.stringify(layers) : gammaLines(layers).join('\n'));
+    });
+}
+
+function layerNumber(text: string): number | 'all' {
+  if (text === 'all') return 'all';
+  try {
+    return wholeNumber(1)(text);
+  } catch {
+    throw new InvalidArgumentError(`Expected a whole number from 1, or all, got ${text}.`);
+  }
+}

@@ -1,0 +1,32 @@
+/** The evaluation of a saved run, from its flags to its lines. */
+import { loadFashionMnist } from '../data/fashionMnist.js';
+import { formatMetric } from '../format.js';
+import { Terminal } from '../report/terminal.js';
+import { readConfig } from '../run/config.js';
+import { newestRun } from '../run/folder.js';
+import { loadModel } from '../run/model.js';
+import { accuracy, populationAccuracy } from '../train/evaluate.js';
+import { DeviceDataset } from '../train/step.js';
+import type { EvaluateFlags } from './commands/evaluate.js';
+import { interruptSignal, openReady } from './session.js';
+
+/** Prints the test accuracy under the moving average and under population statistics. */
+export async function runEvaluation(run: string | undefined, flags: EvaluateFlags): Promise<void> {
+  const folder = run ?? (await newestRun());
+  const { norm, batchSize } = await readConfig(folder);
+  const terminal = new Terminal({ quiet: flags.quiet ?? false });
+  const signal = interruptSignal();
+  await openReady(flags, terminal, signal);
+  const model = await loadModel(folder);
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const [train, test] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
+  const testAccuracy = await accuracy(model, test, signal);
+  const testAccuracyPopulation = await populationAccuracy(model, { train, test, batchSize, signal });
+  if (flags.json) console.log(JSON.stringify({ run: folder, norm, testAccuracy, testAccuracyPopulation }));
+  else
+    console.log(
+      norm === 'none'
+        ? `test acc ${formatMetric(testAccuracy)}`
+        : `test acc ${formatMetric(testAccuracy)} with the moving average\ntest acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
+    );
+}

@@ -1,0 +1,42 @@
+/** Flags that several commands share, and what their values must be. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** A whole number from `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${least}, got ${text}.`);
+  };
+}
+
+/** A number in decimal or scientific notation for which `holds`. */
+export function numberThat(expected: string, holds: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value) && holds(value)) return value;
+    throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
+  };
+}
+
+/** Where to compute. */
+export interface PlaceOptions {
+  backend: 'auto' | 'native' | 'wasm' | 'js';
+  device: string;
+  runtimeDir?: string;
+  dataDir?: string;
+  quiet?: boolean;
+}
+
+export function addPlaceOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'))
+    .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
+    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz')
+    .addOption(runtimeDirOption())
+    .option('--quiet', 'print results and errors only');
+}
+
+export function runtimeDirOption(): Option {
+  return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel");
+}

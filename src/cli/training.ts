@@ -1,0 +1,108 @@
+/** One training run from its flags: opens what it needs, connects the loop to its listeners, prints the result. */
+import { randomInt } from 'node:crypto';
+import * as os from 'node:os';
+import { loadFashionMnist } from '../data/fashionMnist.js';
+import { cannot, EXIT } from '../errors.js';
+import { lenet, type Norm } from '../nn/lenet.js';
+import { svgChart, textChart } from '../report/chart.js';
+import { finalLines } from '../report/lines.js';
+import { Terminal } from '../report/terminal.js';
+import { readCheckpoint, restoreWeights } from '../run/checkpoint.js';
+import { describeMachine, readConfig, type RunConfig, type RunOptions } from '../run/config.js';
+import { createRunFolder } from '../run/folder.js';
+import { Recorder } from '../run/recorder.js';
+import type { BackendInfo } from '../runtime/backend.js';
+import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
+import { train } from '../train/loop.js';
+import type { TrainFlags } from './commands/train.js';
+import { interruptSignal, openReady } from './session.js';
+import { packageVersion } from './version.js';
+
+/** Trains, keeps the run, and prints its result on stdout. `given` tells whether a flag stood on the command line. */
+export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: string) => boolean): Promise<void> {
+  const terminal = new Terminal({ quiet: flags.quiet ?? false });
+  const signal = interruptSignal();
+  const resumed = flags.resume === undefined ? undefined : await readRun(flags.resume, norm, flags, given);
+  const options = resumed ? resumed.options : optionsFrom(norm, flags);
+  assertBatch(options);
+  const folder = flags.resume ?? (await createRunFolder(norm, flags.runDir));
+  const backend = await openReady(flags, terminal, signal);
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  terminal.notice(`${norm}: seed ${options.seed}, ${describe(backend)}; run folder ${folder}`);
+
+  const model = lenet(options);
+  if (resumed) restoreWeights(model, resumed.weights);
+  const { position, history } = resumed ?? { position: startOf(1), history: [] as EpochResult[] };
+  const recorder = await Recorder.open(folder, configOf(options, backend), model, history);
+  const epochs = [...history];
+  let final: FinalResult | undefined;
+  for await (const event of train({ ...options, model, data, signal, from: { position, history } })) {
+    terminal.train(event);
+    await recorder.record(event);
+    if (event.type === 'epoch') epochs.push(withoutType(event));
+    if (event.type === 'end') final = withoutType(event);
+  }
+  if (epochs.length > 0) await recorder.add('chart.svg', svgChart(epochs, `${norm}, lr ${options.learningRate}, seed ${options.seed}`));
+  if (!final) {
+    terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
+    process.exitCode = EXIT.interrupted;
+    return;
+  }
+  terminal.notice(`\n${textChart(epochs)}\n`);
+  terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
+  const { name, device } = backend;
+  if (flags.json) console.log(JSON.stringify({ norm, backend: name, device, mode: 'eager', seed: options.seed, epochs, final, runDirectory: folder }));
+  else console.log(finalLines(final, { device, normalized: norm !== 'none' }).join('\n'));
+}
+
+function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
+  return rest;
+}
+
+function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
+  const { lr: learningRate, epochs, batchSize, momentum, epsilon, seed = randomInt(2 ** 31 - 1) } = flags;
+  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon };
+}
+
+/** The last batch counts too: 60,000 examples in batches of 59,999 leave one alone. */
+function assertBatch({ norm, batchSize }: RunOptions): void {
+  const examples = 60_000;
+  const last = examples % batchSize || batchSize;
+  if (norm !== 'none' && Math.min(last, batchSize) < 2)
+    throw cannot('train with batch normalization', {
+      expected: 'at least 2 examples in every batch, as one has no variance',
+      got: batchSize < 2 ? 'a batch size of 1' : `a last batch of 1 (${examples} examples in batches of ${batchSize})`,
+      hint: 'use another --batch-size, or train without: bn-train none',
+      exitCode: EXIT.usage,
+    });
+}
+
+/** Flags that decide what a run computes, and the options they set. */
+const DECIDING = { lr: 'learningRate', batchSize: 'batchSize', seed: 'seed', momentum: 'momentum', epsilon: 'epsilon' } as const;
+
+async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (name: string) => boolean) {
+  const config = await readConfig(folder);
+  const contradict = (flag: string, own: unknown, got: unknown) =>
+    cannot(`resume ${folder}`, { expected: `the run's own ${flag} ${String(own)}`, got: String(got), hint: 'leave it out', exitCode: EXIT.usage });
+  if (config.norm !== norm) throw contradict('command', config.norm, norm);
+  if (flags.runDir !== undefined) throw contradict('folder', folder, `--run-dir ${flags.runDir}`);
+  for (const [flag, option] of Object.entries(DECIDING)) {
+    const value = flags[flag as keyof typeof DECIDING];
+    if (given(flag) && value !== config[option]) throw contradict(option, config[option], value);
+  }
+  const checkpoint = await readCheckpoint(folder);
+  const epochs = given('epochs') ? flags.epochs : config.epochs;
+  if (epochs < checkpoint.history.length) throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
+  const { learningRate, batchSize, seed, momentum, epsilon } = config;
+  return { ...checkpoint, options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon } };
+}
+
+function configOf(options: RunOptions, backend: BackendInfo): RunConfig {
+  const versions = { 'bn-train': packageVersion(), node: process.versions.node, ...(backend.tensorflow && { tensorflow: backend.tensorflow }) };
+  const { name, device } = backend;
+  return { ...options, backend: name, device, mode: 'eager', versions, machine: describeMachine(), started: new Date().toISOString() };
+}
+
+function describe({ name, device, tensorflow }: BackendInfo): string {
+  return `${name} backend on ${device}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}, ${os.availableParallelism()} cores`;
+}

@@ -1,0 +1,80 @@
+/** Loss and accuracies by epoch, as a chart of characters for the terminal and as an SVG for the run folder. */
+import { formatMetric } from '../format.js';
+import type { EpochResult } from '../train/events.js';
+
+interface Series {
+  name: string;
+  mark: string;
+  color: string;
+  value: (epoch: EpochResult) => number;
+}
+
+const SERIES: Series[] = [
+  { name: 'loss', mark: '•', color: '#d62728', value: ({ loss }) => loss },
+  { name: 'train acc', mark: '+', color: '#1f77b4', value: ({ trainAccuracy }) => trainAccuracy },
+  { name: 'test acc', mark: 'o', color: '#2ca02c', value: ({ testAccuracy }) => testAccuracy },
+];
+
+/** The end of the value axis: all values fit, and accuracies always have their whole range. */
+function axisEnd(history: EpochResult[]): number {
+  const largest = Math.max(1, ...history.map(({ loss }) => loss));
+  return Math.ceil(largest * 5) / 5;
+}
+
+/** A chart `rows` lines high, one column of marks an epoch, told apart without color. */
+export function textChart(history: EpochResult[], rows = 11): string {
+  const end = axisEnd(history);
+  const step = Math.max(2, Math.min(6, Math.floor(66 / history.length)));
+  const grid = Array.from({ length: rows }, () => Array<string>(history.length * step).fill(' '));
+  for (const { mark, value } of [...SERIES].reverse())
+    for (const [i, epoch] of history.entries()) {
+      const row = grid[rows - 1 - Math.round((value(epoch) / end) * (rows - 1))];
+      if (row) row[i * step + step - 1] = mark;
+    }
+  const label = (row: number) => (row % 2 === 0 ? (end * (1 - row / (rows - 1))).toFixed(2) : '').padStart(6);
+  const lines = grid.map((row, i) => `${label(i)} ┤${row.join('').trimEnd()}`);
+  const numbered = history.map(({ epoch }, i) => (step > 2 || i % 5 === 4 ? String(epoch) : '').padStart(step)).join('');
+  const legend = SERIES.map(({ mark, name }) => `${mark} ${name}`).join('   ');
+  return [...lines, `       └${'─'.repeat(history.length * step)}`, `epoch   ${numbered}`, `        ${legend}`].join('\n');
+}
+
+const WIDTH = 640;
+const HEIGHT = 360;
+const PLOT = { left: 48, right: 616, top: 40, bottom: 316 };
+
+/** The same as an SVG of 640×360 that stands alone. */
+export function svgChart(history: EpochResult[], title: string): string {
+  const end = axisEnd(history);
+  const y = (value: number) => PLOT.bottom - (value / end) * (PLOT.bottom - PLOT.top);
+  const x = (i: number) => PLOT.left + ((i + 0.5) / history.length) * (PLOT.right - PLOT.left);
+  const every = Math.ceil(history.length / 20);
+  const grid = Array.from({ length: Math.round(end * 5) + 1 }, (_, i) => i / 5).map(
+    (value) =>
+      `<path d="M${PLOT.left} ${y(value).toFixed(1)}H${PLOT.right}" stroke="#e3e3e3"/>` +
+      `<text x="${PLOT.left - 8}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${value.toFixed(1)}</text>`,
+  );
+  const epochs = history.map(({ epoch }, i) =>
+    i % every === 0 ? `<text x="${x(i).toFixed(1)}" y="${PLOT.bottom + 18}" text-anchor="middle">${epoch}</text>` : '',
+  );
+  const lines = SERIES.map(({ name, color, value }) => {
+    const points = history.map((epoch, i) => ({ x: x(i).toFixed(1), y: y(value(epoch)).toFixed(1), value: value(epoch) }));
+    const dots = points.map((p) => `<circle cx="${p.x}" cy="${p.y}" r="3"><title>${name} ${formatMetric(p.value)}</title></circle>`);
+    const line = `<polyline points="${points.map((p) => `${p.x},${p.y}`).join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`;
+    return `<g fill="${color}">${line}${dots.join('')}</g>`;
+  });
+  const legend = SERIES.map(
+    ({ name, color }, i) =>
+      `<rect x="${380 + i * 84}" y="15" width="10" height="10" fill="${color}"/><text x="${394 + i * 84}" y="24">${name}</text>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">
+<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>
+<text x="${PLOT.left}" y="25" font-size="14" font-weight="bold">${escapeXml(title)}</text>
+${[...grid, ...epochs, ...lines, ...legend].join('\n')}
+<text x="${(PLOT.left + PLOT.right) / 2}" y="${HEIGHT - 8}" text-anchor="middle">epoch</text>
+</svg>
+`;
+}
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[character] ?? '');
+}

@@ -1,0 +1,31 @@
+/** The lines of text a run prints, made from its figures alone. */
+import { formatCount, formatMetric, formatSeconds } from '../format.js';
+import type { EpochResult, FinalResult } from '../train/events.js';
+
+/** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */
+export function epochLine(result: EpochResult, epochs: number): string {
+  return [
+    `epoch ${String(result.epoch).padStart(String(epochs).length)}/${epochs}`,
+    `loss ${formatMetric(result.loss)}`,
+    `train acc ${formatMetric(result.trainAccuracy)}`,
+    `test acc ${formatMetric(result.testAccuracy)}`,
+    `${formatCount(result.examplesPerSecond)} examples/sec`,
+    formatSeconds(result.seconds),
+  ].join('   ');
+}
+
+const rate = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+/** The two lines that readers of the recipe know, and one on the statistics. */
+export function finalLines(final: FinalResult, { device, normalized }: { device: string; normalized: boolean }): string[] {
+  const { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, examplesPerSecond } = final;
+  const moving = formatMetric(testAccuracy);
+  return [
+    `loss ${formatMetric(loss)}, train acc ${formatMetric(trainAccuracy)}, test acc ${moving}`,
+    `${rate.format(examplesPerSecond)} examples/sec on ${device}`,
+    normalized
+      ? `test acc ${formatMetric(testAccuracyPopulation)} with population statistics, ${moving} with the moving average: ` +
+        'that one lags behind weights that move fast, while these are taken over the whole training set with the final weights'
+      : `test acc ${moving} with population statistics too: without batch normalization there are none`,
+  ];
+}
