@@ -1,0 +1,4 @@
+/** For tests on the real native backend: import this first. */
+import { openBackend } from '../../src/runtime/backend.js';
+
+export const backend = await openBackend('native');

@@ -1,0 +1,8 @@
+/** Before any test: the program is built, and the runtime and the data set are on the machine. */
+import { execFileSync } from 'node:child_process';
+import { program, root } from './program.js';
+
+export default function prepare(): void {
+  execFileSync('npx', ['tsc', '-p', '.'], { cwd: root, stdio: 'inherit' });
+  for (const command of ['setup', 'data']) execFileSync(process.execPath, [program, command], { stdio: 'inherit' });
+}
