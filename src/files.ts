@@ -27,7 +27,10 @@ export function codeOf(error: unknown): string | undefined {
 
 /** A name beside `target` that no other process uses; a rename from there is atomic. */
 export function temporaryName(target: string): string {
-  return path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`);
+  return path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`,
+  );
 }
 
 /** Writes a file whole or not at all: a temporary sibling, flushed to disk, then renamed over the target. */
@@ -107,8 +110,8 @@ async function isStale(holder: LockHolder): Promise<boolean> {
 export async function tryLock(file: string): Promise<{ release: () => Promise<void> } | { holder: LockHolder }> {
   await fs.mkdir(path.dirname(file), { recursive: true });
   const mine = temporaryName(file);
-  await fs.writeFile(mine, JSON.stringify(await describeProcess(process.pid)));
   try {
+    await fs.writeFile(mine, JSON.stringify(await describeProcess(process.pid)));
     for (;;) {
       try {
         // A hard link appears with its content, so nobody reads a half-written lock.

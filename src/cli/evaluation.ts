@@ -7,7 +7,7 @@ import { newestRun } from '../run/folder.js';
 import { loadModel } from '../run/model.js';
 import { accuracy, populationAccuracy } from '../train/evaluate.js';
 import { DeviceDataset } from '../train/step.js';
-import type { EvaluateFlags } from './commands/evaluate.js';
+import type { EvaluateFlags } from './options.js';
 import { interruptSignal, openReady } from './session.js';
 
 /** Prints the test accuracy under the moving average and under population statistics. */

@@ -52,4 +52,3 @@ function report(error: unknown): number {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
   return EXIT.failed;
 }
-

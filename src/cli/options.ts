@@ -28,9 +28,29 @@ export interface PlaceOptions {
   quiet?: boolean;
 }
 
+/** What the commands that train take. */
+export interface TrainFlags extends PlaceOptions {
+  lr: number;
+  epochs: number;
+  batchSize: number;
+  seed?: number;
+  momentum: number;
+  epsilon: number;
+  eager?: boolean;
+  runDir?: string;
+  resume?: string;
+  json?: boolean;
+}
+
+export interface EvaluateFlags extends PlaceOptions {
+  json?: boolean;
+}
+
 export function addPlaceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'))
+    .addOption(
+      new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'),
+    )
     .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
     .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz')
     .addOption(runtimeDirOption())

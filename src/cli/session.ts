@@ -27,13 +27,16 @@ export async function openReady(options: PlaceOptions, listener: Listener, signa
     try {
       await installRuntime({ runtimeDir: options.runtimeDir, listener, signal });
     } catch (error) {
-      if (options.backend === 'native' || !(error instanceof BnTrainError) || error.exitCode === EXIT.usage) throw error;
+      if (options.backend === 'native' || !(error instanceof BnTrainError) || error.exitCode === EXIT.usage)
+        throw error;
       listener.notice(error.message);
       if (error.hint !== undefined) listener.notice(`hint: ${error.hint}`);
     }
   }
   const info = await openBackend(options.backend, options);
   if (info.name !== 'native' && info.fix !== undefined)
-    listener.notice(`using the ${info.name} backend (${info.reason}), which is many times slower than native; to mend it: ${info.fix}`);
+    listener.notice(
+      `using the ${info.name} backend (${info.reason}), which is many times slower than native; to mend it: ${info.fix}`,
+    );
   return info;
 }

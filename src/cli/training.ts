@@ -14,7 +14,7 @@ import { Recorder } from '../run/recorder.js';
 import type { BackendInfo } from '../runtime/backend.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
 import { train } from '../train/loop.js';
-import type { TrainFlags } from './commands/train.js';
+import type { TrainFlags } from './options.js';
 import { interruptSignal, openReady } from './session.js';
 import { packageVersion } from './version.js';
 
@@ -42,7 +42,8 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
     if (event.type === 'epoch') epochs.push(withoutType(event));
     if (event.type === 'end') final = withoutType(event);
   }
-  if (epochs.length > 0) await recorder.add('chart.svg', svgChart(epochs, `${norm}, lr ${options.learningRate}, seed ${options.seed}`));
+  if (epochs.length > 0)
+    await recorder.add('chart.svg', svgChart(epochs, `${norm}, lr ${options.learningRate}, seed ${options.seed}`));
   if (!final) {
     terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
     process.exitCode = EXIT.interrupted;
@@ -51,7 +52,19 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
   terminal.notice(`\n${textChart(epochs)}\n`);
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
   const { name, device } = backend;
-  if (flags.json) console.log(JSON.stringify({ norm, backend: name, device, mode: 'eager', seed: options.seed, epochs, final, runDirectory: folder }));
+  if (flags.json)
+    console.log(
+      JSON.stringify({
+        norm,
+        backend: name,
+        device,
+        mode: 'eager',
+        seed: options.seed,
+        epochs,
+        final,
+        runDirectory: folder,
+      }),
+    );
   else console.log(finalLines(final, { device, normalized: norm !== 'none' }).join('\n'));
 }
 
@@ -78,12 +91,23 @@ function assertBatch({ norm, batchSize }: RunOptions): void {
 }
 
 /** Flags that decide what a run computes, and the options they set. */
-const DECIDING = { lr: 'learningRate', batchSize: 'batchSize', seed: 'seed', momentum: 'momentum', epsilon: 'epsilon' } as const;
+const DECIDING = {
+  lr: 'learningRate',
+  batchSize: 'batchSize',
+  seed: 'seed',
+  momentum: 'momentum',
+  epsilon: 'epsilon',
+} as const;
 
 async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (name: string) => boolean) {
   const config = await readConfig(folder);
   const contradict = (flag: string, own: unknown, got: unknown) =>
-    cannot(`resume ${folder}`, { expected: `the run's own ${flag} ${String(own)}`, got: String(got), hint: 'leave it out', exitCode: EXIT.usage });
+    cannot(`resume ${folder}`, {
+      expected: `the run's own ${flag} ${String(own)}`,
+      got: String(got),
+      hint: 'leave it out',
+      exitCode: EXIT.usage,
+    });
   if (config.norm !== norm) throw contradict('command', config.norm, norm);
   if (flags.runDir !== undefined) throw contradict('folder', folder, `--run-dir ${flags.runDir}`);
   for (const [flag, option] of Object.entries(DECIDING)) {
@@ -92,15 +116,28 @@ async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (na
   }
   const checkpoint = await readCheckpoint(folder);
   const epochs = given('epochs') ? flags.epochs : config.epochs;
-  if (epochs < checkpoint.history.length) throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
+  if (epochs < checkpoint.history.length)
+    throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
   const { learningRate, batchSize, seed, momentum, epsilon } = config;
   return { ...checkpoint, options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon } };
 }
 
 function configOf(options: RunOptions, backend: BackendInfo): RunConfig {
-  const versions = { 'bn-train': packageVersion(), node: process.versions.node, ...(backend.tensorflow && { tensorflow: backend.tensorflow }) };
+  const versions = {
+    'bn-train': packageVersion(),
+    node: process.versions.node,
+    ...(backend.tensorflow && { tensorflow: backend.tensorflow }),
+  };
   const { name, device } = backend;
-  return { ...options, backend: name, device, mode: 'eager', versions, machine: describeMachine(), started: new Date().toISOString() };
+  return {
+    ...options,
+    backend: name,
+    device,
+    mode: 'eager',
+    versions,
+    machine: describeMachine(),
+    started: new Date().toISOString(),
+  };
 }
 
 function describe({ name, device, tensorflow }: BackendInfo): string {

@@ -46,7 +46,7 @@ export function batchNorm<T extends tf.Tensor>(
     return { y: x.sub(movingMean).mul(scale).add(beta), ...moving };
   }
   const statistics = batchStatistics(x);
-  const average = (old: tf.Tensor, batch: tf.Tensor) => old.mul(momentum).add(batch.mul(1 - momentum)) as tf.Tensor1D;
+  const average = (old: tf.Tensor, batch: tf.Tensor) => old.mul(momentum).add<tf.Tensor1D>(batch.mul(1 - momentum));
   return {
     y: normalize(x, gamma, beta, statistics, epsilon),
     movingMean: average(moving.movingMean, statistics.mean),
@@ -64,7 +64,7 @@ class Rows {
 
   constructor(readonly x: tf.Tensor) {
     this.channels = x.shape[x.rank - 1] ?? 0;
-    this.positions = x.size / this.channels / (x.shape[0] ?? 1);
+    this.positions = x.size / this.channels / x.shape[0];
   }
 
   flat(t: tf.Tensor): tf.Tensor2D {
@@ -127,7 +127,10 @@ function normalize<T extends tf.Tensor>(
     save([shifted, offset, r, scale]);
     // γ·r·(shifted − offset) + β in two passes over the data.
     const y = shifted.mul(rows.spread(scale)).add(rows.spread(beta.sub(offset.mul(scale))));
-    return { value: y.reshape(x.shape), gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gradient(rows, values, dy, saved) };
+    return {
+      value: y.reshape(x.shape),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => gradient(rows, values, dy, saved),
+    };
   };
   return tf.customGrad(compute as Parameters<typeof tf.customGrad>[0])(x, gamma, beta) as T;
 }
@@ -140,7 +143,10 @@ function gradient(rows: Rows, values: number, dyShaped: tf.Tensor, saved: tf.Ten
   // scale·(dy − meanDy − x̂·meanDyXHat), with x̂ = (shifted − offset)·r multiplied out to one term per full-size array.
   const slope = scale.mul(r).mul(meanDyXHat);
   const constant = offset.mul(slope).sub(scale.mul(meanDy));
-  const dx = dy.mul(rows.spread(scale)).sub(shifted.mul(rows.spread(slope))).add(rows.spread(constant));
+  const dx = dy
+    .mul(rows.spread(scale))
+    .sub(shifted.mul(rows.spread(slope)))
+    .add(rows.spread(constant));
   return [dx.reshape(rows.x.shape), meanDyXHat.mul(values), meanDy.mul(values)];
 }
 

@@ -2,7 +2,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertHyperparameters, batchNorm } from './batchNorm.js';
 
-type LayerConfig = ConstructorParameters<typeof tf.layers.Layer>[0];
 type LayerVariable = ReturnType<tf.layers.Layer['addWeight']>;
 
 export interface BatchNormConfig {
@@ -17,6 +16,8 @@ export interface BatchNormConfig {
   /** False freezes the layer: it normalizes by the moving statistics in training too, as in Keras 3. Default true. */
   trainable?: boolean;
   name?: string;
+  /** Without the batch; only where this is a model's first layer. */
+  inputShape?: tf.Shape;
 }
 
 /**
@@ -35,7 +36,7 @@ export class BatchNorm extends tf.layers.Layer {
   private movingVariance!: LayerVariable;
 
   constructor({ momentum = 0.9, epsilon = 1e-5, center = true, scale = true, ...rest }: BatchNormConfig = {}) {
-    super(rest as LayerConfig);
+    super(rest);
     assertHyperparameters({ momentum, epsilon });
     Object.assign(this, { supportsMasking: true });
     this.momentum = momentum;

@@ -16,7 +16,7 @@ export interface LenetConfig {
 
 const CLASSES = 10;
 
-/** A sequential model from images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]; 62 k parameters. */
+/** A sequential model from images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]; about 44 thousand parameters. */
 export function lenet({ norm, seed, momentum = 0.9, epsilon = 1e-5 }: LenetConfig): tf.Sequential {
   let layers = 0;
   const xavier = () => {
@@ -30,7 +30,9 @@ export function lenet({ norm, seed, momentum = 0.9, epsilon = 1e-5 }: LenetConfi
   };
   const hidden = (layer: tf.layers.Layer) => [layer, ...normalized(), tf.layers.activation({ activation: 'sigmoid' })];
   const conv = (filters: number, inputShape?: tf.Shape) =>
-    hidden(tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), ...(inputShape && { inputShape }) }));
+    hidden(
+      tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), ...(inputShape && { inputShape }) }),
+    );
   const dense = (units: number) => tf.layers.dense({ units, kernelInitializer: xavier() });
   const pool = () => tf.layers.averagePooling2d({ poolSize: 2, strides: 2 });
   return tf.sequential({

@@ -30,7 +30,7 @@ export async function populationStatistics(
 ): Promise<LayerStatistics[]> {
   const sums = new Map<tf.layers.Layer, Moments>();
   for await (const batch of batches) {
-    const size = batch.shape[0] ?? 0;
+    const size = batch.shape[0];
     for (const { layer, mean, variance } of batchMoments(model, batch)) {
       const moments = sums.get(layer) ?? new Moments(mean.length);
       moments.add(mean, variance, size);

@@ -33,9 +33,13 @@ export function textChart(history: EpochResult[], rows = 11): string {
     }
   const label = (row: number) => (row % 2 === 0 ? (end * (1 - row / (rows - 1))).toFixed(2) : '').padStart(6);
   const lines = grid.map((row, i) => `${label(i)} ┤${row.join('').trimEnd()}`);
-  const numbered = history.map(({ epoch }, i) => (step > 2 || i % 5 === 4 ? String(epoch) : '').padStart(step)).join('');
+  const numbered = history
+    .map(({ epoch }, i) => (step > 2 || i % 5 === 4 ? String(epoch) : '').padStart(step))
+    .join('');
   const legend = SERIES.map(({ mark, name }) => `${mark} ${name}`).join('   ');
-  return [...lines, `       └${'─'.repeat(history.length * step)}`, `epoch   ${numbered}`, `        ${legend}`].join('\n');
+  return [...lines, `       └${'─'.repeat(history.length * step)}`, `epoch   ${numbered}`, `        ${legend}`].join(
+    '\n',
+  );
 }
 
 const WIDTH = 640;
@@ -57,8 +61,14 @@ export function svgChart(history: EpochResult[], title: string): string {
     i % every === 0 ? `<text x="${x(i).toFixed(1)}" y="${PLOT.bottom + 18}" text-anchor="middle">${epoch}</text>` : '',
   );
   const lines = SERIES.map(({ name, color, value }) => {
-    const points = history.map((epoch, i) => ({ x: x(i).toFixed(1), y: y(value(epoch)).toFixed(1), value: value(epoch) }));
-    const dots = points.map((p) => `<circle cx="${p.x}" cy="${p.y}" r="3"><title>${name} ${formatMetric(p.value)}</title></circle>`);
+    const points = history.map((epoch, i) => ({
+      x: x(i).toFixed(1),
+      y: y(value(epoch)).toFixed(1),
+      value: value(epoch),
+    }));
+    const dots = points.map(
+      (p) => `<circle cx="${p.x}" cy="${p.y}" r="3"><title>${name} ${formatMetric(p.value)}</title></circle>`,
+    );
     const line = `<polyline points="${points.map((p) => `${p.x},${p.y}`).join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`;
     return `<g fill="${color}">${line}${dots.join('')}</g>`;
   });

@@ -1,7 +1,6 @@
 /** The learned parameters of batch normalization layers, as rows of numbers. */
 import type { LayerParameters } from '../run/parameters.js';
 
-
 const NAMES = [
   ['gamma', 'gamma'],
   ['beta', 'beta'],

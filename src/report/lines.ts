@@ -17,7 +17,10 @@ export function epochLine(result: EpochResult, epochs: number): string {
 const rate = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** The two lines that readers of the recipe know, and one on the statistics. */
-export function finalLines(final: FinalResult, { device, normalized }: { device: string; normalized: boolean }): string[] {
+export function finalLines(
+  final: FinalResult,
+  { device, normalized }: { device: string; normalized: boolean },
+): string[] {
   const { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, examplesPerSecond } = final;
   const moving = formatMetric(testAccuracy);
   return [

@@ -45,14 +45,22 @@ export class Terminal implements Listener {
     } else if (event.type === 'step') {
       const payload = { loss: formatMetric(event.loss), rate: formatCount(event.examplesPerSecond) };
       const label = `epoch ${String(event.epoch).padStart(String(this.epochs).length)}/${this.epochs}`;
-      this.draw(label, event.batch, this.batches, '{label} [{bar}] {value}/{total}   loss {loss}   {rate} examples/sec', payload);
+      this.draw(
+        label,
+        event.batch,
+        this.batches,
+        '{label} [{bar}] {value}/{total}   loss {loss}   {rate} examples/sec',
+        payload,
+      );
     } else if (event.type === 'epoch') {
       this.notice(epochLine(event, this.epochs));
     } else if (event.type === 'evaluate' && event.of === 'population') {
       this.notice('population statistics: one pass over the training set');
     } else if (event.type === 'interrupted') {
       const { epoch, batch, seconds } = event.position;
-      this.notice(`interrupted in epoch ${epoch} after ${batch} of ${this.batches} batches (${formatSeconds(seconds)})`);
+      this.notice(
+        `interrupted in epoch ${epoch} after ${batch} of ${this.batches} batches (${formatSeconds(seconds)})`,
+      );
     }
   }
 
@@ -67,7 +75,14 @@ export class Terminal implements Listener {
     if (this.quiet || !this.stream.isTTY) return;
     if (label !== this.label) {
       this.close();
-      const options: Options = { format, stream: this.stream, clearOnComplete: true, hideCursor: true, barsize: 24, stopOnComplete: false };
+      const options: Options = {
+        format,
+        stream: this.stream,
+        clearOnComplete: true,
+        hideCursor: true,
+        barsize: 24,
+        stopOnComplete: false,
+      };
       this.bar = new SingleBar({ ...options, barCompleteChar: '█', barIncompleteChar: '░', gracefulExit: false });
       this.bar.start(total, 0, { label, ...payload });
       this.label = label;

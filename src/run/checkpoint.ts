@@ -25,7 +25,9 @@ const fileOf = (runFolder: string) => path.join(runFolder, 'checkpoint', 'latest
 /** Writes the checkpoint over the last one; the old one stays until the new one is whole on disk. */
 export async function saveCheckpoint(runFolder: string, model: tf.LayersModel, progressed: Progressed): Promise<void> {
   const entries = model.weights.map((weight) => ({ name: weight.name, tensor: weight.read() }));
-  const bytes = Buffer.concat(await Promise.all(entries.map(async ({ tensor }) => toBytes(await tensor.data<'float32'>()))));
+  const bytes = Buffer.concat(
+    await Promise.all(entries.map(async ({ tensor }) => toBytes(await tensor.data<'float32'>()))),
+  );
   const weights = entries.map(({ name, tensor }): WeightSpec => ({ name, shape: tensor.shape, dtype: 'float32' }));
   const header: Header = { ...progressed, weights, sha256: sha256(bytes) };
   await mkdir(path.dirname(fileOf(runFolder)), { recursive: true });
@@ -52,7 +54,11 @@ export function parseCheckpoint(content: Buffer, file: string): Progressed & { w
   const bytes = content.subarray(end + 1);
   const { position, history, weights, sha256: expected } = parseHeader(content.subarray(0, end).toString(), file);
   if (sha256(bytes) !== expected)
-    throw cannot(`read ${file}`, { expected: `weights with SHA-256 ${expected}`, got: sha256(bytes), hint: 'the file is damaged; start a new run' });
+    throw cannot(`read ${file}`, {
+      expected: `weights with SHA-256 ${expected}`,
+      got: sha256(bytes),
+      hint: 'the file is damaged; start a new run',
+    });
   return { position, history, weights: sliceWeights(checkSpecs(weights, file), bytes, file) };
 }
 

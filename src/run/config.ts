@@ -83,7 +83,10 @@ export function parseConfig(content: string, file: string): RunConfig {
   const config = parseObject(content, file);
   for (const [name, [expected, holds]] of Object.entries(CHECKS))
     if (!holds(config[name]))
-      throw cannot(`read ${file}`, { expected: `${name} to be ${expected}`, got: JSON.stringify(config[name]) ?? 'nothing' });
+      throw cannot(`read ${file}`, {
+        expected: `${name} to be ${expected}`,
+        got: name in config ? JSON.stringify(config[name]) : 'nothing',
+      });
   return config as unknown as RunConfig;
 }
 

@@ -30,6 +30,8 @@ export async function loadModel(runFolder: string): Promise<tf.Sequential> {
   const json = JSON.parse(await readFile(path.join(runFolder, 'model', 'model.json'), 'utf8')) as tf.io.ModelJSON;
   const weightSpecs = weights.map(({ name, shape }) => ({ name, shape, dtype: 'float32' as const }));
   const weightData = weights[0]?.values.buffer as ArrayBuffer;
-  const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology: json.modelTopology, weightSpecs, weightData }));
+  const model = await tf.loadLayersModel(
+    tf.io.fromMemory({ modelTopology: json.modelTopology, weightSpecs, weightData }),
+  );
   return model as tf.Sequential;
 }

@@ -28,7 +28,12 @@ export class Recorder {
   ) {}
 
   /** Starts the files of a run; `history` holds the epochs of a resumed one, whose later rows, if any, are dropped. */
-  static async open(folder: string, config: RunConfig, model: tf.LayersModel, history: EpochResult[]): Promise<Recorder> {
+  static async open(
+    folder: string,
+    config: RunConfig,
+    model: tf.LayersModel,
+    history: EpochResult[],
+  ): Promise<Recorder> {
     const recorder = new Recorder(folder, model, [...history]);
     const lines = history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
     await recorder.writing(async () => {

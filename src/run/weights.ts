@@ -39,7 +39,11 @@ function parseSpecs(json: string, file: string): WeightSpec[] {
     const { weightsManifest } = JSON.parse(json) as { weightsManifest: { weights: unknown }[] };
     return weightsManifest.flatMap(({ weights }) => checkSpecs(weights, file));
   } catch (error) {
-    throw cannot(`read ${file}`, { expected: 'a tfjs model with a weights manifest', got: messageOf(error), cause: error });
+    throw cannot(`read ${file}`, {
+      expected: 'a tfjs model with a weights manifest',
+      got: messageOf(error),
+      cause: error,
+    });
   }
 }
 
@@ -51,7 +55,10 @@ export function checkSpecs(specs: unknown, file: string): WeightSpec[] {
     Array.isArray(spec.shape) &&
     spec.shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (Array.isArray(specs) && specs.every(isSpec)) return specs as WeightSpec[];
-  throw cannot(`read ${file}`, { expected: 'float32 weights with name and shape', got: (JSON.stringify(specs) ?? 'nothing').slice(0, 60) });
+  throw cannot(`read ${file}`, {
+    expected: 'float32 weights with name and shape',
+    got: JSON.stringify(specs ?? null).slice(0, 60),
+  });
 }
 
 /** Cuts the concatenated little-endian values into weights. Throws unless the length fits exactly. */
@@ -59,7 +66,11 @@ export function sliceWeights(specs: WeightSpec[], bytes: Uint8Array, file: strin
   const sizes = specs.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
   const total = 4 * sizes.reduce((sum, size) => sum + size, 0);
   if (total !== bytes.length)
-    throw cannot(`read ${file}`, { expected: `${total} bytes of weights`, got: `${bytes.length}`, hint: 'the file is damaged; train again' });
+    throw cannot(`read ${file}`, {
+      expected: `${total} bytes of weights`,
+      got: `${bytes.length}`,
+      hint: 'the file is damaged; train again',
+    });
   const buffer = bytes.slice().buffer;
   let offset = 0;
   return specs.map(({ name, shape }, i) => {

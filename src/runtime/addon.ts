@@ -2,19 +2,27 @@
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cannot } from '../errors.js';
+import { type BnTrainError, cannot } from '../errors.js';
 import { LIBRARIES } from './builds.js';
 import { lastLine, runCommand } from './command.js';
 import { stockPackage } from './native.js';
 
 const require = createRequire(import.meta.url);
 
+export interface Compiler {
+  command: string;
+  /** The words of $CXX after the first, as in "ccache g++". */
+  args: string[];
+  version: string;
+}
+
 /** The first C++ compiler there is: $CXX, c++, g++, clang++. Undefined where there is none. */
-export async function findCompiler(): Promise<{ command: string; version: string } | undefined> {
-  for (const command of [process.env['CXX'], 'c++', 'g++', 'clang++']) {
-    if (command === undefined || command === '') continue;
-    const outcome = await runCommand(command, ['--version']);
-    if (outcome?.code === 0) return { command, version: outcome.stdout.split('\n')[0] ?? '' };
+export async function findCompiler(): Promise<Compiler | undefined> {
+  for (const words of [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++']) {
+    const [command, ...args] = words.split(/\s+/).filter(Boolean);
+    if (command === undefined) continue;
+    const outcome = await runCommand(command, [...args, '--version']);
+    if (outcome?.code === 0) return { command, args, version: outcome.stdout.split('\n')[0] ?? '' };
   }
   return undefined;
 }
@@ -29,25 +37,34 @@ export interface Compilation {
 }
 
 /** Compiles the addon: one call, about 6 s. N-API makes the same file serve every Node. Returns the compiler's version. */
-export async function compileAddon({ libraries, rpath, output, signal }: Compilation): Promise<string> {
+export async function compileAddon(compilation: Compilation): Promise<string> {
   const compiler = await findCompiler();
-  const fail = (expected: string, got: string, hint: string) => cannot('build the TensorFlow addon', { expected, got, hint });
-  if (!compiler) throw fail('a C++ compiler', 'none on the PATH', 'apt-get install g++, then: bn-train setup');
+  if (!compiler) throw cannotBuild('a C++ compiler', 'none on the PATH', INSTALL);
+  const { output, signal } = compilation;
+  // The compiler's temporary files go the way of the folder, also after a kill.
+  const env = { TMPDIR: path.dirname(output) };
+  const outcome = await runCommand(compiler.command, [...compiler.args, ...argumentsFor(compilation)], { env, signal });
+  if (outcome?.code === 0) return compiler.version;
+  const said = outcome?.stderr ?? '';
+  if (said.includes('No space left')) throw cannotBuild('free disk', 'no space left on the device', 'free some space');
+  const why = said.split('\n').find((line) => line.includes('error')) ?? lastLine(said);
+  throw cannotBuild(`${[compiler.command, ...compiler.args].join(' ')} to compile it`, why, INSTALL);
+}
+
+const INSTALL = 'apt-get install g++, then: bn-train setup';
+
+function cannotBuild(expected: string, got: string, hint: string): BnTrainError {
+  return cannot('build the TensorFlow addon', { expected, got, hint });
+}
+
+function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const stock = stockPackage().folder;
   const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
   const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
   const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`), `-Wl,-rpath,${rpath}`];
-  const args = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8', ...includes, ...sources, '-o', output, ...link];
-  const outcome = await runCommand(compiler.command, args, { signal });
-  if (outcome?.code === 0) return compiler.version;
-  const said = outcome?.stderr ?? '';
-  const full = /No space left/.test(said);
-  throw fail(
-    full ? 'free disk' : `${compiler.command} to compile it`,
-    full ? 'no space left on the device' : (said.split('\n').find((line) => line.includes('error')) ?? lastLine(said)),
-    full ? 'free some space' : 'apt-get install g++, then: bn-train setup',
-  );
+  const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
+  return [...mode, ...includes, ...sources, '-o', output, ...link];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */
@@ -60,7 +77,7 @@ export async function proveAddon(addon: string, signal?: AbortSignal): Promise<s
   const why = said.split('\n').find((line) => line.startsWith('Error:')) ?? lastLine(said);
   throw cannot('use the TensorFlow addon', {
     expected: 'it to load and add two numbers',
-    got: why || 'a crash without a word (TensorFlow needs a CPU with AVX)',
+    got: outcome && outcome.code > 128 ? `a crash (${why || 'no word'}; TensorFlow needs a CPU with AVX)` : why,
     hint: 'bn-train doctor shows what this machine has; --backend wasm works everywhere',
   });
 }

@@ -1,6 +1,8 @@
 /** Opens a backend and says why this one; never installs anything. */
+import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { cannot, EXIT } from '../errors.js';
+import { BnTrainError, cannot, EXIT, messageOf } from '../errors.js';
+import type { Runtime } from './finished.js';
 import { locateRuntime } from './install.js';
 import { loadNative } from './native.js';
 import { openWasm } from './wasm.js';
@@ -37,22 +39,53 @@ export async function openBackend(name: BackendName = 'auto', options: BackendOp
   if (name === 'js') return openJs();
   if (name === 'wasm') return openWasmBackend('it was asked for');
   const runtime = await locateRuntime(options);
-  if (runtime) {
-    const tensorflow = loadNative(runtime.addon);
-    return { name: 'native', device: 'cpu', reason: `TensorFlow ${tensorflow} in ${runtime.libraries}`, tensorflow };
+  if (name === 'native') return openNative(runtime);
+  if (!runtime) return openWasmBackend('no native runtime is installed');
+  try {
+    return await openNative(runtime);
+  } catch (error) {
+    if (!(error instanceof BnTrainError)) throw error;
+    return openWasmBackend(`the native runtime does not load: ${messageOf(error.cause)}`, error.hint);
   }
-  if (name === 'auto') return openWasmBackend('no native runtime is installed');
-  throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: 'bn-train setup' });
+}
+
+async function openNative(runtime: Runtime | undefined): Promise<BackendInfo> {
+  if (!runtime)
+    throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: 'bn-train setup' });
+  const tensorflow = load(runtime.addon);
+  // Loading makes it the one in use only the first time.
+  await tf.setBackend('tensorflow');
+  return { name: 'native', device: 'cpu', reason: `TensorFlow ${tensorflow} in ${runtime.libraries}`, tensorflow };
+}
+
+function load(addon: string): string {
+  try {
+    return loadNative(addon);
+  } catch (error) {
+    throw cannot('open the native backend', {
+      expected: `the addon ${addon} to load`,
+      got: messageOf(error),
+      hint: `rm -r '${path.dirname(addon)}' && bn-train setup`,
+      cause: error,
+    });
+  }
 }
 
 async function openJs(): Promise<BackendInfo> {
+  silenceGreeting();
   await tf.setBackend('cpu');
   return { name: 'js', device: 'cpu', reason: 'it was asked for', fix: 'bn-train setup' };
 }
 
-async function openWasmBackend(reason: string): Promise<BackendInfo> {
+async function openWasmBackend(reason: string, fix = 'bn-train setup'): Promise<BackendInfo> {
+  silenceGreeting();
   await openWasm();
-  return { name: 'wasm', device: 'cpu', reason, fix: 'bn-train setup' };
+  return { name: 'wasm', device: 'cpu', reason, fix };
+}
+
+/** tfjs's JS backend, which WASM uses too, advises Node users at its first tensor to install what `fix` installs. */
+function silenceGreeting(): void {
+  Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }
 
 /** Throws a BnTrainError for a device that is unknown or not to be had. */
@@ -64,5 +97,9 @@ export function assertDevice(device: string): void {
       hint: 'use --device cpu or leave --device out',
     });
   if (device !== 'auto' && device !== 'cpu')
-    throw cannot('open the backend', { expected: 'the device auto, cpu or cuda[:N]', got: device, exitCode: EXIT.usage });
+    throw cannot('open the backend', {
+      expected: 'the device auto, cpu or cuda[:N]',
+      got: device,
+      exitCode: EXIT.usage,
+    });
 }

@@ -7,7 +7,8 @@ import { formatBytes } from '../format.js';
 import { findCompiler } from './addon.js';
 import { thisPlatform } from './builds.js';
 import { lastLine, runCommand } from './command.js';
-import { locateRuntime, type Runtime } from './install.js';
+import type { Runtime } from './finished.js';
+import { locateRuntime } from './install.js';
 import { stockPackage } from './native.js';
 
 export interface Diagnosis {
@@ -29,7 +30,7 @@ export async function diagnose(options: { runtimeDir?: string | undefined } = {}
   const found = typeof runtime === 'object' ? runtime : undefined;
   const facts = [
     ['Node', process.version],
-    ['platform', `${thisPlatform}, ${os.release()}`],
+    ['platform', `${thisPlatform()}, ${os.release()}`],
     ['CPU', `${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${os.availableParallelism()} cores`],
     ['CPU features', features],
     ['memory', formatBytes(os.totalmem())],
@@ -60,7 +61,8 @@ const ORIGIN: Record<Runtime['source'], string> = {
 
 function missingTools(python: string | undefined, pip: string | undefined, compiler: boolean): Diagnosis['missing'] {
   const missing: Diagnosis['missing'] = [];
-  if (python === undefined || pip === undefined) missing.push({ what: 'Python 3 with pip', command: 'apt-get install python3-pip' });
+  if (python === undefined || pip === undefined)
+    missing.push({ what: 'Python 3 with pip', command: 'apt-get install python3-pip' });
   if (!compiler) missing.push({ what: 'a C++ compiler', command: 'apt-get install g++' });
   return [...missing, { what: 'the native runtime', command: 'bn-train setup' }];
 }

@@ -1,27 +1,15 @@
 /** Finds a native runtime that is finished, or makes one: libraries from the user, Python or a pinned wheel, and the addon. */
-import { createHash } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import * as path from 'node:path';
-import { BnTrainError, cannot, EXIT } from '../errors.js';
-import { cacheDirectory, codeOf, describeFileError, exists, removeStaleTemporaries, withLock, writeFolderAtomic } from '../files.js';
+import { BnTrainError, cannot } from '../errors.js';
+import { cacheDirectory, codeOf, describeFileError, withLock, writeFolderAtomic } from '../files.js';
 import { type Listener, silent } from '../progress.js';
 import { compileAddon, proveAddon } from './addon.js';
-import { type Build, buildFor, LIBRARIES, thisPlatform } from './builds.js';
+import { type Build, buildFor, findBuild, thisPlatform } from './builds.js';
+import { addonIn, markFinished, readFinished, type Runtime } from './finished.js';
 import { stockPackage } from './native.js';
 import { downloadWheel, findPythonTensorflow, unpackWheel } from './python.js';
-
-/** A finished runtime. */
-export interface Runtime {
-  source: 'override' | 'wheel' | 'python';
-  /** TensorFlow's version. */
-  tensorflow: string;
-  /** The folder with the libraries. */
-  libraries: string;
-  addon: string;
-  compiler: string;
-  /** The stock package the addon was built from. */
-  tfjs: string;
-}
+import { findOverride, linkedFolder, ownFolder } from './sources.js';
 
 export interface RuntimeOptions {
   /** A folder laid out like the wheel's `tensorflow`: the two libraries and `include`. Also BN_TRAIN_RUNTIME_DIR. */
@@ -30,16 +18,18 @@ export interface RuntimeOptions {
   signal?: AbortSignal;
 }
 
-const MARKER = 'runtime.json';
-const ADDON = 'tfjs_binding.node';
-const runtimes = () => path.join(cacheDirectory(), 'runtime');
+/** Whom to tell, and who may stop it. */
+interface Watch {
+  listener: Listener;
+  signal: AbortSignal | undefined;
+}
 
 /** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that is not one. */
 export async function locateRuntime({ runtimeDir }: RuntimeOptions = {}): Promise<Runtime | undefined> {
-  const override = runtimeDir ?? process.env['BN_TRAIN_RUNTIME_DIR'];
-  if (override !== undefined) return readFinished(await linkedFolder(await checkOverride(override)));
-  const own = await ownFolder();
-  const installed = own && (await readFinished(own));
+  const override = await findOverride(runtimeDir);
+  if (override !== undefined) return readFinished(await linkedFolder(override));
+  const build = findBuild(thisPlatform());
+  const installed = build && (await readFinished(ownFolder(build)));
   if (installed) return installed;
   const python = await findPythonTensorflow();
   return python && readFinished(await linkedFolder(python.libraries));
@@ -50,36 +40,28 @@ export async function locateRuntime({ runtimeDir }: RuntimeOptions = {}): Promis
  * TensorFlow, the pinned wheel, in this order. Throws a BnTrainError saying what is missing.
  */
 export async function installRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { listener = silent, signal } = options;
+  const watch: Watch = { listener: options.listener ?? silent, signal: options.signal };
   const found = await locateRuntime(options);
   if (found) return found;
-  const override = options.runtimeDir ?? process.env['BN_TRAIN_RUNTIME_DIR'];
-  const python = override === undefined ? await findPythonTensorflow() : undefined;
-  const linked = override ?? python?.libraries;
+  const override = await findOverride(options.runtimeDir);
+  const linked = override ?? (await findPythonTensorflow())?.libraries;
   if (linked !== undefined) {
     const source = override === undefined ? 'python' : 'override';
-    return make(await linkedFolder(linked), listener, (folder) => fillLinked(folder, linked, source, listener, signal));
+    return make(await linkedFolder(linked), watch, (folder) => fillLinked(folder, linked, source, watch));
   }
-  const build = buildFor(thisPlatform);
-  return make(ownFolderOf(build), listener, (folder) => fillFromWheel(folder, build, listener, signal));
+  const build = buildFor(thisPlatform());
+  return make(ownFolder(build), watch, (folder) => fillFromWheel(folder, build, watch));
 }
 
-async function make(target: string, listener: Listener, fill: (folder: string) => Promise<void>): Promise<Runtime> {
-  const waiting = ({ pid }: { pid: number }) => listener.notice(`TensorFlow: waiting for process ${pid}, which is installing it`);
+async function make(target: string, watch: Watch, fill: (folder: string) => Promise<void>): Promise<Runtime> {
   try {
-    return await withLock(`${target}.lock`, async () => {
-      const finished = await readFinished(target);
-      if (finished) return finished;
-      // A folder without a valid marker was damaged from outside.
-      await rm(target, { recursive: true, force: true });
-      await removeStaleTemporaries(target);
-      await writeFolderAtomic(target, fill);
-      const made = await readFinished(target);
-      if (!made) throw cannot('install TensorFlow', { expected: `a finished runtime in ${target}`, got: 'none' });
-      return made;
-    }, waiting);
+    return await withLock(
+      `${target}.lock`,
+      () => makeAlone(target, fill),
+      ({ pid }) => watch.listener.notice(`TensorFlow: waiting for process ${pid}, which is installing it`),
+    );
   } catch (error) {
-    if (error instanceof BnTrainError || codeOf(error) === undefined || codeOf(error) === 'ABORT_ERR') throw error;
+    if (error instanceof BnTrainError || codeOf(error) === undefined) throw error;
     throw cannot('install TensorFlow', {
       expected: `room and permission in ${cacheDirectory()}`,
       got: describeFileError(error),
@@ -89,22 +71,35 @@ async function make(target: string, listener: Listener, fill: (folder: string) =
   }
 }
 
-async function fillFromWheel(folder: string, build: Build, listener: Listener, signal?: AbortSignal): Promise<void> {
+async function makeAlone(target: string, fill: (folder: string) => Promise<void>): Promise<Runtime> {
+  const finished = await readFinished(target);
+  if (finished) return finished;
+  // A folder without a valid marker was damaged from outside.
+  await rm(target, { recursive: true, force: true });
+  await writeFolderAtomic(target, fill);
+  const made = await readFinished(target);
+  if (!made) throw cannot('install TensorFlow', { expected: `a finished runtime in ${target}`, got: 'none' });
+  return made;
+}
+
+async function fillFromWheel(folder: string, build: Build, watch: Watch): Promise<void> {
+  const { listener, signal } = watch;
   const work = path.join(folder, 'work');
   await mkdir(work);
   listener.notice(`TensorFlow ${build.version}: downloading the wheel with pip`);
   const wheel = await downloadWheel(build, work, listener, signal);
   listener.notice(`TensorFlow ${build.version}: unpacking`);
   await unpackWheel(wheel, work, signal);
-  await rename(path.join(work, 'tensorflow'), path.join(folder, 'tensorflow'));
-  await finish(folder, { libraries: path.join(folder, 'tensorflow'), rpath: '$ORIGIN/tensorflow', source: 'wheel' }, listener, signal);
-  await rm(path.join(folder, 'tensorflow', 'include'), { recursive: true });
+  const libraries = path.join(folder, 'tensorflow');
+  await rename(path.join(work, 'tensorflow'), libraries);
+  await finish(folder, { libraries, rpath: '$ORIGIN/tensorflow', source: 'wheel' }, watch);
+  await rm(path.join(libraries, 'include'), { recursive: true });
   await rm(work, { recursive: true });
 }
 
-async function fillLinked(folder: string, libraries: string, source: Runtime['source'], listener: Listener, signal?: AbortSignal): Promise<void> {
+async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
   const real = await realpath(libraries);
-  await finish(folder, { libraries: real, rpath: real, source }, listener, signal);
+  await finish(folder, { libraries: real, rpath: real, source }, watch);
 }
 
 interface Parts {
@@ -113,61 +108,13 @@ interface Parts {
   source: Runtime['source'];
 }
 
-/** Builds and proves the addon, and writes the marker, the last thing before the folder takes its name. */
-async function finish(folder: string, { libraries, rpath, source }: Parts, listener: Listener, signal?: AbortSignal): Promise<void> {
+/** Builds and proves the addon, and writes the marker; the folder takes its name after that. */
+async function finish(folder: string, { libraries, rpath, source }: Parts, watch: Watch): Promise<void> {
+  const { listener, signal } = watch;
   listener.notice('TensorFlow: building the addon');
-  const addon = path.join(folder, ADDON);
+  const addon = addonIn(folder);
   const compiler = await compileAddon({ libraries, rpath, output: addon, signal });
   listener.notice('TensorFlow: proving the addon');
   const tensorflow = await proveAddon(addon, signal);
-  const marker = { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, sizes: await sizesOf([addon, ...LIBRARIES.map((name) => path.join(libraries, name))]) };
-  await writeFile(path.join(folder, MARKER), JSON.stringify(marker, null, 2));
-}
-
-function sizesOf(files: string[]): Promise<number[]> {
-  return Promise.all(files.map(async (file) => (await stat(file)).size));
-}
-
-/** What the marker of a folder says, if the files it speaks of are there in the sizes it names. */
-async function readFinished(folder: string): Promise<Runtime | undefined> {
-  const text = await readFile(path.join(folder, MARKER), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const { sizes, ...marker } = JSON.parse(text) as Omit<Runtime, 'addon'> & { sizes: number[] };
-  const libraries = marker.libraries.replace('$ORIGIN', folder);
-  const addon = path.join(folder, ADDON);
-  const now = await sizesOf([addon, ...LIBRARIES.map((name) => path.join(libraries, name))]).catch(() => []);
-  return String(now) === String(sizes) ? { ...marker, libraries, addon } : undefined;
-}
-
-function ownFolderOf(build: Build): string {
-  return path.join(runtimes(), `${build.package}-${build.version}-${thisPlatform}-tfjs-${stockPackage().version}`);
-}
-
-async function ownFolder(): Promise<string | undefined> {
-  try {
-    return ownFolderOf(buildFor(thisPlatform));
-  } catch (error) {
-    if (error instanceof BnTrainError) return undefined;
-    throw error;
-  }
-}
-
-/** The cache folder for libraries that stay where they are; another one as soon as they change. */
-async function linkedFolder(libraries: string): Promise<string> {
-  const real = await realpath(libraries);
-  const stats = await Promise.all(LIBRARIES.map((name) => stat(path.join(real, name))));
-  const key = JSON.stringify([real, stockPackage().version, ...stats.map(({ size, mtimeMs }) => [size, mtimeMs])]);
-  return path.join(runtimes(), `linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
-}
-
-async function checkOverride(folder: string): Promise<string> {
-  for (const name of [...LIBRARIES, 'include'])
-    if (!(await exists(path.join(folder, name))))
-      throw cannot(`use the runtime folder ${folder}`, {
-        expected: `${LIBRARIES.join(', ')} and include in it, as in TensorFlow's wheel`,
-        got: `no ${name}`,
-        hint: 'name such a folder, or leave out --runtime-dir and BN_TRAIN_RUNTIME_DIR',
-        exitCode: EXIT.usage,
-      });
-  return folder;
+  await markFinished(folder, { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath });
 }

@@ -4,44 +4,63 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { cannot, type BnTrainError } from '../errors.js';
-import { exists } from '../files.js';
 import type { Listener } from '../progress.js';
-import { type Build, LIBRARIES, TRIED_VERSIONS } from './builds.js';
+import { type Build, firstMissing, LIBRARIES, TRIED_VERSIONS } from './builds.js';
 import { lastLine, type Outcome, runCommand } from './command.js';
 
 const PYTHON = 'python3';
 
+interface PythonTensorflow {
+  version: string;
+  libraries: string;
+}
+
 /** A TensorFlow of a tried version, with libraries and headers, in the Python environment at hand. TensorFlow is not imported. */
-export async function findPythonTensorflow(): Promise<{ version: string; libraries: string } | undefined> {
+export async function findPythonTensorflow(): Promise<PythonTensorflow | undefined> {
   const script = `
 import importlib.metadata as m, json
 for name in ("tensorflow", "tensorflow-cpu"):
     try: d = m.distribution(name)
     except m.PackageNotFoundError: continue
-    print(json.dumps({"version": d.version, "libraries": str(d.locate_file("tensorflow"))}))
-    break`;
+    print(json.dumps({"version": d.version, "libraries": str(d.locate_file("tensorflow"))}))`;
   const outcome = await runCommand(PYTHON, ['-c', script]);
-  if (!outcome || outcome.code !== 0 || outcome.stdout.trim() === '') return undefined;
-  const found = JSON.parse(outcome.stdout) as { version: string; libraries: string };
-  const whole = await Promise.all([...LIBRARIES, 'include'].map((name) => exists(path.join(found.libraries, name))));
-  return TRIED_VERSIONS.includes(found.version) && whole.every(Boolean) ? found : undefined;
+  for (const found of (outcome?.stdout ?? '').split('\n').map(parseFound))
+    if (found && TRIED_VERSIONS.includes(found.version) && !(await firstMissing(found.libraries))) return found;
+  return undefined;
+}
+
+/** Undefined for a line of something else: start-up files may print too. */
+function parseFound(line: string): PythonTensorflow | undefined {
+  try {
+    const found = JSON.parse(line) as Partial<PythonTensorflow> | null;
+    const whole = typeof found?.version === 'string' && typeof found.libraries === 'string';
+    return whole ? (found as PythonTensorflow) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Downloads the wheel with pip, which checks the hash and knows the user's mirrors and proxies. Returns its path. */
-export async function downloadWheel(build: Build, folder: string, listener: Listener, signal?: AbortSignal): Promise<string> {
+export async function downloadWheel(
+  build: Build,
+  folder: string,
+  listener: Listener,
+  signal?: AbortSignal,
+): Promise<string> {
   const [wheels, temporary] = [path.join(folder, 'wheel'), path.join(folder, 'tmp')];
   await Promise.all([mkdir(wheels), mkdir(temporary)]);
   const requirements = path.join(folder, 'requirements.txt');
   await writeFile(requirements, `${build.package}==${build.version} --hash=sha256:${build.sha256}\n`);
-  const { python, platforms } = build.pip;
-  const args = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-cache-dir', '--no-deps', '--require-hashes'];
-  args.push('--only-binary=:all:', '--implementation', 'cp', '--python-version', python);
-  args.push(...platforms.flatMap((platform) => ['--platform', platform]), '-d', wheels, '-r', requirements);
   const label = `TensorFlow ${build.version}`;
   const watch = setInterval(() => {
-    void largestFile(folder).then((done) => listener.progress({ label, done: Math.min(done, build.size), total: build.size }));
+    void largestFile(folder).then((done) =>
+      listener.progress({ label, done: Math.min(done, build.size - 1), total: build.size }),
+    );
   }, 200);
-  const outcome = await runCommand(PYTHON, args, { env: { TMPDIR: temporary }, signal }).finally(() => clearInterval(watch));
+  const args = [...pipArguments(build), '-d', wheels, '-r', requirements];
+  const outcome = await runCommand(PYTHON, args, { env: { TMPDIR: temporary }, signal }).finally(() =>
+    clearInterval(watch),
+  );
   if (!outcome || outcome.code !== 0) throw downloadFailure(build, outcome);
   const [name] = await readdir(wheels);
   const wheel = path.join(wheels, name ?? '');
@@ -50,9 +69,21 @@ export async function downloadWheel(build: Build, folder: string, listener: List
   return wheel;
 }
 
+function pipArguments({ pip: { python, platforms } }: Build): string[] {
+  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
+  const only = ['--no-cache-dir', '--no-deps', '--require-hashes', '--only-binary=:all:'];
+  const made = ['--implementation', 'cp', '--python-version', python];
+  return ['-m', 'pip', 'download', ...quiet, ...only, ...made, ...platforms.flatMap((name) => ['--platform', name])];
+}
+
 async function largestFile(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = entries.map((entry) => stat(path.join(folder, entry)).then((file) => (file.isFile() ? file.size : 0), () => 0));
+  const sizes = entries.map((entry) =>
+    stat(path.join(folder, entry)).then(
+      (file) => (file.isFile() ? file.size : 0),
+      () => 0,
+    ),
+  );
   return Math.max(0, ...(await Promise.all(sizes)));
 }
 
@@ -60,25 +91,48 @@ async function assertHash(wheel: string, build: Build): Promise<void> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(wheel)) hash.update(chunk as Buffer);
   const got = hash.digest('hex');
-  if (got !== build.sha256) throw cannot('install TensorFlow', { expected: `a wheel with SHA-256 ${build.sha256}`, got });
+  if (got !== build.sha256) throw cannotInstall(`a wheel with SHA-256 ${build.sha256}`, got, OTHER_INDEX);
 }
+
+const OTHER_INDEX = 'bn-train setup tries again; if it stays, look which index pip uses: python3 -m pip config list';
+const INSTALL_PIP = 'apt-get install python3-pip, then: bn-train setup';
+const FREE_SPACE = 'free some space, or choose another cache with XDG_CACHE_HOME';
+const CHECK_CONNECTION = 'check the connection and pip’s proxy and index, then: bn-train setup';
 
 /** Why pip could not fetch the wheel, by what it said. */
 export function downloadFailure(build: Build, outcome: Outcome | undefined): BnTrainError {
   const wheel = `${build.package} ${build.version}`;
-  const fail = (expected: string, got: string, hint: string) => cannot('install TensorFlow', { expected, got, hint });
-  if (!outcome)
-    return fail('Python 3, whose pip fetches it', 'no python3 on the PATH', 'apt-get install python3-pip, then: bn-train setup');
+  if (!outcome) return cannotInstall('Python 3, whose pip fetches it', 'no python3 on the PATH', INSTALL_PIP);
   const said = outcome.stderr;
-  if (/No module named pip/.test(said))
-    return fail('Python 3 with pip', 'Python without pip', 'apt-get install python3-pip, then: bn-train setup');
-  if (/No space left on device/.test(said))
-    return fail('about 1.6 GB of free disk', 'no space left on the device', 'free some space, or choose another cache with XDG_CACHE_HOME');
-  if (/DO NOT MATCH THE HASHES/.test(said))
-    return fail(`the ${wheel} wheel with SHA-256 ${build.sha256}`, 'another file from the package index', 'check which index pip uses: python3 -m pip config list');
-  if (/Connection|connection|Temporary failure|Name or service|timed out|Max retries|Errno -[23]|IncompleteRead/.test(said))
-    return fail('pip to reach its package index', lastError(said), 'check the connection and pip’s proxy and index, then: bn-train setup');
-  return fail(`pip to download ${wheel}`, lastError(said) || `exit status ${outcome.code}`, 'the same command again may help: bn-train setup');
+  if (said.includes('No module named pip'))
+    return cannotInstall('Python 3 with pip', 'Python without pip', INSTALL_PIP);
+  if (said.includes('No space left on device'))
+    return cannotInstall('about 1.6 GB of free disk', 'no space left on the device', FREE_SPACE);
+  if (said.includes('DO NOT MATCH THE HASHES')) {
+    const expected = `the ${wheel} wheel with SHA-256 ${build.sha256}`;
+    return cannotInstall(expected, 'another file, or only a part of it, from the package index', OTHER_INDEX);
+  }
+  const connection = connectionProblem(said);
+  if (connection !== undefined) return cannotInstall('pip to reach its package index', connection, CHECK_CONNECTION);
+  const got = lastError(said) || `exit status ${outcome.code}`;
+  return cannotInstall(`pip to download ${wheel}`, got, 'the same command again may help: bn-train setup');
+}
+
+function cannotInstall(expected: string, got: string, hint: string): BnTrainError {
+  return cannot('install TensorFlow', { expected, got, hint });
+}
+
+/** pip retries, says why in a warning, and ends with "No matching distribution found", which misleads. */
+function connectionProblem(said: string): string | undefined {
+  const sign = /connection|Temporary failure|Name or service|timed out|Max retries|IncompleteRead|not enough bytes/i;
+  const line = said.split('\n').findLast((candidate) => sign.test(candidate));
+  if (line === undefined) return undefined;
+  const broken = /connection broken by '(.*)': /.exec(line)?.[1];
+  return (broken ?? line)
+    .replace(/^.*?object at 0x[0-9a-f]+>[:,] /, '')
+    .replace(/["')]+$/, '')
+    .trim()
+    .slice(0, 300);
 }
 
 function lastError(said: string): string {
@@ -101,6 +155,6 @@ with zipfile.ZipFile(wheel) as z:
   throw cannot('unpack TensorFlow', {
     expected: 'room for about 1.2 GB',
     got: /No space left/.test(said) ? 'no space left on the device' : lastLine(said),
-    hint: 'free some space, or choose another cache with XDG_CACHE_HOME',
+    hint: FREE_SPACE,
   });
 }

@@ -5,18 +5,23 @@ import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../errors.js';
 
 const require = createRequire(import.meta.url);
+const FILTER_GRADIENT = 'Conv2DBackpropFilter';
 
 /** Makes tfjs's WASM backend the one in use; its files come with the npm package. */
 export async function openWasm(): Promise<void> {
   const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths: (folder: string) => void };
-  wasm.setWasmPaths(path.join(path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + path.sep);
-  if (!tf.getKernel('Conv2DBackpropFilter', 'wasm'))
-    tf.registerKernel({ kernelName: 'Conv2DBackpropFilter', backendName: 'wasm', kernelFunc: filterGradient });
-  await tf.setBackend('wasm');
+  wasm.setWasmPaths(
+    path.join(path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + path.sep,
+  );
+  if (!tf.getKernelsForBackend('wasm').some(({ kernelName }) => kernelName === FILTER_GRADIENT))
+    tf.registerKernel({ kernelName: FILTER_GRADIENT, backendName: 'wasm', kernelFunc: filterGradient });
+  if (!(await tf.setBackend('wasm')))
+    throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
 }
 
 interface FilterGradientAttributes {
   strides: number | [number, number];
+  dataFormat: 'NHWC' | 'NCHW';
   pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
   filterShape: [number, number, number, number];
@@ -26,16 +31,35 @@ interface FilterGradientAttributes {
  * The gradient with respect to a filter is itself a convolution: of the image, batch and channels swapped, with the
  * gradient of the output as the filter, spread apart by the strides. x is [n, h, w, in], dy [n, oh, ow, out], the
  * result [fh, fw, in, out].
+ *
+ * The padding is done here, not by the convolution: the stock forward kernel is wrong for strides above 1 with 'same'.
  */
-function filterGradient({ inputs, attrs }: { inputs: tf.NamedTensorInfoMap; attrs?: object | undefined }): tf.TensorInfo {
+function filterGradient({
+  inputs,
+  attrs,
+}: {
+  inputs: tf.NamedTensorInfoMap;
+  attrs?: object | undefined;
+}): tf.TensorInfo {
   const { x, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
-  const { strides, pad, dimRoundingMode, filterShape } = attrs as FilterGradientAttributes;
+  const { strides, pad, dimRoundingMode, dataFormat, filterShape } = attrs as FilterGradientAttributes;
   const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
-  if (info.padInfo.type !== 'VALID' && info.padInfo.type !== 'SAME')
-    throw cannot('train this convolution on the WASM backend', { expected: 'padding valid or same', got: String(pad), hint: 'bn-train setup' });
+  if (dataFormat !== 'NHWC')
+    throw cannot('train this convolution on the WASM backend', {
+      expected: 'the data format NHWC',
+      got: dataFormat,
+      hint: 'bn-train setup',
+    });
   return tf.tidy(() => {
     const { top, bottom, left, right } = info.padInfo;
-    const image = x.pad([[0, 0], [top, bottom], [left, right], [0, 0]]).transpose<tf.Tensor4D>([3, 1, 2, 0]);
+    const image = x
+      .pad([
+        [0, 0],
+        [top, bottom],
+        [left, right],
+        [0, 0],
+      ])
+      .transpose<tf.Tensor4D>([3, 1, 2, 0]);
     const filter = dy.transpose<tf.Tensor4D>([1, 2, 0, 3]);
     const dilations: [number, number] = [info.strideHeight, info.strideWidth];
     // [in, fh, fw, out]; rows and columns of the image that no filter position reached give surplus ones at the end.

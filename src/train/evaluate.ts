@@ -31,7 +31,12 @@ export async function accuracy(model: tf.Sequential, data: DeviceDataset, signal
  */
 export async function populationAccuracy(
   model: tf.Sequential,
-  { train, test, batchSize, signal }: { train: DeviceDataset; test: DeviceDataset; batchSize: number; signal?: AbortSignal | undefined },
+  {
+    train,
+    test,
+    batchSize,
+    signal,
+  }: { train: DeviceDataset; test: DeviceDataset; batchSize: number; signal?: AbortSignal | undefined },
 ): Promise<number> {
   if (!model.layers.some(isBatchNorm)) return accuracy(model, test, signal);
   async function* images() {

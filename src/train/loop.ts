@@ -61,19 +61,26 @@ export async function* train({
     yield { type: 'start', epochs, batches: Math.ceil(count / batchSize), examples: count, position };
     while (position.epoch <= epochs) {
       yield* trainEpoch(run, position);
-      if (signal?.aborted) return yield { type: 'interrupted', position };
+      if (signal?.aborted) {
+        yield { type: 'interrupted', position };
+        return;
+      }
       yield { type: 'evaluate', of: 'test' };
       const testAccuracy = await interruptible(accuracy(model, testSet, signal), signal);
-      if (testAccuracy === undefined) return yield { type: 'interrupted', position };
+      if (testAccuracy === undefined) {
+        yield { type: 'interrupted', position };
+        return;
+      }
       const result = summarize(position, testAccuracy);
       history.push(result);
       position = startOf(position.epoch + 1);
       yield { type: 'epoch', ...result };
     }
-    if (signal?.aborted) return yield { type: 'interrupted', position };
     yield { type: 'evaluate', of: 'population' };
     const population = await interruptible(populationAccuracy(model, run), signal);
-    yield population === undefined ? { type: 'interrupted', position } : { type: 'end', ...finish(history, population) };
+    yield population === undefined
+      ? { type: 'interrupted', position }
+      : { type: 'end', ...finish(history, population) };
   } finally {
     step.dispose();
     trainSet.dispose();
@@ -82,7 +89,10 @@ export async function* train({
 }
 
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
-async function* trainEpoch({ step, train, batchSize, seed, signal }: Run, position: Position): AsyncGenerator<TrainEvent> {
+async function* trainEpoch(
+  { step, train, batchSize, seed, signal }: Run,
+  position: Position,
+): AsyncGenerator<TrainEvent> {
   const order = shuffledOrder(train.count, seed, position.epoch).subarray(position.batch * batchSize);
   for (const rows of batches(order, batchSize)) {
     if (signal?.aborted) return;

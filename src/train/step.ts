@@ -54,17 +54,23 @@ export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar 
 /** Plain SGD on softmax cross-entropy, each op run by itself. Does not own `data`. */
 export function eagerStep(model: tf.Sequential, data: DeviceDataset, learningRate: number): Step {
   const optimizer = tf.train.sgd(learningRate);
+  // Without this list tfjs would train every variable there is, frozen layers and other models included.
+  const trainable = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const classes = model.outputs[0]?.shape.at(-1) ?? 0;
   const run = (rows: Int32Array): StepResult => {
     const [loss, correct] = tf.tidy(() => {
       const { x, labels } = data.take(rows);
       const expected = tf.oneHot(labels, classes);
       let correct: tf.Scalar | undefined;
-      const loss = optimizer.minimize(() => {
-        const logits = model.apply(x, { training: true }) as tf.Tensor2D;
-        correct = tf.keep(countCorrect(logits, labels));
-        return tf.losses.softmaxCrossEntropy(expected, logits);
-      }, true);
+      const loss = optimizer.minimize(
+        () => {
+          const logits = model.apply(x, { training: true }) as tf.Tensor2D;
+          correct = tf.keep(countCorrect(logits, labels));
+          return tf.losses.softmaxCrossEntropy(expected, logits);
+        },
+        true,
+        trainable,
+      );
       return [loss, correct] as [tf.Scalar, tf.Scalar];
     });
     const result = { loss: loss.dataSync()[0] ?? NaN, correct: correct.dataSync()[0] ?? NaN };

@@ -28,7 +28,13 @@ const at = (values: number[], i: number) => values[i] ?? NaN;
 export function reference(x: number[], channels: number, vectors: Vectors, { training, epsilon, momentum }: Options) {
   const { gamma, beta, movingMean, movingVariance } = vectors;
   const batch = gamma.map((_, c) => moments(channel(x, channels, c)));
-  const used = gamma.map((_, c) => (training ? batch[c] : { mean: at(movingMean, c), variance: at(movingVariance, c) }) ?? { mean: NaN, variance: NaN });
+  const used = gamma.map(
+    (_, c) =>
+      (training ? batch[c] : { mean: at(movingMean, c), variance: at(movingVariance, c) }) ?? {
+        mean: NaN,
+        variance: NaN,
+      },
+  );
   const average = (old: number, now: number) => (training ? momentum * old + (1 - momentum) * now : old);
   return {
     y: x.map((value, i) => {

@@ -1,10 +1,6 @@
 /** `bn-train evaluate`: a saved run's test accuracy, under both kinds of statistics. */
 import { Command } from 'commander';
-import { addPlaceOptions, type PlaceOptions } from '../options.js';
-
-export interface EvaluateFlags extends PlaceOptions {
-  json?: boolean;
-}
+import { addPlaceOptions, type EvaluateFlags } from '../options.js';
 
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')

@@ -16,9 +16,14 @@ export function setupCommand(): Command {
     .addOption(runtimeDirOption())
     .option('--quiet', 'print results and errors only')
     .action(async ({ runtimeDir, quiet = false }: MachineFlags) => {
-      const [{ installRuntime }, { Terminal }] = await Promise.all([import('../../runtime/install.js'), import('../../report/terminal.js')]);
+      const [{ installRuntime }, { Terminal }] = await Promise.all([
+        import('../../runtime/install.js'),
+        import('../../report/terminal.js'),
+      ]);
       const listener = new Terminal({ quiet });
-      const runtime = await installRuntime({ runtimeDir, listener, signal: interruptSignal() }).finally(() => listener.close());
+      const runtime = await installRuntime({ runtimeDir, listener, signal: interruptSignal() }).finally(() =>
+        listener.close(),
+      );
       console.log(`TensorFlow ${runtime.tensorflow} is ready: ${runtime.libraries}`);
     });
 }
@@ -29,11 +34,16 @@ export function dataCommand(): Command {
     .option('--data-dir <folder>', 'check this folder instead')
     .option('--quiet', 'print results and errors only')
     .action(async ({ dataDir, quiet = false }: MachineFlags) => {
-      const [{ loadFashionMnist }, { Terminal }] = await Promise.all([import('../../data/fashionMnist.js'), import('../../report/terminal.js')]);
+      const [{ loadFashionMnist }, { Terminal }] = await Promise.all([
+        import('../../data/fashionMnist.js'),
+        import('../../report/terminal.js'),
+      ]);
       const listener = new Terminal({ quiet });
       interruptSignal().addEventListener('abort', () => process.exit(130));
       const { train, test, folder } = await loadFashionMnist({ dataDir, listener }).finally(() => listener.close());
-      console.log(`Fashion-MNIST is ready: ${train.count} + ${test.count} images of ${train.height}×${train.width} in ${folder}`);
+      console.log(
+        `Fashion-MNIST is ready: ${train.count} + ${test.count} images of ${train.height}×${train.width} in ${folder}`,
+      );
     });
 }
 
@@ -43,7 +53,10 @@ export function doctorCommand(): Command {
     .addOption(runtimeDirOption())
     .option('--json', 'print JSON')
     .action(async ({ runtimeDir, json }: MachineFlags) => {
-      const [{ diagnose }, { doctorLines }] = await Promise.all([import('../../runtime/doctor.js'), import('../../report/doctor.js')]);
+      const [{ diagnose }, { doctorLines }] = await Promise.all([
+        import('../../runtime/doctor.js'),
+        import('../../report/doctor.js'),
+      ]);
       const { findFashionMnist } = await import('../../data/fashionMnist.js');
       const diagnosis = await diagnose({ runtimeDir });
       const data = await findFashionMnist();

@@ -1,32 +1,34 @@
 /** `bn-train scratch | builtin | none`: turns flags into one training run. */
 import { Command } from 'commander';
 import type { Norm } from '../../nn/lenet.js';
-import { addPlaceOptions, numberThat, type PlaceOptions, wholeNumber } from '../options.js';
-
-export interface TrainFlags extends PlaceOptions {
-  lr: number;
-  epochs: number;
-  batchSize: number;
-  seed?: number;
-  momentum: number;
-  epsilon: number;
-  eager?: boolean;
-  runDir?: string;
-  resume?: string;
-  json?: boolean;
-}
+import { addPlaceOptions, numberThat, type TrainFlags, wholeNumber } from '../options.js';
 
 const LARGEST_SEED = 2 ** 31 - 1;
 
 export function trainCommand(norm: Norm, description: string): Command {
   const command = new Command(norm)
     .description(description)
-    .option('--lr <rate>', 'learning rate of SGD', numberThat('a number above 0', (value) => value > 0), 1.0)
+    .option(
+      '--lr <rate>',
+      'learning rate of SGD',
+      numberThat('a number above 0', (value) => value > 0),
+      1.0,
+    )
     .option('--epochs <n>', 'passes over the training set', wholeNumber(1), 10)
     .option('--batch-size <n>', 'examples a step; the smaller last batch is kept', wholeNumber(1), 256)
     .option('--seed <n>', `decides weights and order, 0 to ${LARGEST_SEED} (default: random)`, seedNumber)
-    .option('--momentum <share>', 'of the old moving average that is kept', numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1), 0.9)
-    .option('--epsilon <value>', 'added to the variance', numberThat('a number above 0', (value) => value > 0), 1e-5)
+    .option(
+      '--momentum <share>',
+      'of the old moving average that is kept',
+      numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
+      0.9,
+    )
+    .option(
+      '--epsilon <value>',
+      'added to the variance',
+      numberThat('a number above 0', (value) => value > 0),
+      1e-5,
+    )
     .option('--eager', 'run every op by itself (so far the only way)');
   return addPlaceOptions(command)
     .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)')
@@ -39,5 +41,8 @@ export function trainCommand(norm: Norm, description: string): Command {
 }
 
 function seedNumber(text: string): number {
-  return numberThat(`a whole number from 0 to ${LARGEST_SEED}`, (value) => Number.isInteger(value) && value >= 0 && value <= LARGEST_SEED)(text);
+  return numberThat(
+    `a whole number from 0 to ${LARGEST_SEED}`,
+    (value) => Number.isInteger(value) && value >= 0 && value <= LARGEST_SEED,
+  )(text);
 }

@@ -1,0 +1,62 @@
+/** What makes a runtime's folder a finished one: the marker, written last, and the files in the sizes it names. */
+import { readFile, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { writeFileAtomic } from '../files.js';
+import { LIBRARIES } from './builds.js';
+
+/** A finished runtime. */
+export interface Runtime {
+  source: 'override' | 'wheel' | 'python';
+  /** TensorFlow's version. */
+  tensorflow: string;
+  /** The folder with the libraries. */
+  libraries: string;
+  addon: string;
+  compiler: string;
+  /** The stock package the addon was built from. */
+  tfjs: string;
+}
+
+type Marker = Omit<Runtime, 'addon'> & { sizes: number[] };
+
+const MARKER = 'runtime.json';
+
+export function addonIn(folder: string): string {
+  return path.join(folder, 'tfjs_binding.node');
+}
+
+/** Writes the marker. `libraries` may begin with $ORIGIN, which stands for the folder, whose name may yet change. */
+export async function markFinished(folder: string, facts: Omit<Runtime, 'addon'>): Promise<void> {
+  const marker: Marker = { ...facts, sizes: await sizesOf(folder, facts.libraries) };
+  await writeFileAtomic(path.join(folder, MARKER), JSON.stringify(marker, null, 2));
+}
+
+/** What the marker of a folder says, if it is whole and the files it speaks of are there in the sizes it names. */
+export async function readFinished(folder: string): Promise<Runtime | undefined> {
+  const marker = parseMarker(await readFile(path.join(folder, MARKER), 'utf8').catch(() => ''));
+  if (!marker) return undefined;
+  const { sizes, ...facts } = marker;
+  const now = await sizesOf(folder, facts.libraries).catch(() => []);
+  if (String(now) !== String(sizes)) return undefined;
+  return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder) };
+}
+
+function parseMarker(text: string): Marker | undefined {
+  try {
+    const marker = JSON.parse(text) as Partial<Marker> | null;
+    const whole = typeof marker?.libraries === 'string' && typeof marker.tensorflow === 'string' && marker.source;
+    return whole && Array.isArray(marker.sizes) ? (marker as Marker) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function sizesOf(folder: string, libraries: string): Promise<number[]> {
+  const files = LIBRARIES.map((name) => path.join(resolveIn(folder, libraries), name));
+  return Promise.all([addonIn(folder), ...files].map(async (file) => (await stat(file)).size));
+}
+
+function resolveIn(folder: string, libraries: string): string {
+  return libraries.replace('$ORIGIN', () => folder);
+}

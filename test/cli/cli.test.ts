@@ -1,0 +1,285 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runProgram, startProgram, type Result } from '../support/program.js';
+
+const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cli-'));
+const run = (args: string[], cwd = work) => runProgram(args, { cwd });
+const inWork = (name: string) => path.join(work, name);
+
+afterAll(() => rm(work, { recursive: true }));
+
+describe('wrong usage exits 2 with words', () => {
+  it.each([
+    { args: ['scratch', '--lr', '0'], words: 'Expected a number above 0, got 0.' },
+    { args: ['scratch', '--lr', 'fast'], words: 'Expected a number above 0, got fast.' },
+    { args: ['scratch', '--epochs', '1.5'], words: 'Expected a whole number from 1, got 1.5.' },
+    { args: ['scratch', '--momentum', '2'], words: 'Expected a number from 0 to 1, got 2.' },
+    { args: ['scratch', '--epsilon', '0'], words: 'Expected a number above 0, got 0.' },
+    { args: ['scratch', '--seed', '-1'], words: 'Expected a whole number from 0 to 2147483647, got -1.' },
+    {
+      args: ['scratch', '--batch-size', '1'],
+      words:
+        'Cannot train with batch normalization: expected at least 2 examples in every batch, as one has no variance, got a batch size of 1\nhint: use another --batch-size, or train without: bn-train none',
+    },
+    { args: ['builtin', '--batch-size', '59999'], words: 'got a last batch of 1 (60000 examples in batches of 59999)' },
+    { args: ['scratch', '--epoch', '3'], words: "error: unknown option '--epoch'\n(Did you mean --epochs?)" },
+    { args: ['scrach'], words: "error: unknown command 'scrach'\n(Did you mean scratch?)" },
+    { args: ['scratch', '--backend', 'gpu'], words: 'Allowed choices are auto, native, wasm, js.' },
+    {
+      args: ['scratch', '--device', 'tpu'],
+      words: 'Cannot open the backend: expected the device auto, cpu or cuda[:N], got tpu',
+    },
+    { args: ['inspect-gamma', '--layer', '0'], words: 'Expected a whole number from 1, or all, got 0.' },
+  ])('$args', async ({ args, words }) => {
+    const { code, stdout, stderr } = await run(args);
+    expect(stderr).toContain(words);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+});
+
+describe('what cannot be done exits 1 with words and a hint', () => {
+  it('a device that this version has not', async () => {
+    const { code, stderr } = await run(['scratch', '--device', 'cuda:0']);
+    expect(stderr).toContain(
+      'Cannot use the device cuda:0: expected cpu, the only device of this version, got cuda:0\nhint: use --device cpu or leave --device out',
+    );
+    expect(code).toBe(1);
+  });
+
+  it.each(['inspect-gamma', 'evaluate'])('no run to find: %s', async (command) => {
+    const { code, stderr } = await run([command]);
+    expect(stderr).toMatch(
+      /^Cannot find a run: expected at least one run in .*runs, got none\nhint: train one: bn-train scratch, or name its folder\n$/,
+    );
+    expect(code).toBe(1);
+  });
+
+  it('a run that is not there', async () => {
+    expect(await run(['inspect-gamma', 'nowhere'])).toMatchObject({
+      code: 1,
+      stderr:
+        'Cannot read the model of nowhere: expected model/model.json and model/weights.bin, got none\nhint: name the folder of a run that finished at least one epoch\n',
+    });
+    expect(await run(['evaluate', 'nowhere'])).toMatchObject({
+      code: 1,
+      stderr:
+        'Cannot read the run nowhere: expected a run folder with a config.json, got none\nhint: name a folder below ./runs, or train one: bn-train scratch\n',
+    });
+    expect((await run(['scratch', '--resume', 'nowhere'])).code).toBe(1);
+  });
+
+  it('a run folder that is a file, that holds something, or that cannot be made', async () => {
+    writeFileSync(inWork('file'), '');
+    expect((await run(['scratch', '--run-dir', 'file'])).stderr).toBe(
+      'Cannot use the run folder file: expected a new or empty folder, got a file\nhint: name another one with --run-dir\n',
+    );
+    expect((await run(['scratch', '--run-dir', '.'])).stderr).toMatch(
+      /^Cannot use the run folder \.: expected a new or empty folder, got one that holds .*\nhint: name another one with --run-dir, or continue that run with --resume '\.'\n$/,
+    );
+    const { code, stderr } = await run(['scratch', '--run-dir', 'file/below']);
+    expect(stderr).toMatch(/^Cannot use the run folder file\/below: expected .*\nhint: .*\n$/);
+    expect(code).toBe(1);
+  });
+
+  it('a run folder without permission', async () => {
+    await mkdir(inWork('locked'));
+    await chmod(inWork('locked'), 0o555);
+    // Root may write anywhere, so the place is one that nobody may write to.
+    const place = process.getuid?.() === 0 ? '/proc/run' : inWork('locked/run');
+    const { code, stderr } = await run(['scratch', '--run-dir', place]);
+    expect(stderr).toMatch(
+      /^Cannot use the run folder .*: expected a folder that can be written, .*, got .*\nhint: choose another folder or change its permissions\n$/,
+    );
+    expect(code).toBe(1);
+  });
+});
+
+describe('--help', () => {
+  it.each([[], ['scratch'], ['inspect-gamma'], ['setup'], ['doctor'], ['data'], ['evaluate']])(
+    'of %s',
+    async (...command) => {
+      const { code, stdout } = await run([...command, '--help']);
+      expect(stdout).toContain('Usage: bn-train');
+      expect(code).toBe(0);
+    },
+  );
+
+  it('loads nothing heavy', async () => {
+    const { stderr } = await runProgram(['scratch', '--help'], { env: { NODE_DEBUG: 'esm,module' }, cwd: work });
+    expect(stderr).not.toMatch(/@tensorflow|cli-progress/);
+  });
+});
+
+describe('a run', () => {
+  let result: Result;
+  beforeAll(async () => {
+    result = await run(['scratch', '--epochs', '1', '--seed', '1', '--batch-size', '1024', '--run-dir', 'one']);
+  });
+
+  it('prints the two known lines and the population line on stdout, the rest on stderr', () => {
+    expect(result.stdout).toMatch(
+      /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average: .*\n$/,
+    );
+    expect(result.stderr).toMatch(
+      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}test acc 0\.\d{3} {3}[\d,]+ examples\/sec {3}.* s$/m,
+    );
+    expect(result.stderr).toContain('• loss   + train acc   o test acc');
+    expect(result.code).toBe(0);
+  });
+
+  it('leaves config, metrics, events, checkpoint, model and chart', () => {
+    expect(readdirSync(inWork('one')).sort()).toEqual([
+      'chart.svg',
+      'checkpoint',
+      'config.json',
+      'events.jsonl',
+      'metrics.csv',
+      'model',
+    ]);
+    const config = JSON.parse(readFileSync(inWork('one/config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({
+      norm: 'scratch',
+      learningRate: 1,
+      epochs: 1,
+      batchSize: 1024,
+      seed: 1,
+      momentum: 0.9,
+      epsilon: 1e-5,
+      backend: 'native',
+      device: 'cpu',
+      mode: 'eager',
+    });
+    expect(readFileSync(inWork('one/metrics.csv'), 'utf8')).toMatch(
+      /^epoch,loss,trainAccuracy,testAccuracy,examplesPerSecond,seconds\n1,.*\n$/,
+    );
+    expect(readFileSync(inWork('one/chart.svg'), 'utf8')).toMatch(/^<svg /);
+  });
+
+  it('shows its gamma and beta, all layers, and the moving statistics', async () => {
+    const { stdout } = await run(['inspect-gamma', 'one']);
+    expect(stdout).toMatch(/^gamma( +-?\d+\.\d{4}){6}\nbeta( +-?\d+\.\d{4}){6}\n$/);
+    const json = JSON.parse(
+      (await run(['inspect-gamma', 'one', '--layer', 'all', '--moving', '--json'])).stdout,
+    ) as Record<string, number[]>[];
+    expect(json.map(({ gamma, movingVariance }) => [gamma?.length, movingVariance?.length])).toEqual([
+      [6, 6],
+      [16, 16],
+      [120, 120],
+      [84, 84],
+    ]);
+    expect(await run(['inspect-gamma', 'one', '--layer', '5'])).toMatchObject({
+      code: 2,
+      stderr: 'Cannot inspect one: expected a layer from 1 to 4, or all, got 5\nhint: choose another --layer\n',
+    });
+  });
+
+  it('is evaluated to the accuracies it ended with', async () => {
+    const { stdout } = await run(['evaluate', 'one', '--json']);
+    const end = JSON.parse(readFileSync(inWork('one/events.jsonl'), 'utf8').trim().split('\n').at(-1) ?? '') as Record<
+      string,
+      number
+    >;
+    const { testAccuracy, testAccuracyPopulation } = JSON.parse(stdout) as Record<string, number>;
+    expect({ testAccuracy, testAccuracyPopulation }).toEqual({
+      testAccuracy: end['testAccuracy'],
+      testAccuracyPopulation: end['testAccuracyPopulation'],
+    });
+  });
+
+  it('refuses to be resumed with contradicting options', async () => {
+    expect(await run(['builtin', '--resume', 'one'])).toMatchObject({
+      code: 2,
+      stderr: "Cannot resume one: expected the run's own command scratch, got builtin\nhint: leave it out\n",
+    });
+    expect(await run(['scratch', '--resume', 'one', '--lr', '0.5'])).toMatchObject({
+      code: 2,
+      stderr: "Cannot resume one: expected the run's own learningRate 1, got 0.5\nhint: leave it out\n",
+    });
+  });
+
+  it('prints one JSON object with --json, and nothing on stderr with --quiet', async () => {
+    const { stdout, stderr } = await run([
+      'none',
+      '--epochs',
+      '1',
+      '--seed',
+      '1',
+      '--batch-size',
+      '2000',
+      '--json',
+      '--quiet',
+      '--run-dir',
+      'json',
+    ]);
+    const object = JSON.parse(stdout) as { epochs: object[]; final: object };
+    expect(Object.keys(object)).toEqual([
+      'norm',
+      'backend',
+      'device',
+      'mode',
+      'seed',
+      'epochs',
+      'final',
+      'runDirectory',
+    ]);
+    expect(Object.keys(object.epochs[0] ?? {})).toEqual([
+      'epoch',
+      'loss',
+      'trainAccuracy',
+      'testAccuracy',
+      'examplesPerSecond',
+      'seconds',
+    ]);
+    expect(Object.keys(object.final)).toEqual([
+      'loss',
+      'trainAccuracy',
+      'testAccuracy',
+      'testAccuracyPopulation',
+      'examplesPerSecond',
+    ]);
+    expect(stderr).toBe('');
+    expect((await run(['inspect-gamma', 'json'])).stderr).toBe(
+      'Cannot inspect json: expected a model with batch normalization, got one without\nhint: train one: bn-train scratch\n',
+    );
+  });
+});
+
+describe('Ctrl-C', () => {
+  const untilTraining = async (running: ReturnType<typeof startProgram>) => {
+    while (!running.stderr().includes('run folder')) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+  };
+
+  it('ends at a step’s end, keeps the run, exits 130, and the resumed run is bit for bit the one never stopped', async () => {
+    const args = ['scratch', '--epochs', '1', '--seed', '3', '--batch-size', '1024', '--json'];
+    const whole = JSON.parse((await run([...args, '--run-dir', 'whole'])).stdout) as {
+      epochs: { loss: number }[];
+      final: { testAccuracy: number };
+    };
+    const running = startProgram([...args, '--run-dir', 'stopped'], { cwd: work });
+    await untilTraining(running);
+    running.child.kill('SIGINT');
+    const { code, stderr } = await running.result;
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/interrupted in epoch 1 after \d+ of 59 batches/);
+    expect(stderr).toContain("to go on: bn-train scratch --resume 'stopped'");
+    const resumed = JSON.parse((await run(['scratch', '--resume', 'stopped', '--json'])).stdout) as typeof whole;
+    expect([resumed.epochs[0]?.loss, resumed.final.testAccuracy]).toEqual([
+      whole.epochs[0]?.loss,
+      whole.final.testAccuracy,
+    ]);
+    const weights = (folder: string) => readFileSync(inWork(`${folder}/model/weights.bin`));
+    expect(weights('stopped').equals(weights('whole'))).toBe(true);
+  });
+
+  it('stops at once the second time', async () => {
+    const running = startProgram(['none', '--run-dir', 'twice'], { cwd: work });
+    await untilTraining(running);
+    running.child.kill('SIGINT');
+    running.child.kill('SIGINT');
+    expect((await running.result).code).toBe(130);
+  });
+});

@@ -1,0 +1,175 @@
+import { backend } from '../support/native.js';
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { loadFashionMnist } from '../../src/data/fashionMnist.js';
+import { lenet, type Norm } from '../../src/nn/lenet.js';
+import { BatchNorm } from '../../src/nn/layer.js';
+import { populationStatistics, withStatistics } from '../../src/nn/population.js';
+import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
+import type { TrainEvent } from '../../src/train/events.js';
+import { train, type TrainOptions } from '../../src/train/loop.js';
+import { DeviceDataset, eagerStep } from '../../src/train/step.js';
+
+const real = await loadFashionMnist();
+
+/** The first examples of the real data. */
+function subset(trainCount: number, testCount: number) {
+  const cut = ({ height, width, images, labels }: typeof real.train, count: number) => ({
+    count,
+    height,
+    width,
+    images: images.subarray(0, count * height * width),
+    labels: labels.subarray(0, count),
+  });
+  return { train: cut(real.train, trainCount), test: cut(real.test, testCount) };
+}
+
+const small = subset(1000, 300);
+
+async function collect(norm: Norm, options: Partial<TrainOptions> = {}): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  const model = options.model ?? lenet({ norm, seed: 1 });
+  for await (const event of train({ model, data: small, epochs: 2, seed: 1, ...options })) events.push(event);
+  return events;
+}
+
+/** Events without their time figures. */
+function timeless(events: TrainEvent[]): unknown[] {
+  return events.map((event) =>
+    JSON.parse(
+      JSON.stringify(event, (key, value: unknown) => (['seconds', 'examplesPerSecond'].includes(key) ? 0 : value)),
+    ),
+  );
+}
+
+describe('train', () => {
+  it('yields start, steps, evaluation and epoch for each epoch, then the end', async () => {
+    const events = await collect('scratch');
+    const epoch = ['step', 'step', 'step', 'step', 'evaluate', 'epoch'];
+    expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch, 'evaluate', 'end']);
+    expect(events[0]).toMatchObject({ type: 'start', epochs: 2, batches: 4, examples: 1000 });
+    expect(backend.name).toBe('native');
+  });
+
+  it('counts the smaller last batch, and averages by examples', async () => {
+    const last = (await collect('none', { epochs: 1 })).findLast((event) => event.type === 'step');
+    expect(last).toMatchObject({ epoch: 1, batch: 4 });
+  });
+
+  it.each(['scratch', 'builtin', 'none'] as const)(
+    'gives the same run bit for bit from the same seed: %s',
+    async (norm) => {
+      expect(timeless(await collect(norm))).toEqual(timeless(await collect(norm)));
+    },
+  );
+
+  it('gives another run from another seed', async () => {
+    const lossOf = (events: TrainEvent[]) => events.findLast((event) => event.type === 'epoch')?.loss;
+    expect(lossOf(await collect('none', { seed: 2 }))).not.toBe(lossOf(await collect('none')));
+  });
+
+  it('follows the same losses with the layer from scratch and the built-in one', async () => {
+    const losses = async (norm: Norm) =>
+      (await collect(norm, { learningRate: 0.1 })).filter((event) => event.type === 'step').map(({ loss }) => loss);
+    const [scratch, builtin] = [await losses('scratch'), await losses('builtin')];
+    // Both compute the same function in float32; at learning rate 0.1 eight steps magnify rounding little.
+    for (const [i, loss] of scratch.entries()) expect(Math.abs(loss / (builtin[i] ?? NaN) - 1)).toBeLessThan(1e-4);
+  });
+
+  it('ends after the step under way when interrupted, and goes on from there to the same result', async () => {
+    const whole = await collect('scratch');
+    const controller = new AbortController();
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const before: TrainEvent[] = [];
+    for await (const event of train({ model, data: small, epochs: 2, seed: 1, signal: controller.signal })) {
+      before.push(event);
+      if (event.type === 'step' && event.epoch === 2 && event.batch === 2) controller.abort();
+    }
+    const stopped = before.at(-1);
+    if (stopped?.type !== 'interrupted') throw new Error('expected an interruption');
+    expect(stopped.position).toMatchObject({ epoch: 2, batch: 2, examples: 512 });
+    const history = before.filter((event) => event.type === 'epoch').map(({ type: _, ...epoch }) => epoch);
+    const after = await collect('scratch', { model, from: { position: stopped.position, history } });
+    expect(timeless(after).at(-1)).toEqual(timeless(whole).at(-1));
+  });
+
+  it('stops at a loss that is not finite', async () => {
+    await expect(collect('none', { learningRate: 1e38, epochs: 1 })).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Cannot go on training: expected a finite loss, got (NaN|-?Infinity) in batch \d of epoch 1$/,
+      ) as string,
+      hint: 'use a smaller --lr',
+    });
+  });
+
+  it('leaves no tensors behind but the model’s', async () => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const before = tf.memory().numTensors;
+    await collect('scratch', { model });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('eagerStep', () => {
+  it('leaves frozen layers as they are', () => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const frozen = model.layers.find((layer) => layer instanceof BatchNorm) as BatchNorm;
+    frozen.trainable = false;
+    const before = frozen.getWeights().map((weight) => weight.dataSync());
+    const data = new DeviceDataset(small.train);
+    eagerStep(model, data, 1).run(Int32Array.from([0, 1, 2, 3]));
+    expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+  });
+});
+
+describe('DeviceDataset', () => {
+  it('gives the rows asked for, scaled to [0, 1]', () => {
+    const { x, labels } = new DeviceDataset(small.train).take(Int32Array.from([3, 999]));
+    const pixels = [3, 999].flatMap((row) => [...small.train.images.subarray(row * 784, (row + 1) * 784)]);
+    expect(x.shape).toEqual([2, 28, 28, 1]);
+    expect([...x.dataSync()]).toEqual(pixels.map((pixel) => Math.fround(pixel / 255)));
+    expect([...labels.dataSync()]).toEqual([small.train.labels[3], small.train.labels[999]]);
+  });
+});
+
+describe('population statistics', () => {
+  it('are the mean and variance of all values a layer sees, whatever the batches’ sizes', async () => {
+    const model = tf.sequential({ layers: [new BatchNorm({ inputShape: [3] })] });
+    const x = tf.randomNormal<tf.Rank.R2>([10, 3], 5, 2, 'float32', 1);
+    async function* parts() {
+      await Promise.resolve();
+      yield x.slice([0, 0], [6, 3]);
+      yield x.slice([6, 0], [4, 3]);
+    }
+    const [statistics] = await populationStatistics(model, parts());
+    const { mean, variance } = tf.moments(x, 0);
+    for (const [i, value] of mean.dataSync().entries()) expect(statistics?.mean[i]).toBeCloseTo(value, 5);
+    for (const [i, value] of variance.dataSync().entries()) expect(statistics?.variance[i]).toBeCloseTo(value, 4);
+  });
+
+  it.each(['scratch', 'builtin'] as const)('leave the model as it was: %s', async (norm) => {
+    const model = lenet({ norm, seed: 1 });
+    const weights = () => model.getWeights().map((weight) => weight.dataSync());
+    const [train, test, before] = [new DeviceDataset(small.train), new DeviceDataset(small.test), weights()];
+    const result = await populationAccuracy(model, { train, test, batchSize: 256 });
+    expect(result).toBeGreaterThan(0);
+    expect(weights()).toEqual(before);
+  });
+
+  it('are put back even when the work with them fails', async () => {
+    const model = tf.sequential({ layers: [new BatchNorm({ inputShape: [1] })] });
+    const layer = model.layers[0] as tf.layers.Layer;
+    const failing = withStatistics([{ layer, mean: Float32Array.of(7), variance: Float32Array.of(9) }], () => {
+      expect(layer.getWeights().map((weight) => weight.dataSync()[0])).toEqual([1, 0, 7, 9]);
+      return Promise.reject(new Error('on purpose'));
+    });
+    await expect(failing).rejects.toThrow('on purpose');
+    expect(layer.getWeights().map((weight) => weight.dataSync()[0])).toEqual([1, 0, 0, 1]);
+  });
+
+  it('are the same as the plain accuracy without batch normalization', async () => {
+    const model = lenet({ norm: 'none', seed: 1 });
+    const [train, test] = [new DeviceDataset(small.train), new DeviceDataset(small.test)];
+    expect(await populationAccuracy(model, { train, test, batchSize: 256 })).toBe(await accuracy(model, test));
+  });
+});
