@@ -75,7 +75,12 @@ function parseHeader(line: string, file: string): Header {
 
 /** Puts a checkpoint's weights into a model of the same shape. */
 export function restoreWeights(model: tf.LayersModel, weights: SavedWeight[]): void {
-  tf.tidy(() => model.setWeights(weights.map(({ values, shape }) => tf.tensor(values, shape))));
+  tf.tidy(() => {
+    for (const [i, weight] of model.weights.entries()) {
+      const { values, shape } = weights[i] ?? { values: [], shape: [] };
+      weight.write(tf.tensor(values, shape));
+    }
+  });
 }
 
 function toBytes(values: Float32Array): Uint8Array {

@@ -71,7 +71,8 @@ export function sliceWeights(specs: WeightSpec[], bytes: Uint8Array, file: strin
       got: `${bytes.length}`,
       hint: 'the file is damaged; train again',
     });
-  const buffer = bytes.slice().buffer;
+  // A copy, as values must start at a multiple of 4; Buffer's own slice would be a view.
+  const { buffer } = new Uint8Array(bytes);
   let offset = 0;
   return specs.map(({ name, shape }, i) => {
     const values = new Float32Array(buffer, offset, sizes[i] ?? 0);

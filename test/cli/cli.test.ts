@@ -88,7 +88,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
     await mkdir(inWork('locked'));
     await chmod(inWork('locked'), 0o555);
     // Root may write anywhere, so the place is one that nobody may write to.
-    const place = process.getuid?.() === 0 ? '/proc/run' : inWork('locked/run');
+    const place = process.getuid?.() === 0 ? '/sys/run' : inWork('locked/run');
     const { code, stderr } = await run(['scratch', '--run-dir', place]);
     expect(stderr).toMatch(
       /^Cannot use the run folder .*: expected a folder that can be written, .*, got .*\nhint: choose another folder or change its permissions\n$/,
