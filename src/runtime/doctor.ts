@@ -39,13 +39,16 @@ export async function diagnose(options: { runtimeDir?: string | undefined } = {}
     ['pip', pip ?? 'not found'],
     ['C++ compiler', compiler?.version ?? 'not found'],
     ['TensorFlow.js', stockPackage().version],
-    ['TensorFlow', found ? `${found.tensorflow}, ${ORIGIN[found.source]}` : (runtime ?? 'not installed')],
+    [
+      'TensorFlow',
+      found ? `${found.tensorflow}, ${ORIGIN[found.source]}` : typeof runtime === 'string' ? runtime : 'not installed',
+    ],
     ['libraries', found?.libraries ?? 'none'],
     ['addon', found?.addon ?? 'none'],
     ['cache', cacheDirectory()],
   ] as const;
   return {
-    facts: facts.map(([label, value]) => ({ label, value: String(value) })),
+    facts: facts.map(([label, value]) => ({ label, value })),
     missing: found ? [] : missingTools(python, pip, compiler !== undefined),
     choice: found
       ? { backend: 'native', reason: `TensorFlow ${found.tensorflow} is installed` }

@@ -1,0 +1,42 @@
+/** Opening backends by name and device, changing between them, and what the doctor says. */
+import * as tf from '@tensorflow/tfjs';
+import { expect, test } from 'vitest';
+import { type BackendName, openBackend } from '../../src/runtime/backend.js';
+import { diagnose } from '../../src/runtime/doctor.js';
+import { runProgram } from '../support/program.js';
+import { freshMachine } from './index.js';
+
+test('each name opens its backend, also after another one', async () => {
+  for (const [name, inUse] of [
+    ['native', 'tensorflow'],
+    ['wasm', 'wasm'],
+    ['native', 'tensorflow'],
+    ['js', 'cpu'],
+    ['auto', 'tensorflow'],
+  ] as const) {
+    const info = await openBackend(name);
+    expect(tf.getBackend()).toBe(inUse);
+    expect(info.name).toBe(name === 'auto' ? 'native' : name);
+    expect(info.device).toBe('cpu');
+    expect(tf.tensor1d([2]).add(3).dataSync()[0]).toBe(5);
+  }
+});
+
+test.each([
+  ['tpu', 'auto', 'expected auto, native, wasm, js, got tpu', 2],
+  ['js', 'gpu', 'expected the device auto, cpu or cuda[:N], got gpu', 2],
+  ['js', 'cuda:1', 'Cannot use the device cuda:1', 1],
+])('%s on %s is an error', async (name, device, message, exitCode) => {
+  const opening = openBackend(name as BackendName, { device });
+  await expect(opening).rejects.toThrow(message);
+  await expect(opening).rejects.toMatchObject({ exitCode });
+});
+
+test('the doctor knows TensorFlow, and on an empty cache the command that installs it', async () => {
+  const { facts, missing, choice } = await diagnose();
+  expect(facts.find(({ label }) => label === 'TensorFlow')?.value).toMatch(/^2\.\d+\.\d+, from /);
+  expect(missing).toEqual([]);
+  expect(choice.backend).toBe('native');
+  const { stdout } = await runProgram(['doctor'], { env: await freshMachine('http://127.0.0.1:1') });
+  expect(stdout).toContain('missing: the native runtime\nhint: bn-train setup');
+});
