@@ -75,7 +75,8 @@ export async function removeStaleTemporaries(target: string): Promise<void> {
   for (const name of await fs.readdir(path.dirname(target))) {
     const pid = name.startsWith(prefix) ? /^(\d+)-[0-9a-f]{8}\.tmp$/.exec(name.slice(prefix.length))?.[1] : undefined;
     if (pid !== undefined && !isRunning(Number(pid)))
-      await fs.rm(path.join(path.dirname(target), name), { recursive: true, force: true });
+      // A child of the dead process may still be writing there for a moment.
+      await fs.rm(path.join(path.dirname(target), name), { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
@@ -158,17 +159,21 @@ async function breakLock(file: string, seen: string): Promise<void> {
   await fs.rm(aside, { force: true });
 }
 
-/** Runs `action` while holding the lock, waiting for another process to finish; `onWait` is told once whom for. */
+/**
+ * Runs `action` while holding the lock, waiting for another process to finish; `onWait` is told once whom for. Throws
+ * an AbortError if the signal comes while it waits.
+ */
 export async function withLock<T>(
   file: string,
   action: () => Promise<T>,
   onWait: (holder: LockHolder) => void = () => undefined,
+  signal?: AbortSignal,
 ): Promise<T> {
   for (let told = false; ; told = true) {
     const lock = await tryLock(file);
     if ('holder' in lock) {
       if (!told) onWait(lock.holder);
-      await sleep(200);
+      await sleep(200, undefined, { signal });
       continue;
     }
     try {

@@ -34,12 +34,14 @@ async function ownState(work: string): Promise<string[]> {
 }
 
 async function run(command: string, args: string[], cwd: string, name: string): Promise<void> {
-  await execute(command, args, { cwd, env: { ...process.env, LC_ALL: 'C' }, timeout: 300_000 }).catch((error: unknown) => {
-    const stderr = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1);
-    throw cannot(`download the Debian package ${name}`, {
-      expected: `${command} to work`,
-      got: codeOf(error) === 'ENOENT' ? 'no such command' : (stderr ?? 'a failure'),
-      cause: error,
-    });
-  });
+  await execute(command, args, { cwd, env: { ...process.env, LC_ALL: 'C' }, timeout: 300_000 }).catch(
+    (error: unknown) => {
+      const stderr = (error as { stderr?: string }).stderr?.trim().split('\n').at(-1);
+      throw cannot(`download the Debian package ${name}`, {
+        expected: `${command} to work`,
+        got: codeOf(error) === 'ENOENT' ? 'no such command' : (stderr ?? 'a failure'),
+        cause: error,
+      });
+    },
+  );
 }

@@ -31,7 +31,9 @@ export async function download(url: string, part: string, options: DownloadOptio
       if (error instanceof BnTrainError) throw error;
       // A name that is unknown or a port that is closed seldom mends within seconds; another source is nearer.
       const unreachable = ['ENOTFOUND', 'ECONNREFUSED'].includes(codeOf((error as Error).cause) ?? '');
-      if (error instanceof Final || attempt >= (unreachable ? Math.min(2, tries) : tries)) throw failure(url, error);
+      const redirected = messageOf((error as Error).cause) === 'redirect count exceeded';
+      const enough = attempt >= (unreachable ? Math.min(2, tries) : tries);
+      if (error instanceof Final || redirected || enough) throw failure(url, error);
       await sleep(backoff * 2 ** (attempt - 1));
     }
   }
@@ -40,7 +42,12 @@ export async function download(url: string, part: string, options: DownloadOptio
 function failure(url: string, error: unknown): BnTrainError {
   const cause = (error as Error).cause;
   const detail = cause instanceof Error ? `${messageOf(error)} (${codeOf(cause) ?? cause.message})` : messageOf(error);
-  return cannot(`download ${url}`, { expected: 'the file', got: detail, hint: 'check the connection, then: bn-train data', cause: error });
+  return cannot(`download ${url}`, {
+    expected: 'the file',
+    got: detail,
+    hint: 'check the connection, then: bn-train data',
+    cause: error,
+  });
 }
 
 async function attemptDownload(url: string, part: string, options: DownloadOptions): Promise<void> {
@@ -50,10 +57,17 @@ async function attemptDownload(url: string, part: string, options: DownloadOptio
   );
   const watchdog = new Watchdog(options.stall ?? 20_000);
   try {
-    const response = await fetch(url, { headers: have > 0 ? { range: `bytes=${have}-` } : {}, signal: watchdog.signal });
+    const response = await fetch(url, {
+      headers: have > 0 ? { range: `bytes=${have}-` } : {},
+      signal: watchdog.signal,
+    });
     // 416: nothing is left to send; what is there is the whole file, or will fail its check.
-    if (response.status === 416) return void (await response.body?.cancel());
-    if (!response.ok || !response.body) throw new (response.status < 500 ? Final : Error)(`HTTP status ${response.status}`);
+    if (response.status === 416) {
+      await response.body?.cancel();
+      return;
+    }
+    if (!response.ok || !response.body)
+      throw new (response.status < 500 ? Final : Error)(`HTTP status ${response.status}`);
     const from = response.status === 206 ? have : 0;
     await writeBody(response, part, from, options, watchdog);
   } catch (error) {
@@ -63,11 +77,19 @@ async function attemptDownload(url: string, part: string, options: DownloadOptio
   }
 }
 
-async function writeBody(response: Response, part: string, from: number, options: DownloadOptions, watchdog: Watchdog): Promise<void> {
+async function writeBody(
+  response: Response,
+  part: string,
+  from: number,
+  options: DownloadOptions,
+  watchdog: Watchdog,
+): Promise<void> {
   const length = response.headers.get('content-length');
   const total = length === null ? options.limit : from + Number(length);
   if (total > options.limit) throw new Final(`${total} bytes where at most ${options.limit} belong`);
-  const file = await open(part, from > 0 ? 'a' : 'w').catch((error: unknown) => Promise.reject(fileFailure(part, error)));
+  const file = await open(part, from > 0 ? 'a' : 'w').catch((error: unknown) =>
+    Promise.reject(fileFailure(part, error)),
+  );
   try {
     let done = from;
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {

@@ -42,7 +42,11 @@ const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
  * Loads Fashion-MNIST, downloading it into the user's cache if the machine does not have it. Every file's SHA-256 is
  * checked each time. Throws a BnTrainError naming file and remedy when `dataDir` is not right, or no source works.
  */
-export async function loadFashionMnist({ dataDir, listener = silent, patience = {} }: LoadOptions = {}): Promise<FashionMnist> {
+export async function loadFashionMnist({
+  dataDir,
+  listener = silent,
+  patience = {},
+}: LoadOptions = {}): Promise<FashionMnist> {
   const manifest = await readManifest();
   if (dataDir !== undefined) return parse(await readNamed(dataDir, manifest), dataDir);
   for (const folder of machineFolders(manifest)) {
@@ -50,19 +54,25 @@ export async function loadFashionMnist({ dataDir, listener = silent, patience = 
     if (files) return parse(files, folder);
   }
   const cache = cacheFolder();
-  const cached = (await readWhole(cache, manifest, listener)) ?? (await fetchCached(cache, manifest, listener, patience));
+  const cached =
+    (await readWhole(cache, manifest, listener)) ?? (await fetchCached(cache, manifest, listener, patience));
   return parse(cached, cache);
 }
 
 async function fetchCached(cache: string, manifest: Manifest, listener: Listener, patience: Patience): Promise<Files> {
-  const waiting = ({ pid }: { pid: number }) => listener.notice(`Fashion-MNIST: waiting for process ${pid}, which is fetching it`);
-  return withLock(`${cache}.lock`, async () => {
-    // Another process may have fetched it while this one waited.
-    const already = await readWhole(cache, manifest, { ...listener, notice: () => undefined });
-    if (already) return already;
-    await fetchInto(cache, manifest, listener, patience);
-    return readNamed(cache, manifest);
-  }, waiting);
+  const waiting = ({ pid }: { pid: number }) =>
+    listener.notice(`Fashion-MNIST: waiting for process ${pid}, which is fetching it`);
+  return withLock(
+    `${cache}.lock`,
+    async () => {
+      // Another process may have fetched it while this one waited.
+      const already = await readWhole(cache, manifest, { ...listener, notice: () => undefined });
+      if (already) return already;
+      await fetchInto(cache, manifest, listener, patience);
+      return readNamed(cache, manifest);
+    },
+    waiting,
+  );
 }
 
 /** The folder on this machine that has all four files, whole or not, or undefined; nothing is read or downloaded. */
@@ -121,6 +131,9 @@ function combine(imageBytes: Uint8Array, labelBytes: Uint8Array, folder: string)
   const { pixels, ...images } = parseImages(imageBytes, `the images in ${folder}`);
   const labels = parseLabels(labelBytes, `the labels in ${folder}`);
   if (labels.length !== images.count)
-    throw cannot(`read Fashion-MNIST from ${folder}`, { expected: `${images.count} labels, one an image`, got: `${labels.length}` });
+    throw cannot(`read Fashion-MNIST from ${folder}`, {
+      expected: `${images.count} labels, one an image`,
+      got: `${labels.length}`,
+    });
   return { ...images, images: pixels, labels };
 }

@@ -1,8 +1,8 @@
 /** Fetches the data set into the cache from the first source that has it. */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import * as path from 'node:path';
-import { BnTrainError, cannot, messageOf } from '../errors.js';
-import { describeFileError, writeFileAtomic } from '../files.js';
+import { BnTrainError, cannot } from '../errors.js';
+import { codeOf, describeFileError, writeFileAtomic } from '../files.js';
 import type { Listener } from '../progress.js';
 import { fetchDebian } from './debian.js';
 import { discard, download, type DownloadOptions } from './download.js';
@@ -12,7 +12,12 @@ import { readVerified, unpack } from './verify.js';
 export type Patience = Pick<DownloadOptions, 'tries' | 'backoff' | 'stall'>;
 
 /** Puts every file that `folder` lacks into it, verified first. Throws one BnTrainError that lists what each source said. */
-export async function fetchInto(folder: string, manifest: Manifest, listener: Listener, patience: Patience): Promise<void> {
+export async function fetchInto(
+  folder: string,
+  manifest: Manifest,
+  listener: Listener,
+  patience: Patience,
+): Promise<void> {
   const failures: string[] = [];
   for (const source of manifest.sources) {
     try {
@@ -22,22 +27,46 @@ export async function fetchInto(folder: string, manifest: Manifest, listener: Li
       else await fetchPackage(source, folder, manifest.files);
       return;
     } catch (error) {
-      failures.push(`${nameOf(source)}: ${error instanceof BnTrainError ? error.message : describeFileError(error)}`);
-      listener.notice(`Fashion-MNIST: not from ${nameOf(source)} (${messageOf(error)})`);
+      const why = reasonOf(error, folder);
+      failures.push(`${nameOf(source)}: ${why}`);
+      listener.notice(`Fashion-MNIST: not from there (${why})`);
     }
   }
   throw cannot('get Fashion-MNIST', {
     expected: 'one source to work',
     got: failures.join('; ') || 'no source',
-    hint: "fetch the four files yourself and name their folder: --data-dir DIR (on Debian and Ubuntu: apt-get install dataset-fashion-mnist)",
+    hint: 'fetch the four files yourself and name their folder: --data-dir DIR (on Debian and Ubuntu: apt-get install dataset-fashion-mnist)',
   });
 }
+
+/** What a source failed by; a failure of this machine, which no other source mends, is thrown on. */
+function reasonOf(error: unknown, folder: string): string {
+  const cause = error instanceof BnTrainError ? error.cause : error;
+  if (!DISK.has(codeOf(cause) ?? '')) {
+    if (error instanceof BnTrainError) return error.message;
+    throw error;
+  }
+  throw cannot(`keep Fashion-MNIST in ${folder}`, {
+    expected: 'room and permission',
+    got: describeFileError(cause),
+    hint: 'free some space, or choose another cache with XDG_CACHE_HOME',
+    cause,
+  });
+}
+
+const DISK = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS']);
 
 function nameOf(source: Source): string {
   return source.kind === 'http' ? source.url : `the Debian package ${source.package}`;
 }
 
-async function fetchHttp(base: string, folder: string, files: DataFile[], listener: Listener, patience: Patience): Promise<void> {
+async function fetchHttp(
+  base: string,
+  folder: string,
+  files: DataFile[],
+  listener: Listener,
+  patience: Patience,
+): Promise<void> {
   for (const file of files) {
     if (await isWhole(folder, file)) continue;
     const url = `${base}${file.name}.gz`;
@@ -50,7 +79,14 @@ async function fetchHttp(base: string, folder: string, files: DataFile[], listen
   }
 }
 
-async function fetchPackage(source: Extract<Source, { kind: 'debian' }>, folder: string, files: DataFile[]): Promise<void> {
+async function fetchPackage(
+  source: Extract<Source, { kind: 'debian' }>,
+  folder: string,
+  files: DataFile[],
+): Promise<void> {
+  // The lock is held, so whatever is there was left by a process that was killed.
+  const leftovers = (await readdir(folder)).filter((name) => name.startsWith('debian-'));
+  for (const name of leftovers) await rm(path.join(folder, name), { recursive: true, force: true });
   const work = await mkdtemp(path.join(folder, 'debian-'));
   try {
     const unpacked = await fetchDebian(source, work);

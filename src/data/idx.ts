@@ -35,7 +35,11 @@ export function parseLabels(bytes: Uint8Array, file: string): Uint8Array {
 function readHeader(bytes: Uint8Array, file: string, magic: number, dimensions: number): number[] {
   const length = 4 + 4 * dimensions;
   if (bytes.length < length)
-    throw cannot(`read ${file}`, { expected: `a header of ${length} bytes`, got: `${bytes.length} bytes`, hint: REMEDY });
+    throw cannot(`read ${file}`, {
+      expected: `a header of ${length} bytes`,
+      got: `${bytes.length} bytes`,
+      hint: REMEDY,
+    });
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const found = view.getUint32(0);
   const hex = (value: number) => `0x${value.toString(16).padStart(8, '0')}`;

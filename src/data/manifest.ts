@@ -45,7 +45,8 @@ export function parseManifest(json: string): Manifest {
   const manifest = JSON.parse(json) as Partial<Manifest> | null;
   const { files, sources, folders } = manifest ?? {};
   if (!Array.isArray(files) || !Array.isArray(sources) || !Array.isArray(folders)) throw new Error('a part is missing');
-  for (const role of ROLES) if (!files.some((file) => file?.role === role)) throw new Error(`no file for ${role}`);
+  for (const role of ROLES)
+    if (!files.some((file: Partial<DataFile> | null) => file?.role === role)) throw new Error(`no file for ${role}`);
   const badFile = files.find((file) => !isFile(file));
   if (badFile) throw new Error(`the file ${JSON.stringify(badFile)}`);
   const badSource = sources.find((source) => !isSource(source));
@@ -66,5 +67,9 @@ function isFile(file: Partial<DataFile> | null): boolean {
 
 function isSource(source: Partial<Record<string, unknown>> | null): boolean {
   if (source?.['kind'] === 'http') return /^https?:\/\/.*\/$/.test(String(source['url']));
-  return source?.['kind'] === 'debian' && /^[a-z0-9.+-]+$/.test(String(source['package'])) && typeof source['folder'] === 'string';
+  return (
+    source?.['kind'] === 'debian' &&
+    /^[a-z0-9.+-]+$/.test(String(source['package'])) &&
+    typeof source['folder'] === 'string'
+  );
 }

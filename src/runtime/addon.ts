@@ -62,9 +62,11 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
   const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
-  const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`), `-Wl,-rpath,${rpath}`];
+  const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
+  // -Wl would split the folder's name at its commas.
+  const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
-  return [...mode, ...includes, ...sources, '-o', output, ...link];
+  return [...mode, ...includes, ...sources, '-o', output, ...link, ...search];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */

@@ -21,6 +21,7 @@ export interface CommandOptions {
  * the whole group, grandchildren included (python3 may be a shell wrapper, a compiler is several processes).
  */
 const GUARDED = `
+command -v "$1" >/dev/null || exit 127
 { read -r _; kill -9 0; } <&3 >/dev/null 2>&1 &
 exec 3<&-
 "$@"
@@ -28,6 +29,7 @@ code=$?
 kill $! 2>/dev/null
 exit $code`;
 
+// The dynamic loader's status for a missing symbol, too: only in silence does it mean that there is no such program.
 const NOT_FOUND = 127;
 
 /** The outcome of a command, or undefined where there is no such program. */
@@ -48,7 +50,7 @@ export async function runCommand(
   try {
     const outcome = await outcomeOf(child);
     signal?.throwIfAborted();
-    return outcome.code === NOT_FOUND ? undefined : outcome;
+    return outcome.code === NOT_FOUND && outcome.stderr === '' ? undefined : outcome;
   } finally {
     process.off('exit', stop);
     signal?.removeEventListener('abort', stop);

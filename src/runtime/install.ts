@@ -44,13 +44,23 @@ export async function installRuntime(options: RuntimeOptions = {}): Promise<Runt
   const found = await locateRuntime(options);
   if (found) return found;
   const override = await findOverride(options.runtimeDir);
-  const linked = override ?? (await findPythonTensorflow())?.libraries;
-  if (linked !== undefined) {
-    const source = override === undefined ? 'python' : 'override';
-    return make(await linkedFolder(linked), watch, (folder) => fillLinked(folder, linked, source, watch));
+  if (override !== undefined) return makeLinked(override, 'override', watch);
+  const python = await findPythonTensorflow();
+  if (python) {
+    try {
+      return await makeLinked(python.libraries, 'python', watch);
+    } catch (error) {
+      if (!(error instanceof BnTrainError) || !findBuild(thisPlatform())) throw error;
+      watch.listener.notice(`TensorFlow: that of the Python environment is passed over. ${error.message}`);
+    }
   }
   const build = buildFor(thisPlatform());
   return make(ownFolder(build), watch, (folder) => fillFromWheel(folder, build, watch));
+}
+
+async function makeLinked(libraries: string, source: Runtime['source'], watch: Watch): Promise<Runtime> {
+  const target = await linkedFolder(libraries);
+  return make(target, watch, (folder) => fillLinked(folder, libraries, source, watch));
 }
 
 async function make(target: string, watch: Watch, fill: (folder: string) => Promise<void>): Promise<Runtime> {
@@ -59,9 +69,10 @@ async function make(target: string, watch: Watch, fill: (folder: string) => Prom
       `${target}.lock`,
       () => makeAlone(target, fill),
       ({ pid }) => watch.listener.notice(`TensorFlow: waiting for process ${pid}, which is installing it`),
+      watch.signal,
     );
   } catch (error) {
-    if (error instanceof BnTrainError || codeOf(error) === undefined) throw error;
+    if (error instanceof BnTrainError || codeOf(error) === undefined || codeOf(error) === 'ABORT_ERR') throw error;
     throw cannot('install TensorFlow', {
       expected: `room and permission in ${cacheDirectory()}`,
       got: describeFileError(error),

@@ -21,11 +21,11 @@ export function loadNative(addon: string): string {
   return (require(addon) as { TF_Version: string }).TF_Version;
 }
 
-/** Node 23 removed two functions that the package still calls. */
+/** Node 23 removed two functions that the package still calls; Node 22 warns on stderr when it does. */
 function restoreUtil(): void {
   const util = require('node:util') as Record<string, unknown>;
-  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
-  util['isArray'] ??= Array.isArray;
+  util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
+  util['isArray'] = Array.isArray;
 }
 
 /** The package asks node-pre-gyp where its addon is; this answers with the one in the cache. */

@@ -6,9 +6,14 @@ import * as path from 'node:path';
 import { cannot, type BnTrainError } from '../errors.js';
 import type { Listener } from '../progress.js';
 import { type Build, firstMissing, LIBRARIES, TRIED_VERSIONS } from './builds.js';
-import { lastLine, type Outcome, runCommand } from './command.js';
+import { type CommandOptions, lastLine, type Outcome, runCommand } from './command.js';
 
-const PYTHON = 'python3';
+/** Runs a Python script; undefined where there is no python3. */
+function runPython(script: string, args: string[], options: CommandOptions = {}): Promise<Outcome | undefined> {
+  // Python looks in the working directory first, where a stray json.py would be run for Python's own.
+  const safe = 'import os, sys; sys.path[:] = [at for at in sys.path if at not in ("", os.getcwd())]';
+  return runCommand('python3', ['-c', `${safe}\n${script}`, ...args], options);
+}
 
 interface PythonTensorflow {
   version: string;
@@ -23,7 +28,7 @@ for name in ("tensorflow", "tensorflow-cpu"):
     try: d = m.distribution(name)
     except m.PackageNotFoundError: continue
     print(json.dumps({"version": d.version, "libraries": str(d.locate_file("tensorflow"))}))`;
-  const outcome = await runCommand(PYTHON, ['-c', script]);
+  const outcome = await runPython(script, []);
   for (const found of (outcome?.stdout ?? '').split('\n').map(parseFound))
     if (found && TRIED_VERSIONS.includes(found.version) && !(await firstMissing(found.libraries))) return found;
   return undefined;
@@ -58,9 +63,9 @@ export async function downloadWheel(
     );
   }, 200);
   const args = [...pipArguments(build), '-d', wheels, '-r', requirements];
-  const outcome = await runCommand(PYTHON, args, { env: { TMPDIR: temporary }, signal }).finally(() =>
-    clearInterval(watch),
-  );
+  // Nothing gets installed, so pip need not insist on a virtual environment.
+  const env = { TMPDIR: temporary, PIP_REQUIRE_VIRTUALENV: '0' };
+  const outcome = await runPython(PIP, args, { env, signal }).finally(() => clearInterval(watch));
   if (!outcome || outcome.code !== 0) throw downloadFailure(build, outcome);
   const [name] = await readdir(wheels);
   const wheel = path.join(wheels, name ?? '');
@@ -69,11 +74,13 @@ export async function downloadWheel(
   return wheel;
 }
 
+const PIP = 'import runpy; sys.argv[0] = "pip"; runpy.run_module("pip", run_name="__main__", alter_sys=True)';
+
 function pipArguments({ pip: { python, platforms } }: Build): string[] {
   const quiet = ['--quiet', '--disable-pip-version-check', '--no-input'];
   const only = ['--no-cache-dir', '--no-deps', '--require-hashes', '--only-binary=:all:'];
   const made = ['--implementation', 'cp', '--python-version', python];
-  return ['-m', 'pip', 'download', ...quiet, ...only, ...made, ...platforms.flatMap((name) => ['--platform', name])];
+  return ['download', ...quiet, ...only, ...made, ...platforms.flatMap((name) => ['--platform', name])];
 }
 
 async function largestFile(folder: string): Promise<number> {
@@ -143,13 +150,13 @@ function lastError(said: string): string {
 /** Unpacks the two libraries and the headers that the addon needs into `folder`. */
 export async function unpackWheel(wheel: string, folder: string, signal?: AbortSignal): Promise<void> {
   const script = `
-import sys, zipfile
+import zipfile
 wheel, folder = sys.argv[1:]
 headers = tuple("tensorflow/include/" + p for p in ("tensorflow/c/", "tensorflow/core/platform/", "tsl/", "xla/tsl/"))
 with zipfile.ZipFile(wheel) as z:
     names = [n for n in z.namelist() if n in (${LIBRARIES.map((name) => `"tensorflow/${name}"`).join(', ')}) or n.startswith(headers)]
     z.extractall(folder, names)`;
-  const outcome = await runCommand(PYTHON, ['-c', script, wheel, folder], { signal });
+  const outcome = await runPython(script, [wheel, folder], { signal });
   if (outcome?.code === 0) return;
   const said = outcome?.stderr ?? '';
   throw cannot('unpack TensorFlow', {

@@ -10,7 +10,7 @@ import { stockPackage } from './native.js';
 /** The folder that the user named, checked; undefined where none was. */
 export async function findOverride(runtimeDir: string | undefined): Promise<string | undefined> {
   const folder = runtimeDir ?? process.env['BN_TRAIN_RUNTIME_DIR'];
-  if (folder === undefined) return undefined;
+  if (folder === undefined || folder === '') return undefined;
   const missing = await firstMissing(folder);
   if (missing === undefined) return folder;
   throw cannot(`use the runtime folder ${folder}`, {

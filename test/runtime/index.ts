@@ -1,5 +1,5 @@
 /** A loopback package index with the real wheel, and the environment of a machine on which nothing was installed. */
-import { mkdtemp, readdir, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, symlink, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -32,12 +32,16 @@ export function startIndex(wheel: string, reply: () => Reply): Promise<Server> {
 /** An environment with an empty home and cache, and pip pointed at `url` only. */
 export async function freshMachine(url: string): Promise<Record<string, string | undefined>> {
   const home = await mkdtemp(path.join(tmpdir(), 'bn-train-home-'));
+  const site = path.join(home, 'site');
+  for (const name of ['tensorflow', 'tensorflow_cpu']) await addDistribution(site, name, '1.0.0');
   const pip = Object.keys(process.env).filter((name) => name.startsWith('PIP_'));
   return {
     ...Object.fromEntries(pip.map((name) => [name, undefined])),
     HOME: home,
     XDG_CACHE_HOME: path.join(home, 'cache'),
     PYENV_ROOT: process.env['PYENV_ROOT'] ?? path.join(process.env['HOME'] ?? '', '.pyenv'),
+    // Hides a TensorFlow that this machine's Python may have.
+    PYTHONPATH: site,
     PIP_CONFIG_FILE: '/dev/null',
     PIP_INDEX_URL: `${url}/simple`,
     NO_PROXY: '127.0.0.1',
@@ -45,6 +49,13 @@ export async function freshMachine(url: string): Promise<Record<string, string |
     CXX: undefined,
     BN_TRAIN_RUNTIME_DIR: undefined,
   };
+}
+
+/** A Python distribution as far as its metadata go. */
+export async function addDistribution(site: string, name: string, version: string): Promise<void> {
+  const folder = path.join(site, `${name}-${version}.dist-info`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, 'METADATA'), `Metadata-Version: 2.1\nName: ${name}\nVersion: ${version}\n`);
 }
 
 /** A PATH of one folder with just these programs. */

@@ -1,4 +1,5 @@
 /** A loopback HTTP server whose answers a test scripts, faults included. */
+import { once } from 'node:events';
 import { createReadStream, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -59,11 +60,12 @@ async function answer(incoming: IncomingMessage, response: ServerResponse, reply
   response.writeHead(status, { 'content-length': length, 'accept-ranges': 'bytes', ...partial, ...reply.headers });
   if (incoming.method === 'HEAD') return void response.end();
   const limit = reply.cutAfter ?? reply.stallAfter ?? length;
+  const gone = once(response, 'close');
   let sent = 0;
   for await (const chunk of chunks(reply, from)) {
     const piece = chunk.subarray(0, limit - sent);
     sent += piece.length;
-    if (!response.write(piece)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(piece)) await Promise.race([once(response, 'drain'), gone]);
     if (reply.trickle !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
     if (sent >= limit || response.destroyed) break;
   }

@@ -1,0 +1,182 @@
+/** Libraries that stay where they are, the user's folder or a Python environment's, and addons that do not work with them. */
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { installRuntime } from '../../src/runtime/install.js';
+import { LIBRARIES } from '../../src/runtime/builds.js';
+import { unpackWheel } from '../../src/runtime/python.js';
+import { program, start } from '../support/program.js';
+import { startServer } from '../support/server.js';
+import { addDistribution, fetchWheel, freshMachine, pathOf, trainOneStep } from './index.js';
+
+type Env = Record<string, string | undefined>;
+
+const NO_INDEX = /Cannot install TensorFlow: expected pip to reach its package index/;
+let temporary: string;
+/** The wheel's `tensorflow`, as far as the addon needs it. */
+let libraries: string;
+let machine: Env;
+let runtimes: string;
+
+beforeAll(async () => {
+  temporary = await mkdtemp(path.join(tmpdir(), 'bn-train-sources,'));
+  await mkdir(path.join(temporary, 'wheel'));
+  await unpackWheel(await fetchWheel(path.join(temporary, 'wheel')), temporary);
+  libraries = path.join(temporary, 'tensorflow');
+  machine = { ...(await freshMachine('http://127.0.0.1:1')), PIP_RETRIES: '0' };
+  runtimes = path.join(machine['XDG_CACHE_HOME'] ?? '', 'bn-train/runtime');
+}, 300_000);
+
+afterAll(async () => {
+  await rm(temporary, { recursive: true, force: true });
+  await rm(machine['HOME'] ?? '', { recursive: true, force: true });
+});
+
+function bnTrain(command: string, env: Env, cwd = temporary) {
+  return start(process.execPath, [program, command], { cwd, env: { ...machine, ...env } }).result;
+}
+
+async function expectTrains(env: Env): Promise<void> {
+  const { stdout, stderr } = await trainOneStep({ ...machine, ...env });
+  expect([stdout.startsWith('["tensorflow",'), stderr]).toEqual([true, '']);
+}
+
+/** A PATH on which this shell script comes first. */
+async function pathWith(name: string, script: string): Promise<string> {
+  const folder = await mkdtemp(path.join(temporary, 'bin-'));
+  await writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`);
+  await chmod(path.join(folder, name), 0o755);
+  return `${folder}:${process.env['PATH'] ?? ''}`;
+}
+
+const failingCompiler = () =>
+  pathWith('c++', 'test "$1" = --version && exit; echo "a.cc:1: error: no such thing" >&2; exit 1');
+
+/** A Python search path with a TensorFlow of this version, which would show if it were imported. */
+async function pythonWith(version: string): Promise<Env> {
+  const site = await mkdtemp(path.join(temporary, 'site-'));
+  await addDistribution(site, 'tensorflow', '1.0.0');
+  await addDistribution(site, 'tensorflow_cpu', version);
+  await mkdir(path.join(site, 'tensorflow'));
+  for (const name of [...LIBRARIES, 'include'])
+    await symlink(path.join(libraries, name), path.join(site, 'tensorflow', name));
+  await writeFile(path.join(site, 'tensorflow/__init__.py'), 'raise SystemExit("imported")');
+  return { PYTHONPATH: site };
+}
+
+test("the user's folder is used where it lies: only addon and marker go to the cache, and a step trains", async () => {
+  const env = { BN_TRAIN_RUNTIME_DIR: libraries };
+  expect((await bnTrain('setup', env)).stdout).toBe(`TensorFlow 2.18.1 is ready: ${libraries}\n`);
+  await expectTrains(env);
+  const [folder = ''] = await readdir(runtimes);
+  expect(await readdir(path.join(runtimes, folder))).toEqual(['runtime.json', 'tfjs_binding.node']);
+});
+
+test('any damage to a finished runtime counts as none, and set-up makes it anew', async () => {
+  const env = { BN_TRAIN_RUNTIME_DIR: libraries };
+  const folder = path.join(runtimes, (await readdir(runtimes))[0] ?? '');
+  const damages: [string, (file: string) => Promise<void>][] = [
+    ['runtime.json', (file) => truncate(file, 20)],
+    ['runtime.json', (file) => writeFile(file, '{"libraries": 1}')],
+    ['runtime.json', (file) => writeFile(file, 'null')],
+    ['tfjs_binding.node', (file) => rm(file)],
+    ['tfjs_binding.node', (file) => truncate(file, 100)],
+  ];
+  for (const [name, damage] of damages) {
+    const file = path.join(folder, name);
+    const whole = await readFile(file);
+    await damage(file);
+    expect((await bnTrain('doctor', env)).stdout).toContain('not installed');
+    await writeFile(file, whole);
+  }
+  await truncate(path.join(folder, 'tfjs_binding.node'), 100);
+  await bnTrain('setup', env);
+  await expectTrains(env);
+});
+
+test('libraries that change are noticed; an empty variable names no folder', async () => {
+  const env = { BN_TRAIN_RUNTIME_DIR: libraries };
+  await utimes(path.join(libraries, LIBRARIES[0]), new Date(), new Date());
+  expect((await bnTrain('doctor', env)).stdout).toContain('not installed');
+  expect((await bnTrain('setup', { BN_TRAIN_RUNTIME_DIR: '' })).stderr).toMatch(NO_INDEX);
+});
+
+test("a Python environment's TensorFlow of a tried version is used where it lies, and a step trains", async () => {
+  const env = await pythonWith('2.18.1');
+  expect((await bnTrain('setup', env)).stdout).toMatch(/^TensorFlow 2\.18\.1 is ready: .*site-.*\/tensorflow\n$/);
+  await expectTrains(env);
+});
+
+test('one of another version is passed over; so is one that does not work, with its reason', async () => {
+  expect((await bnTrain('setup', await pythonWith('2.9.1'))).stderr).toMatch(NO_INDEX);
+  await utimes(path.join(libraries, LIBRARIES[0]), new Date(), new Date());
+  const { stderr } = await bnTrain('setup', { ...(await pythonWith('2.18.1')), PATH: await failingCompiler() });
+  expect(stderr).toContain(
+    'TensorFlow: that of the Python environment is passed over. ' +
+      'Cannot build the TensorFlow addon: expected c++ to compile it, got a.cc:1: error: no such thing\n',
+  );
+  expect(stderr).toMatch(NO_INDEX);
+});
+
+test("a working directory with modules named like Python's own does not reach the Python that looks and fetches", async () => {
+  const folder = await mkdtemp(path.join(temporary, 'work-'));
+  for (const name of ['json', 'runpy', 'pip'])
+    await writeFile(path.join(folder, `${name}.py`), 'raise SystemExit("stray module")');
+  const { stderr } = await bnTrain('setup', {}, folder);
+  expect(stderr).toMatch(NO_INDEX);
+  expect(stderr).not.toContain('stray module');
+});
+
+// Libraries with what the addon binds to at once, but without TensorFlow.
+const HALF = 'void TF_NewStatus(void) {}';
+
+test.each([
+  ['that lacks a symbol', HALF, /got .*undefined symbol: TFE?_\w+/],
+  ['that crashes', `${HALF} __attribute__((constructor)) void trap(void) { __builtin_trap(); }`, /got a crash \(.*AVX/],
+])('an addon %s is told and not kept', async (_, code, got) => {
+  const folder = await mkdtemp(path.join(temporary, 'stand-in-'));
+  await symlink(path.join(libraries, 'include'), path.join(folder, 'include'));
+  await writeFile(path.join(folder, 'code.c'), code);
+  for (const name of LIBRARIES)
+    execFileSync('cc', ['-shared', '-fPIC', `-Wl,-soname,${name}`, 'code.c', '-o', name], { cwd: folder });
+  const before = await readdir(runtimes);
+  const { code: status, stderr } = await bnTrain('setup', { BN_TRAIN_RUNTIME_DIR: folder });
+  expect(stderr).toMatch(/Cannot use the TensorFlow addon: expected it to load and add two numbers, got /);
+  expect(stderr).toMatch(got);
+  expect(stderr).toContain('hint: bn-train doctor shows what this machine has; --backend wasm works everywhere');
+  expect([status, await readdir(runtimes)]).toEqual([1, before]);
+});
+
+test.each([
+  ['fails', { status: 503 }, /expected pip to reach its package index, got .+\nhint: check the connection/],
+  [
+    'lacks the wheel',
+    { status: 404 },
+    /expected pip to download tensorflow-cpu 2\.18\.1, got .*No matching distribution/,
+  ],
+])('an index that %s is told as such', async (_, reply, says) => {
+  const index = await startServer(() => reply);
+  const { stderr } = await bnTrain('setup', { PIP_INDEX_URL: index.url, PIP_RETRIES: '1' }).finally(index.close);
+  expect(stderr).toMatch(says);
+});
+
+test('a set-up that is aborted ends its children, leaves nothing, and throws the reason', async () => {
+  const stop = new AbortController();
+  const PATH = await pathOf({ node: process.execPath });
+  const before = { PATH: process.env['PATH'], XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] };
+  const slow = await pathWith('c++', 'test "$1" = --version && exit; sleep 1000');
+  Object.assign(process.env, { PATH: `${slow}:${PATH}`, XDG_CACHE_HOME: path.join(temporary, 'aborted') });
+  try {
+    const notice = (line: string) =>
+      line.includes('building') && setTimeout(() => stop.abort(new Error('stopped')), 300);
+    const listener = { progress: () => undefined, notice };
+    const installing = installRuntime({ runtimeDir: libraries, listener, signal: stop.signal });
+    await expect(installing).rejects.toThrow('stopped');
+    expect(await readdir(path.join(temporary, 'aborted/bn-train/runtime'))).toEqual([]);
+  } finally {
+    Object.assign(process.env, before);
+    if (before.XDG_CACHE_HOME === undefined) delete process.env['XDG_CACHE_HOME'];
+  }
+});
