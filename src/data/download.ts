@@ -58,23 +58,33 @@ async function attemptDownload(url: string, part: string, options: DownloadOptio
   const watchdog = new Watchdog(options.stall ?? 20_000);
   try {
     const response = await fetch(url, {
-      headers: have > 0 ? { range: `bytes=${have}-` } : {},
+      // Resuming counts the file's own bytes, not those of an encoding on the way.
+      headers: { 'accept-encoding': 'identity', ...(have > 0 && { range: `bytes=${have}-` }) },
       signal: watchdog.signal,
     });
     // 416: nothing is left to send; what is there is the whole file, or will fail its check.
-    if (response.status === 416) {
+    if (response.status === 416 && have > 0) {
       await response.body?.cancel();
       return;
     }
     if (!response.ok || !response.body)
       throw new (response.status < 500 ? Final : Error)(`HTTP status ${response.status}`);
     const from = response.status === 206 ? have : 0;
+    await assertContinues(response, part, from);
     await writeBody(response, part, from, options, watchdog);
   } catch (error) {
     throw watchdog.signal.aborted ? new Error('no data for too long', { cause: error }) : error;
   } finally {
     watchdog.stop();
   }
+}
+
+/** A part that the answer does not continue is worthless; the next try starts from zero. */
+async function assertContinues(response: Response, part: string, from: number): Promise<void> {
+  const range = response.headers.get('content-range') ?? '';
+  if (response.status !== 206 || range.startsWith(`bytes ${from}-`)) return;
+  await discard(part);
+  throw new Error(`the range ${range || 'unnamed'} where the bytes from ${from} belong`);
 }
 
 async function writeBody(
@@ -95,7 +105,10 @@ async function writeBody(
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
       watchdog.feed();
       done += chunk.length;
-      if (done > options.limit) throw new Final(`more than ${options.limit} bytes`);
+      if (done > options.limit) {
+        await discard(part);
+        throw new Final(`more than ${options.limit} bytes`);
+      }
       await file.write(chunk).catch((error: unknown) => Promise.reject(fileFailure(part, error)));
       options.onProgress?.(done, total);
     }

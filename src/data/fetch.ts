@@ -1,8 +1,9 @@
 /** Fetches the data set into the cache from the first source that has it. */
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../errors.js';
-import { codeOf, describeFileError, writeFileAtomic } from '../files.js';
+import { codeOf, describeFileError, exists, writeFileAtomic } from '../files.js';
 import type { Listener } from '../progress.js';
 import { fetchDebian } from './debian.js';
 import { discard, download, type DownloadOptions } from './download.js';
@@ -71,10 +72,21 @@ async function fetchHttp(
     if (await isWhole(folder, file)) continue;
     const url = `${base}${file.name}.gz`;
     // Named after the source as well: half of one mirror's file does not continue another's.
-    const part = path.join(folder, `${file.name}.${Buffer.from(base).toString('base64url').slice(-12)}.gz.part`);
+    const part = path.join(
+      folder,
+      `${file.name}.${createHash('sha256').update(base).digest('hex').slice(0, 12)}.gz.part`,
+    );
     const onProgress = (done: number, total: number) => listener.progress({ label: `${file.name}.gz`, done, total });
-    await download(url, part, { ...patience, onProgress, limit: file.size + 65_536 });
-    const bytes = await unpack(await readFile(part), file, url).finally(() => discard(part));
+    const fetchOnce = async () => {
+      await download(url, part, { ...patience, onProgress, limit: file.size + 65_536 });
+      return unpack(await readFile(part), file, url).finally(() => discard(part));
+    };
+    // What an earlier run left may not be the beginning of today's file; without it the source gets its own chance.
+    const resumed = await exists(part);
+    const bytes = await fetchOnce().catch(async (error: unknown) => {
+      if (!resumed || (await exists(part))) throw error;
+      return fetchOnce();
+    });
     await writeFileAtomic(path.join(folder, file.name), bytes);
   }
 }

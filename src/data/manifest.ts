@@ -47,10 +47,10 @@ export function parseManifest(json: string): Manifest {
   if (!Array.isArray(files) || !Array.isArray(sources) || !Array.isArray(folders)) throw new Error('a part is missing');
   for (const role of ROLES)
     if (!files.some((file: Partial<DataFile> | null) => file?.role === role)) throw new Error(`no file for ${role}`);
-  const badFile = files.find((file) => !isFile(file));
-  if (badFile) throw new Error(`the file ${JSON.stringify(badFile)}`);
-  const badSource = sources.find((source) => !isSource(source));
-  if (badSource) throw new Error(`the source ${JSON.stringify(badSource)}`);
+  const badFile = files.findIndex((file) => !isFile(file));
+  if (badFile >= 0) throw new Error(`the file ${JSON.stringify(files[badFile])}`);
+  const badSource = sources.findIndex((source) => !isSource(source));
+  if (badSource >= 0) throw new Error(`the source ${JSON.stringify(sources[badSource])}`);
   if (!folders.every((folder) => typeof folder === 'string')) throw new Error('a folder that is no text');
   return { files, sources, folders };
 }
@@ -69,7 +69,7 @@ function isSource(source: Partial<Record<string, unknown>> | null): boolean {
   if (source?.['kind'] === 'http') return /^https?:\/\/.*\/$/.test(String(source['url']));
   return (
     source?.['kind'] === 'debian' &&
-    /^[a-z0-9.+-]+$/.test(String(source['package'])) &&
+    /^[a-z0-9][a-z0-9.+-]+$/.test(String(source['package'])) &&
     typeof source['folder'] === 'string'
   );
 }

@@ -104,6 +104,7 @@ async function assertHash(wheel: string, build: Build): Promise<void> {
 const OTHER_INDEX = 'bn-train setup tries again; if it stays, look which index pip uses: python3 -m pip config list';
 const INSTALL_PIP = 'apt-get install python3-pip, then: bn-train setup';
 const FREE_SPACE = 'free some space, or choose another cache with XDG_CACHE_HOME';
+const CHECK_INDEX = 'check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup';
 const CHECK_CONNECTION = 'check the connection and pip’s proxy and index, then: bn-train setup';
 
 /** Why pip could not fetch the wheel, by what it said. */
@@ -121,6 +122,9 @@ export function downloadFailure(build: Build, outcome: Outcome | undefined): BnT
   }
   const connection = connectionProblem(said);
   if (connection !== undefined) return cannotInstall('pip to reach its package index', connection, CHECK_CONNECTION);
+  // Without retries, or where the index answers with errors, this is all that pip says.
+  if (said.includes('No matching distribution'))
+    return cannotInstall(`${wheel} in the package index`, 'an index without it, or none that answers', CHECK_INDEX);
   const got = lastError(said) || `exit status ${outcome.code}`;
   return cannotInstall(`pip to download ${wheel}`, got, 'the same command again may help: bn-train setup');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -132,6 +133,27 @@ describe('fetching survives', () => {
     expect(slow.requests.filter(({ path: name }) => name === big).at(-1)?.range).toMatch(/^bytes=[1-9]\d*-$/);
   });
 
+  it('a part that is not the beginning of the file, starting again from zero', async () => {
+    await mkdir(cache(), { recursive: true });
+    const server = await serve();
+    const part = createHash('sha256').update(`${server.url}/`).digest('hex').slice(0, 12);
+    writeFileSync(path.join(cache(), `train-images.${part}.gz.part`), Buffer.alloc(5000));
+    await expectReady(environment(http(server)));
+    expect(server.requests.filter(({ path: name }) => name === big).map(({ range }) => range)).toEqual([
+      'bytes=5000-',
+      undefined,
+    ]);
+  });
+
+  it('an answer to another range than asked for, starting again from zero', async () => {
+    const wrong = { status: 206, headers: { 'content-range': 'bytes 0-9/10' }, body: '0123456789' };
+    const server = await serve(({ path: name, range }) => {
+      if (name !== big || range !== undefined) return name === big ? wrong : undefined;
+      return server.requests.length === 1 ? { body: bigFile, cutAfter: 300_000 } : undefined;
+    });
+    await expectReady(environment(http(server)));
+  });
+
   it('two processes at once: one fetches, the other waits for it', async () => {
     const server = await serve(({ path: name }) => (name === big ? { body: bigFile, trickle: 16_384 } : undefined));
     const env = environment(http(server));
@@ -195,7 +217,7 @@ describe('fetching gives up with words', () => {
 
   it('when nothing comes any more', async () => {
     const server = await serve(() => ({ body: bigFile, stallAfter: 100 }));
-    const options = { limit: 1e6, tries: 2, backoff: 1, stall: 100 };
+    const options = { limit: 1e6, tries: 2, backoff: 1, stall: 1500 };
     await expect(download(`${server.url}${big}`, path.join(work, 'part'), options)).rejects.toThrow(
       `Cannot download ${server.url}${big}: expected the file, got no data for too long`,
     );

@@ -123,6 +123,12 @@ describe('a manifest', () => {
       change: { sources: [{ kind: 'debian', package: '-o=x', folder: 'f' }] },
       message: 'the source {"kind":"debian","package":"-o=x"',
     },
+    { change: { files: [...good.files, null] }, message: 'the file null' },
+    { change: { sources: [null] }, message: 'the source null' },
+    {
+      change: { sources: [{ kind: 'debian', package: '--yes', folder: 'f' }] },
+      message: 'the source {"kind":"debian"',
+    },
     { change: { folders: [1] }, message: 'a folder that is no text' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseManifest(JSON.stringify({ ...good, ...change }))).toThrow(message);

@@ -9,11 +9,13 @@ import { LIBRARIES } from '../../src/runtime/builds.js';
 import { unpackWheel } from '../../src/runtime/python.js';
 import { program, start } from '../support/program.js';
 import { startServer } from '../support/server.js';
-import { addDistribution, fetchWheel, freshMachine, pathOf, trainOneStep } from './index.js';
+import { addDistribution, fetchWheel, freshMachine, trainOneStep } from './index.js';
 
 type Env = Record<string, string | undefined>;
 
-const NO_INDEX = /Cannot install TensorFlow: expected pip to reach its package index/;
+const NO_INDEX =
+  'Cannot install TensorFlow: expected tensorflow-cpu 2.18.1 in the package index, got an index without it, or none that answers\n' +
+  'hint: check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup\n';
 let temporary: string;
 /** The wheel's `tensorflow`, as far as the addon needs it. */
 let libraries: string;
@@ -100,7 +102,7 @@ test('libraries that change are noticed; an empty variable names no folder', asy
   const env = { BN_TRAIN_RUNTIME_DIR: libraries };
   await utimes(path.join(libraries, LIBRARIES[0]), new Date(), new Date());
   expect((await bnTrain('doctor', env)).stdout).toContain('not installed');
-  expect((await bnTrain('setup', { BN_TRAIN_RUNTIME_DIR: '' })).stderr).toMatch(NO_INDEX);
+  expect((await bnTrain('setup', { BN_TRAIN_RUNTIME_DIR: '' })).stderr).toContain(NO_INDEX);
 });
 
 test("a Python environment's TensorFlow of a tried version is used where it lies, and a step trains", async () => {
@@ -110,14 +112,14 @@ test("a Python environment's TensorFlow of a tried version is used where it lies
 });
 
 test('one of another version is passed over; so is one that does not work, with its reason', async () => {
-  expect((await bnTrain('setup', await pythonWith('2.9.1'))).stderr).toMatch(NO_INDEX);
+  expect((await bnTrain('setup', await pythonWith('2.9.1'))).stderr).toContain(NO_INDEX);
   await utimes(path.join(libraries, LIBRARIES[0]), new Date(), new Date());
   const { stderr } = await bnTrain('setup', { ...(await pythonWith('2.18.1')), PATH: await failingCompiler() });
   expect(stderr).toContain(
     'TensorFlow: that of the Python environment is passed over. ' +
       'Cannot build the TensorFlow addon: expected c++ to compile it, got a.cc:1: error: no such thing\n',
   );
-  expect(stderr).toMatch(NO_INDEX);
+  expect(stderr).toContain(NO_INDEX);
 });
 
 test("a working directory with modules named like Python's own does not reach the Python that looks and fetches", async () => {
@@ -125,7 +127,7 @@ test("a working directory with modules named like Python's own does not reach th
   for (const name of ['json', 'runpy', 'pip'])
     await writeFile(path.join(folder, `${name}.py`), 'raise SystemExit("stray module")');
   const { stderr } = await bnTrain('setup', {}, folder);
-  expect(stderr).toMatch(NO_INDEX);
+  expect(stderr).toContain(NO_INDEX);
   expect(stderr).not.toContain('stray module');
 });
 
@@ -150,30 +152,26 @@ test.each([
 });
 
 test.each([
-  ['fails', { status: 503 }, /expected pip to reach its package index, got .+\nhint: check the connection/],
-  [
-    'lacks the wheel',
-    { status: 404 },
-    /expected pip to download tensorflow-cpu 2\.18\.1, got .*No matching distribution/,
-  ],
-])('an index that %s is told as such', async (_, reply, says) => {
-  const index = await startServer(() => reply);
+  ['fails', 503],
+  ['lacks the wheel', 404],
+])('an index that %s is told as such', async (_, status) => {
+  const index = await startServer(() => ({ status }));
   const { stderr } = await bnTrain('setup', { PIP_INDEX_URL: index.url, PIP_RETRIES: '1' }).finally(index.close);
-  expect(stderr).toMatch(says);
+  expect(stderr).toContain(NO_INDEX);
 });
 
 test('a set-up that is aborted ends its children, leaves nothing, and throws the reason', async () => {
   const stop = new AbortController();
-  const PATH = await pathOf({ node: process.execPath });
   const before = { PATH: process.env['PATH'], XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] };
-  const slow = await pathWith('c++', 'test "$1" = --version && exit; sleep 1000');
-  Object.assign(process.env, { PATH: `${slow}:${PATH}`, XDG_CACHE_HOME: path.join(temporary, 'aborted') });
+  const slow = await pathWith('c++', 'test "$1" = --version && exit; sleep 86399');
+  Object.assign(process.env, { PATH: slow, XDG_CACHE_HOME: path.join(temporary, 'aborted') });
   try {
     const notice = (line: string) =>
       line.includes('building') && setTimeout(() => stop.abort(new Error('stopped')), 300);
     const listener = { progress: () => undefined, notice };
     const installing = installRuntime({ runtimeDir: libraries, listener, signal: stop.signal });
     await expect(installing).rejects.toThrow('stopped');
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('sleep 86399');
     expect(await readdir(path.join(temporary, 'aborted/bn-train/runtime'))).toEqual([]);
   } finally {
     Object.assign(process.env, before);
