@@ -1,10 +1,10 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { cannot, EXIT, messageOf } from '../errors.js';
-import { cacheDirectory, exists, withLock } from '../files.js';
+import { BnTrainError, cannot, EXIT, messageOf } from '../errors.js';
+import { cacheDirectory, codeOf, exists, withLock } from '../files.js';
 import { type Listener, silent } from '../progress.js';
-import { fetchInto, type Patience } from './fetch.js';
+import { cacheFailure, fetchInto, type Patience } from './fetch.js';
 import { parseImages, parseLabels } from './idx.js';
 import { type Manifest, readManifest, type Role } from './manifest.js';
 import { readVerified } from './verify.js';
@@ -72,7 +72,9 @@ async function fetchCached(cache: string, manifest: Manifest, listener: Listener
       return readNamed(cache, manifest);
     },
     waiting,
-  );
+  ).catch((error: unknown) => {
+    throw codeOf(error) === undefined || error instanceof BnTrainError ? error : cacheFailure(cache, error);
+  });
 }
 
 /** The folder on this machine that has all four files, whole or not, or undefined; nothing is read or downloaded. */

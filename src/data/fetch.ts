@@ -47,7 +47,12 @@ function reasonOf(error: unknown, folder: string): string {
     if (error instanceof BnTrainError) return error.message;
     throw error;
   }
-  throw cannot(`keep Fashion-MNIST in ${folder}`, {
+  throw cacheFailure(folder, cause);
+}
+
+/** The cache could not be written. */
+export function cacheFailure(folder: string, cause: unknown): BnTrainError {
+  return cannot(`keep Fashion-MNIST in ${folder}`, {
     expected: 'room and permission',
     got: describeFileError(cause),
     hint: 'free some space, or choose another cache with XDG_CACHE_HOME',

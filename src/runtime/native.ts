@@ -15,6 +15,8 @@ export function stockPackage(): { folder: string; version: string } {
 export function loadNative(addon: string): string {
   // TensorFlow's own information and warnings speak to its developers; a user's setting still wins.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  // This version computes on the CPU; a Python environment's TensorFlow may be one that would take a GPU by itself.
+  process.env['CUDA_VISIBLE_DEVICES'] = '-1';
   restoreUtil();
   pointAt(addon);
   require(PACKAGE);

@@ -215,6 +215,16 @@ describe('fetching gives up with words', () => {
     await expectReady(env);
   });
 
+  it('when the cache cannot be made', async () => {
+    writeFileSync(path.join(work, 'file'), '');
+    const env = { ...environment(http(await serve())), XDG_CACHE_HOME: path.join(work, 'file') };
+    const { code, stderr } = await runProgram(['data'], { env });
+    expect(stderr).toMatch(
+      /^Cannot keep Fashion-MNIST in .*fashion-mnist: expected room and permission, got ENOTDIR: .*\nhint: free some space, or choose another cache with XDG_CACHE_HOME\n$/,
+    );
+    expect(code).toBe(1);
+  });
+
   it('when nothing comes any more', async () => {
     const server = await serve(() => ({ body: bigFile, stallAfter: 100 }));
     const options = { limit: 1e6, tries: 2, backoff: 1, stall: 1500 };
