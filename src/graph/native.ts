@@ -2,12 +2,13 @@
 import * as tf from '@tensorflow/tfjs';
 
 export interface OpAttribute {
-  name: string;
-  type: number;
-  value: unknown;
+  readonly name: string;
+  /** One of the binding's TF_ATTR_ constants. */
+  readonly type: number;
+  readonly value: unknown;
 }
 
-interface TensorMetadata {
+export interface TensorMetadata {
   id: number;
   shape: number[];
   dtype: number;
@@ -15,22 +16,48 @@ interface TensorMetadata {
 
 /** The addon's own functions; constants are TensorFlow's enums. */
 export interface Binding {
+  readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_INT: number;
-  readonly TF_ATTR_TYPE: number;
+  readonly TF_ATTR_FLOAT: number;
   readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_TYPE: number;
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
   readonly TF_UINT8: number;
-  createTensor(shape: number[], dtype: number, values: ArrayBufferView): number;
+  createTensor: (shape: number[], dtype: number, values: ArrayBufferView) => number;
+  deleteTensor: (id: number) => void;
+  tensorDataSync: (id: number) => Float32Array | Int32Array | Uint8Array;
+  executeOp: (op: string, attributes: OpAttribute[], inputs: number[], outputs: number) => TensorMetadata[];
+  loadSavedModel: (folder: string, tags: string) => number;
+  /** Names are separated by commas; every output is a new tensor. */
+  runSavedModel: (session: number, inputs: number[], inputNames: string, outputNames: string) => TensorMetadata[];
+  deleteSavedModel: (session: number) => void;
+}
+
+/** What the backend knows of a tensor: its native id, or values that are not uploaded yet. */
+interface TensorRecord {
+  id: number;
+  shape: number[];
+  dtype: number;
+  values: ArrayBufferView | null;
 }
 
 export interface NativeBackend extends tf.KernelBackend {
-  readonly binding: Binding;
-  createOutputTensor(metadata: TensorMetadata): tf.Tensor;
-  executeSingleOutput(op: string, attributes: OpAttribute[], inputs: tf.Tensor[]): tf.Tensor;
+  binding: Binding;
+  readonly tensorMap: { get: (dataId: object) => TensorRecord; has: (dataId: object) => boolean };
+  createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
+  executeSingleOutput: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[]) => tf.Tensor;
+  getInputTensorIds: (tensors: tf.Tensor[]) => number[];
 }
 
 /** The native backend if it is the one in use, else undefined. */
 export function nativeBackend(): NativeBackend | undefined {
   return tf.getBackend() === 'tensorflow' ? (tf.backend() as NativeBackend) : undefined;
+}
+
+/** The native value behind a tensor, uploaded first if it still waits on the host. */
+export function nativeValue(backend: NativeBackend, tensor: tf.Tensor): TensorMetadata {
+  const [id = -1] = backend.getInputTensorIds([tensor]);
+  const { dtype } = backend.tensorMap.get(tensor.dataId);
+  return { id, shape: tensor.shape, dtype };
 }

@@ -1,0 +1,27 @@
+/** The gradient of average pooling over windows that do not overlap: every value goes, divided, to its whole window. */
+import { attribute, DTYPE } from '../graph.js';
+import { elementwise, floats, gather, reshape } from './ops.js';
+import type { Rule } from './rule.js';
+
+export const averagePoolGrad: Rule = {
+  name: 'averagePoolGrad',
+  apply(node, editor) {
+    const output = node.outputs[0];
+    if (node.op !== 'AvgPoolGrad' || output?.dtype !== DTYPE.float32) return undefined;
+    if (attribute(node, 'data_format') !== 'NHWC') return undefined;
+    const [, rows = 0, columns = 0] = attribute(node, 'ksize') as readonly number[];
+    const dy = node.inputs[1] ?? 0;
+    const [batch = 0, outHeight = 0, outWidth = 0, channels = 0] = editor.shape(dy);
+    const [, height = 0, width = 0] = output.shape;
+    const strides = attribute(node, 'strides') as readonly number[];
+    const whole = height === outHeight * rows && width === outWidth * columns;
+    if (!whole || strides[1] !== rows || strides[2] !== columns) return undefined;
+    const share = elementwise(editor, 'Mul', dy, floats(editor, [1 / (rows * columns)], []));
+    const window = Array.from(
+      { length: height * width },
+      (_, i) => Math.floor(i / width / rows) * outWidth + Math.floor((i % width) / columns),
+    );
+    const spread = gather(editor, reshape(editor, share, [batch, outHeight * outWidth, channels]), window, 1);
+    return reshape(editor, spread, output.shape);
+  },
+};

@@ -1,0 +1,76 @@
+/**
+ * The gradient of a convolution with few channels with respect to its image, a whole image row at a time: one matrix
+ * product leads from all columns and filters of a row of dy to all columns and channels of the image rows it came from,
+ * whose overlaps are then added up. It multiplies by some zeros, but along long rows instead of a few channels.
+ */
+import { DTYPE, sizeOf } from '../graph.js';
+import { type Geometry, unitGeometry } from './convolution.js';
+import type { Editor } from './editor.js';
+import { flag, gatherOrZero, ints, reshape, transpose, typed } from './ops.js';
+import type { Rule } from './rule.js';
+
+/** Measured on AVX-512; above these the plain form is faster, or the matrix gets large. */
+const MOST_CHANNELS = 8;
+const MOST_ROW = 512;
+
+export const convInputGrad: Rule = {
+  name: 'convInputGrad',
+  apply(node, editor) {
+    const [output] = node.outputs;
+    const [, filter = 0, dy = 0] = node.inputs;
+    if (node.op !== 'Conv2DBackpropInput' || !output) return undefined;
+    const shapes = { image: output.shape, filter: editor.shape(filter), output: editor.shape(dy) };
+    const geometry = unitGeometry(node, shapes);
+    if (!geometry || !isWorthwhile(geometry)) return undefined;
+    const { batch, height, width, channels, filterHeight, filters, outHeight, outWidth } = geometry;
+    const rows = reshape(editor, dy, [batch * outHeight, outWidth * filters]);
+    const attributes = [typed('T', DTYPE.float32), flag('transpose_a', false), flag('transpose_b', false)];
+    const shape = [batch * outHeight, filterHeight * width * channels];
+    const product = editor.op('MatMul', attributes, [rows, bands(editor, filter, geometry)], {
+      shape,
+      dtype: DTYPE.float32,
+    });
+    const terms = reshape(editor, product, [batch * outHeight * filterHeight, width * channels]);
+    return reshape(editor, sumRows(editor, terms, imageRows(geometry), batch * height), output.shape);
+  },
+};
+
+function isWorthwhile({ channels, width, outWidth, filters }: Geometry): boolean {
+  return channels <= MOST_CHANNELS && width * channels <= MOST_ROW && outWidth * filters <= MOST_ROW;
+}
+
+/** The filter as a matrix from [column of dy, filter] to [filter row, column of the image, channel]. */
+function bands(editor: Editor, filter: number, geometry: Geometry): number {
+  const { filterHeight, filterWidth, filters, channels, width, outWidth, left } = geometry;
+  const taps = reshape(editor, transpose(editor, filter, [0, 1, 3, 2]), [
+    filterHeight * filterWidth * filters,
+    channels,
+  ]);
+  const wanted: (number | undefined)[] = [];
+  for (let column = 0; column < outWidth; column++)
+    for (let f = 0; f < filters; f++)
+      for (let ky = 0; ky < filterHeight; ky++)
+        for (let x = 0; x < width; x++) {
+          const kx = x - column + left;
+          wanted.push(kx >= 0 && kx < filterWidth ? (ky * filterWidth + kx) * filters + f : undefined);
+        }
+  return reshape(editor, gatherOrZero(editor, taps, wanted), [outWidth * filters, filterHeight * width * channels]);
+}
+
+/** For [image, row of dy, filter row]: the row of all images that it adds to, or -1 for one of the padding. */
+function imageRows({ batch, height, outHeight, filterHeight, top }: Geometry): number[] {
+  return Array.from({ length: batch * outHeight * filterHeight }, (_, i) => {
+    const image = Math.floor(i / filterHeight / outHeight);
+    const row = (Math.floor(i / filterHeight) % outHeight) + (i % filterHeight) - top;
+    return row >= 0 && row < height ? image * height + row : -1;
+  });
+}
+
+/** Row r of the result is the sum of the rows of `x` whose entry in `targets` is r. */
+function sumRows(editor: Editor, x: number, targets: number[], rows: number): number {
+  const { int32, float32 } = DTYPE;
+  const types = [typed('T', float32), typed('Tindices', int32), typed('Tnumsegments', int32)];
+  const shape = [rows, sizeOf(editor.shape(x)) / targets.length];
+  const inputs = [x, ints(editor, targets), ints(editor, [rows], [])];
+  return editor.op('UnsortedSegmentSum', types, inputs, { shape, dtype: float32 });
+}

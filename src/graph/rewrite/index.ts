@@ -1,0 +1,71 @@
+/** Rewrites a recorded graph into one that computes the same in less time. */
+import type { Graph, Node, Value } from '../graph.js';
+import { averagePoolGrad } from './averagePoolGrad.js';
+import { convInputGrad } from './convInputGrad.js';
+import { Editor } from './editor.js';
+import { matMul } from './matMul.js';
+import { reduceRows } from './reduceRows.js';
+import type { Rule } from './rule.js';
+import { sigmoidGrad } from './sigmoidGrad.js';
+import { wideBroadcast } from './wideBroadcast.js';
+
+export const RULES: readonly Rule[] = [
+  matMul,
+  sigmoidGrad,
+  averagePoolGrad,
+  reduceRows,
+  wideBroadcast,
+  convInputGrad,
+];
+
+export interface Rewritten {
+  graph: Graph;
+  /** How often each rule was used. */
+  fired: ReadonlyMap<string, number>;
+}
+
+/** Applies the rules until none has anything to say; equal ops become one, and what nobody reads is left out. */
+export function rewrite(recorded: Graph, rules: readonly Rule[] = RULES): Rewritten {
+  const fired = new Map<string, number>();
+  for (let graph = recorded; ; ) {
+    const before = [...fired.values()].reduce((sum, count) => sum + count, 0);
+    graph = pass(graph, rules, fired);
+    if ([...fired.values()].reduce((sum, count) => sum + count, 0) === before) return { graph, fired };
+  }
+}
+
+function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>): Graph {
+  const editor = new Editor(graph);
+  for (const recorded of graph.nodes) {
+    const node = { ...recorded, inputs: recorded.inputs.map((id) => editor.current(id)) };
+    const by = applyFirst(rules, node, editor, fired);
+    const outputs = by === undefined ? editor.add(node) : [by];
+    for (const [i, { id }] of recorded.outputs.entries()) editor.replace(id, outputs[i] ?? id);
+  }
+  const current = ({ id }: Value) => editor.value(editor.current(id));
+  const outputs = graph.outputs.map(current);
+  const updates = new Map([...graph.updates].map(([i, value]) => [i, current(value)]));
+  return { ...graph, outputs, updates, ...needed(editor, [...outputs, ...updates.values()]) };
+}
+
+function applyFirst(rules: readonly Rule[], node: Node, editor: Editor, fired: Map<string, number>) {
+  for (const rule of rules) {
+    const by = rule.apply(node, editor);
+    if (by === undefined) continue;
+    fired.set(rule.name, (fired.get(rule.name) ?? 0) + 1);
+    return by;
+  }
+  return undefined;
+}
+
+/** The nodes and constants that lead to `results`. */
+function needed({ nodes, constants }: Editor, results: readonly Value[]): Pick<Graph, 'nodes' | 'constants'> {
+  const used = new Set(results.map(({ id }) => id));
+  const kept: Node[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some(({ id }) => used.has(id))) continue;
+    kept.push(node);
+    for (const id of node.inputs) used.add(id);
+  }
+  return { nodes: kept.reverse(), constants: new Map([...constants].filter(([id]) => used.has(id))) };
+}

@@ -1,0 +1,23 @@
+/** A batch of one matrix product is a matrix product, which TensorFlow fuses with the bias that follows. */
+import { attribute, DTYPE } from '../graph.js';
+import { flag, reshape, typed } from './ops.js';
+import type { Rule } from './rule.js';
+
+export const matMul: Rule = {
+  name: 'matMul',
+  apply(node, editor) {
+    const [output] = node.outputs;
+    const [a = 0, b = 0] = node.inputs;
+    const shapes = [editor.shape(a), editor.shape(b)];
+    if (node.op !== 'BatchMatMulV2' || output?.dtype !== DTYPE.float32) return undefined;
+    if (!shapes.every((shape) => shape.length === 3 && shape[0] === 1)) return undefined;
+    const attributes = [
+      typed('T', DTYPE.float32),
+      flag('transpose_a', attribute(node, 'adj_x') === true),
+      flag('transpose_b', attribute(node, 'adj_y') === true),
+    ];
+    const inputs = [a, b].map((id) => reshape(editor, id, editor.shape(id).slice(1)));
+    const product = editor.op('MatMul', attributes, inputs, { shape: output.shape.slice(1), dtype: DTYPE.float32 });
+    return reshape(editor, product, output.shape);
+  },
+};

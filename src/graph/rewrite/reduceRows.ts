@@ -1,0 +1,25 @@
+/**
+ * A sum or mean per channel, over all other axes: first over the batch, along rows as long as an image, then over positions.
+ * TensorFlow's own reduction runs along the few channels, too short for the vector units, and adds up far more numbers
+ * one after the other, which costs accuracy.
+ */
+import { DTYPE, sizeOf } from '../graph.js';
+import { reduce, reshape } from './ops.js';
+import type { Rule } from './rule.js';
+
+export const reduceRows: Rule = {
+  name: 'reduceRows',
+  apply({ op, inputs, outputs }, editor) {
+    if ((op !== 'Sum' && op !== 'Mean') || outputs[0]?.dtype !== DTYPE.float32) return undefined;
+    const [x = 0, axes = 0] = inputs;
+    const shape = editor.shape(x);
+    const over = [...(editor.constants.get(axes)?.values ?? [])].sort((a, b) => a - b);
+    if (shape.length < 3 || over.join() !== [...shape.keys()].slice(0, -1).join()) return undefined;
+    const [batch = 0, channels = 0] = [shape[0], shape.at(-1)];
+    const positions = sizeOf(shape) / batch / channels;
+    if (!(sizeOf(shape) > 0)) return undefined;
+    const perPosition = reduce(editor, op, reshape(editor, x, [batch, positions * channels]));
+    const perChannel = reduce(editor, op, reshape(editor, perPosition, [positions, channels]));
+    return reshape(editor, perChannel, outputs[0].shape);
+  },
+};

@@ -1,0 +1,40 @@
+/** dy · (y · (1 − y)) with y = sigmoid(x): three passes over the data become one op. */
+import { DTYPE, type Node } from '../graph.js';
+import type { Editor } from './editor.js';
+import { elementwise } from './ops.js';
+import type { Rule } from './rule.js';
+
+export const sigmoidGrad: Rule = {
+  name: 'sigmoidGrad',
+  apply(node, editor) {
+    if (node.op !== 'Mul' || node.outputs[0]?.dtype !== DTYPE.float32) return undefined;
+    const [a = 0, b = 0] = node.inputs;
+    for (const [dy, slope] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const y = sigmoidOfSlope(slope, editor);
+      if (y !== undefined && editor.shape(y).join() === editor.shape(dy).join())
+        return elementwise(editor, 'SigmoidGrad', y, dy);
+    }
+    return undefined;
+  },
+};
+
+/** y where `id` is y · (1 − y) and y is a sigmoid. */
+function sigmoidOfSlope(id: number, editor: Editor): number | undefined {
+  const product = editor.producer(id);
+  if (product?.op !== 'Mul') return undefined;
+  const [a = 0, b = 0] = product.inputs;
+  if (isOneMinus(editor.producer(b), a, editor)) return isSigmoid(a, editor) ? a : undefined;
+  return isOneMinus(editor.producer(a), b, editor) && isSigmoid(b, editor) ? b : undefined;
+}
+
+function isOneMinus(node: Node | undefined, y: number, editor: Editor): boolean {
+  const one = editor.constants.get(node?.inputs[0] ?? 0);
+  return node?.op === 'Sub' && node.inputs[1] === y && one?.values.length === 1 && one.values[0] === 1;
+}
+
+function isSigmoid(id: number, editor: Editor): boolean {
+  return editor.producer(id)?.op === 'Sigmoid';
+}

@@ -1,0 +1,37 @@
+/**
+ * One value per channel, met with all of [n, h, w, c]: repeated to a row first, as TensorFlow's broadcast runs along the
+ * last axis alone, and a few channels do not fill the vector units.
+ */
+import { DTYPE, sizeOf } from '../graph.js';
+import { elementwise, reshape, tile } from './ops.js';
+import type { Rule } from './rule.js';
+
+const OPS = new Set(['Add', 'AddV2', 'Sub', 'Mul', 'RealDiv', 'SquaredDifference']);
+/** From here on the last axis is long enough by itself. */
+const MANY_CHANNELS = 64;
+
+export const wideBroadcast: Rule = {
+  name: 'wideBroadcast',
+  apply({ op, inputs, outputs }, editor) {
+    const [output] = outputs;
+    const [a = 0, b = 0] = inputs;
+    if (!OPS.has(op) || output?.dtype !== DTYPE.float32 || output.shape.length < 3) return undefined;
+    const channels = output.shape.at(-1) ?? 0;
+    const isFull = (id: number) => editor.shape(id).join() === output.shape.join();
+    const isPerChannel = (id: number) => sizeOf(editor.shape(id)) === channels && editor.shape(id).at(-1) === channels;
+    const vector = isFull(a) ? b : a;
+    const full = isFull(a) ? a : b;
+    if (channels >= MANY_CHANNELS || !isFull(full) || !isPerChannel(vector) || isFull(vector)) return undefined;
+    const producer = editor.producer(full);
+    // TensorFlow itself fuses a bias into the convolution before it.
+    if (op === 'Add' && producer?.op === 'Conv2D') return undefined;
+    const source = producer?.op === 'Reshape' ? (producer.inputs[0] ?? full) : full;
+    const sourceChannels = editor.shape(source).at(-1) ?? 0;
+    const folded = editor.producer(source)?.op === 'Conv2D' && sourceChannels % channels === 0;
+    const shape = folded ? editor.shape(source) : [output.shape[0] ?? 0, sizeOf(output.shape) / (output.shape[0] ?? 1)];
+    const row = tile(editor, reshape(editor, vector, [channels]), (shape.at(-1) ?? 0) / channels);
+    const flat = reshape(editor, full, shape);
+    const [left, right] = isFull(a) ? [flat, row] : [row, flat];
+    return reshape(editor, elementwise(editor, op, left, right, shape), output.shape);
+  },
+};
