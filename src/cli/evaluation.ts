@@ -6,22 +6,23 @@ import { readConfig } from '../run/config.js';
 import { newestRun } from '../run/folder.js';
 import { loadModel } from '../run/model.js';
 import { accuracy, populationAccuracy } from '../train/evaluate.js';
-import { DeviceDataset } from '../train/step.js';
+import { defaultMode } from '../train/runner.js';
+import { Trainer } from '../train/trainer.js';
 import type { EvaluateFlags } from './options.js';
 import { interruptSignal, openReady } from './session.js';
 
 /** Prints the test accuracy under the moving average and under population statistics. */
 export async function runEvaluation(run: string | undefined, flags: EvaluateFlags): Promise<void> {
   const folder = run ?? (await newestRun());
-  const { norm, batchSize } = await readConfig(folder);
+  const { norm, batchSize, learningRate } = await readConfig(folder);
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   const signal = interruptSignal();
   await openReady(flags, terminal, signal);
   const model = await loadModel(folder);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
-  const [train, test] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
-  const testAccuracy = await accuracy(model, test, signal);
-  const testAccuracyPopulation = await populationAccuracy(model, { train, test, batchSize, signal });
+  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode: defaultMode() });
+  const testAccuracy = await accuracy(trainer, signal);
+  const testAccuracyPopulation = await populationAccuracy(trainer, signal);
   if (flags.json) console.log(JSON.stringify({ run: folder, norm, testAccuracy, testAccuracyPopulation }));
   else
     console.log(

@@ -14,6 +14,7 @@ import { Recorder } from '../run/recorder.js';
 import type { BackendInfo } from '../runtime/backend.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
 import { train } from '../train/loop.js';
+import { defaultMode } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
 import { interruptSignal, openReady } from './session.js';
 import { packageVersion } from './version.js';
@@ -33,10 +34,11 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
   const model = lenet(options);
   if (resumed) restoreWeights(model, resumed.weights);
   const { position, history } = resumed ?? { position: startOf(1), history: [] as EpochResult[] };
-  const recorder = await Recorder.open(folder, configOf(options, backend), model, history);
+  const mode = flags.eager === true || resumed?.mode === 'eager' ? 'eager' : defaultMode();
+  const recorder = await Recorder.open(folder, configOf(options, backend, mode), model, history);
   const epochs = [...history];
   let final: FinalResult | undefined;
-  for await (const event of train({ ...options, model, data, signal, from: { position, history } })) {
+  for await (const event of train({ ...options, model, data, mode, signal, from: { position, history } })) {
     terminal.train(event);
     await recorder.record(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
@@ -58,7 +60,7 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
         norm,
         backend: name,
         device,
-        mode: 'eager',
+        mode,
         seed: options.seed,
         epochs,
         final,
@@ -119,10 +121,10 @@ async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (na
   if (epochs < checkpoint.history.length)
     throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
   const { learningRate, batchSize, seed, momentum, epsilon } = config;
-  return { ...checkpoint, options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon } };
+  return { ...checkpoint, mode: config.mode, options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon } };
 }
 
-function configOf(options: RunOptions, backend: BackendInfo): RunConfig {
+function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mode']): RunConfig {
   const versions = {
     'bn-train': packageVersion(),
     node: process.versions.node,
@@ -133,7 +135,7 @@ function configOf(options: RunOptions, backend: BackendInfo): RunConfig {
     ...options,
     backend: name,
     device,
-    mode: 'eager',
+    mode,
     versions,
     machine: describeMachine(),
     started: new Date().toISOString(),

@@ -73,12 +73,13 @@ class Rows {
 
   /** [channels] → [positions·channels], to meet a flat row. */
   spread(perChannel: tf.Tensor): tf.Tensor1D {
-    return perChannel.tile([this.positions]);
+    return this.positions === 1 ? (perChannel as tf.Tensor1D) : perChannel.tile([this.positions]);
   }
 
   /** The mean over batch and positions of each channel. */
   mean(flat: tf.Tensor): tf.Tensor1D {
-    return flat.mean(0).reshape([this.positions, this.channels]).mean(0);
+    const perPosition: tf.Tensor1D = flat.mean(0);
+    return this.positions === 1 ? perPosition : perPosition.reshape([this.positions, this.channels]).mean(0);
   }
 }
 

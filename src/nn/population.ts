@@ -28,34 +28,51 @@ export async function populationStatistics(
   model: tf.Sequential,
   batches: AsyncIterable<tf.Tensor>,
 ): Promise<LayerStatistics[]> {
-  const sums = new Map<tf.layers.Layer, Moments>();
-  for await (const batch of batches) {
-    const size = batch.shape[0];
-    for (const { layer, mean, variance } of batchMoments(model, batch)) {
-      const moments = sums.get(layer) ?? new Moments(mean.length);
-      moments.add(mean, variance, size);
-      sums.set(layer, moments);
+  async function* moments() {
+    for await (const batch of batches) {
+      const size = batch.shape[0];
+      const vectors = tf.tidy(() => batchMoments(model, batch));
+      batch.dispose();
+      yield { size, vectors: takeVectors(vectors) };
     }
-    batch.dispose();
   }
-  return [...sums].map(([layer, moments]) => ({ layer, ...moments.result() }));
+  return combineMoments(model, moments());
 }
 
-function batchMoments(model: tf.Sequential, batch: tf.Tensor): LayerStatistics[] {
-  const found: LayerStatistics[] = [];
-  tf.tidy(() => {
-    let x = batch;
-    for (const layer of model.layers) {
-      if (!isBatchNorm(layer)) {
-        x = layer.apply(x) as tf.Tensor;
-        continue;
-      }
-      const { y, mean, variance } = normalizeByBatch(layer, x);
-      found.push({ layer, mean: mean.dataSync<'float32'>(), variance: variance.dataSync<'float32'>() });
-      x = y;
+/** Of each BN layer, in the model's order, the mean and the biased variance [channels] of its input x [batch, …]. */
+export function batchMoments(model: tf.Sequential, batch: tf.Tensor): tf.Tensor[] {
+  const found: tf.Tensor[] = [];
+  let x = batch;
+  for (const layer of model.layers) {
+    if (!isBatchNorm(layer)) {
+      x = layer.apply(x) as tf.Tensor;
+      continue;
     }
-  });
+    const { y, mean, variance } = normalizeByBatch(layer, x);
+    found.push(mean, variance);
+    x = y;
+  }
   return found;
+}
+
+/** The values of tensors, which are disposed of. */
+export function takeVectors(tensors: tf.Tensor[]): Float32Array[] {
+  const vectors = tensors.map((tensor) => tensor.dataSync<'float32'>());
+  tf.dispose(tensors);
+  return vectors;
+}
+
+/** What `batchMoments` gave for each batch, made the statistics of all values seen; `size` is the batch's. */
+export async function combineMoments(
+  model: tf.Sequential,
+  batches: AsyncIterable<{ size: number; vectors: Float32Array[] }>,
+): Promise<LayerStatistics[]> {
+  const layers = model.layers.filter(isBatchNorm);
+  const sums = layers.map(() => new Moments());
+  for await (const { size, vectors } of batches)
+    for (const [i, sum] of sums.entries())
+      sum.add(vectors[2 * i] as Float32Array, vectors[2 * i + 1] as Float32Array, size);
+  return layers.map((layer, i) => ({ layer, ...(sums[i] as Moments).result() }));
 }
 
 function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
@@ -71,13 +88,8 @@ function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
 /** Count-weighted means of x and x² per channel, as mean and variance, merged without cancellation (Chan et al. 1983). */
 class Moments {
   private count = 0;
-  private readonly mean: Float64Array;
-  private readonly squares: Float64Array;
-
-  constructor(channels: number) {
-    this.mean = new Float64Array(channels);
-    this.squares = new Float64Array(channels);
-  }
+  private readonly mean: number[] = [];
+  private readonly squares: number[] = [];
 
   add(mean: Float32Array, variance: Float32Array, count: number): void {
     const total = this.count + count;

@@ -1,4 +1,6 @@
 /** The addon: compiled from the stock package's own C++ sources against the libraries at hand, and proved to work. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +10,15 @@ import { lastLine, runCommand } from './command.js';
 import { stockPackage } from './native.js';
 
 const require = createRequire(import.meta.url);
+
+/** This project's own part of the addon. */
+const OWN_SOURCE = fileURLToPath(new URL('../../src/runtime/logging.cc', import.meta.url));
+
+/** Changes whenever the addon would be another one. */
+export function addonVersion(): string {
+  const own = createHash('sha256').update(readFileSync(OWN_SOURCE)).digest('hex').slice(0, 8);
+  return `tfjs-${stockPackage().version}-${own}`;
+}
 
 export interface Compiler {
   command: string;
@@ -60,13 +71,20 @@ function cannotBuild(expected: string, got: string, hint: string): BnTrainError 
 function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const stock = stockPackage().folder;
   const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
-  const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
+  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
   const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
   const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
   // -Wl would split the folder's name at its commas.
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
-  const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
-  return [...mode, ...includes, ...sources, '-o', output, ...link, ...search];
+  const mode = [
+    '-std=c++17',
+    '-O2',
+    '-fPIC',
+    '-shared',
+    '-DNAPI_VERSION=8',
+    '-DTF_LoadSessionFromSavedModel=quiet_TF_LoadSessionFromSavedModel',
+  ];
+  return [...mode, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */

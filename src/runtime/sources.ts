@@ -4,8 +4,8 @@ import { realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { cannot, EXIT } from '../errors.js';
 import { cacheDirectory } from '../files.js';
+import { addonVersion } from './addon.js';
 import { type Build, firstMissing, LIBRARIES, thisPlatform } from './builds.js';
-import { stockPackage } from './native.js';
 
 /** The folder that the user named, checked; undefined where none was. */
 export async function findOverride(runtimeDir: string | undefined): Promise<string | undefined> {
@@ -23,14 +23,14 @@ export async function findOverride(runtimeDir: string | undefined): Promise<stri
 
 /** The cache folder for a pinned build. */
 export function ownFolder(build: Build): string {
-  return runtimeFolder(`${build.package}-${build.version}-${thisPlatform()}-tfjs-${stockPackage().version}`);
+  return runtimeFolder(`${build.package}-${build.version}-${thisPlatform()}-${addonVersion()}`);
 }
 
 /** The cache folder for libraries that stay where they are; another one as soon as they change. */
 export async function linkedFolder(libraries: string): Promise<string> {
   const real = await realpath(libraries);
   const stats = await Promise.all(LIBRARIES.map((name) => stat(path.join(real, name))));
-  const key = JSON.stringify([real, stockPackage().version, ...stats.map(({ size, mtimeMs }) => [size, mtimeMs])]);
+  const key = JSON.stringify([real, addonVersion(), ...stats.map(({ size, mtimeMs }) => [size, mtimeMs])]);
   return runtimeFolder(`linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
 }
 

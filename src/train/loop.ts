@@ -5,7 +5,8 @@ import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../errors.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
-import { DeviceDataset, eagerStep, type Step } from './step.js';
+import { defaultMode, type Mode } from './runner.js';
+import { Trainer } from './trainer.js';
 
 export interface TrainOptions {
   /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */
@@ -19,18 +20,15 @@ export interface TrainOptions {
   batchSize?: number;
   /** Decides the order of the examples, a new one each epoch. Default 0. */
   seed?: number;
+  /** Steps as one graph each, or op by op. Default: graphs on the native backend, op by op elsewhere. */
+  mode?: Mode;
   /** Ends the run after the step under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
   from?: { position: Position; history: EpochResult[] };
 }
 
-interface Run {
-  model: tf.Sequential;
-  step: Step;
-  train: DeviceDataset;
-  test: DeviceDataset;
-  batchSize: number;
+interface Order {
   seed: number;
   signal: AbortSignal | undefined;
 }
@@ -48,25 +46,25 @@ export async function* train({
   epochs = 10,
   batchSize = 256,
   seed = 0,
+  mode = defaultMode(),
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
-  const [trainSet, testSet] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
-  const step = eagerStep(model, trainSet, learningRate);
-  const run: Run = { model, step, train: trainSet, test: testSet, batchSize, seed, signal };
+  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode });
   const history = [...from.history];
   let position = { ...from.position };
   try {
-    const { count } = trainSet;
-    yield { type: 'start', epochs, batches: Math.ceil(count / batchSize), examples: count, position };
+    const examples = trainer.trainCount;
+    yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position };
     while (position.epoch <= epochs) {
-      yield* trainEpoch(run, position);
+      yield* trainEpoch(trainer, { seed, signal }, position);
+      trainer.sync();
       if (signal?.aborted) {
         yield { type: 'interrupted', position };
         return;
       }
       yield { type: 'evaluate', of: 'test' };
-      const testAccuracy = await interruptible(accuracy(model, testSet, signal), signal);
+      const testAccuracy = await interruptible(accuracy(trainer, signal), signal);
       if (testAccuracy === undefined) {
         yield { type: 'interrupted', position };
         return;
@@ -77,27 +75,27 @@ export async function* train({
       yield { type: 'epoch', ...result };
     }
     yield { type: 'evaluate', of: 'population' };
-    const population = await interruptible(populationAccuracy(model, run), signal);
+    const population = await interruptible(populationAccuracy(trainer, signal), signal);
     yield population === undefined
       ? { type: 'interrupted', position }
       : { type: 'end', ...finish(history, population) };
   } finally {
-    step.dispose();
-    trainSet.dispose();
-    testSet.dispose();
+    trainer.dispose();
   }
 }
 
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
 async function* trainEpoch(
-  { step, train, batchSize, seed, signal }: Run,
+  trainer: Trainer,
+  { seed, signal }: Order,
   position: Position,
 ): AsyncGenerator<TrainEvent> {
-  const order = shuffledOrder(train.count, seed, position.epoch).subarray(position.batch * batchSize);
+  const { trainCount, batchSize } = trainer;
+  const order = shuffledOrder(trainCount, seed, position.epoch).subarray(position.batch * batchSize);
   for (const rows of batches(order, batchSize)) {
     if (signal?.aborted) return;
     const started = performance.now();
-    const { loss, correct } = step.run(rows);
+    const { loss, correct } = trainer.step(rows);
     position.seconds += (performance.now() - started) / 1000;
     position.batch += 1;
     assertFinite(loss, position);

@@ -1,48 +1,35 @@
-/** One training step, run op by op: forward, loss, gradient, SGD, on rows of a data set that stays on the backend. */
+/** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../data/fashionMnist.js';
 import { byteTensor, gatherBytes } from '../graph/bytes.js';
-
-export interface StepResult {
-  /** Mean softmax cross-entropy of the batch, in nats, before the update. */
-  loss: number;
-  /** How many examples of the batch were classified correctly, before the update. */
-  correct: number;
-}
-
-/** What the training loop runs; another way to run a step is another object of this shape. */
-export interface Step {
-  readonly mode: 'eager' | 'graph';
-  /** Trains on the given rows of the training set. */
-  run(rows: Int32Array): StepResult;
-  dispose(): void;
-}
+import type { StepFunction } from '../graph/record.js';
+import { batchMoments } from '../nn/population.js';
 
 /** A data set on the backend: bytes, uploaded once; `take` scales its rows to [0, 1]. */
 export class DeviceDataset {
   readonly count: number;
-  private readonly images: tf.Tensor;
-  private readonly labels: tf.Tensor;
+  /** Variables, as a compiled step keeps its own reference to them. */
+  readonly variables: [images: tf.Variable, labels: tf.Variable];
 
   constructor({ count, height, width, images, labels }: Dataset) {
     this.count = count;
-    this.images = byteTensor(images, [count, height, width, 1]);
-    this.labels = byteTensor(labels, [count]);
+    this.variables = tf.tidy(() => [
+      tf.variable(byteTensor(images, [count, height, width, 1]), false),
+      tf.variable(byteTensor(labels, [count]), false),
+    ]);
   }
 
-  /** Images [rows, height, width, 1] in [0, 1] and labels [rows], int32. */
-  take(rows: Int32Array): { x: tf.Tensor4D; labels: tf.Tensor1D } {
-    return tf.tidy(() => {
-      const index = tf.tensor1d(rows, 'int32');
-      return {
-        x: gatherBytes(this.images, index).div(255),
-        labels: gatherBytes(this.labels, index).toInt() as tf.Tensor1D,
-      };
-    });
+  /** Images [rows, height, width, 1] in [0, 1] and labels [rows], int32, of the given rows. */
+  take(rows: tf.Tensor1D): { x: tf.Tensor4D; labels: tf.Tensor1D } {
+    const [images, labels] = this.variables;
+    return tf.tidy(() => ({
+      x: gatherBytes(images, rows).div(255),
+      labels: gatherBytes(labels, rows).toInt() as tf.Tensor1D,
+    }));
   }
 
   dispose(): void {
-    tf.dispose([this.images, this.labels]);
+    tf.dispose(this.variables);
   }
 }
 
@@ -51,31 +38,40 @@ export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar 
   return tf.tidy(() => logits.argMax(-1).equal(labels).toInt().sum());
 }
 
-/** Plain SGD on softmax cross-entropy, each op run by itself. Does not own `data`. */
-export function eagerStep(model: tf.Sequential, data: DeviceDataset, learningRate: number): Step {
-  const optimizer = tf.train.sgd(learningRate);
+/**
+ * Plain SGD on softmax cross-entropy: (rows [batch] int32, learning rate []) → [loss [], number correct []], both before
+ * the update. The loss is the batch's mean, in nats.
+ */
+export function trainingStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
   // Without this list tfjs would train every variable there is, frozen layers and other models included.
   const trainable = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const classes = model.outputs[0]?.shape.at(-1) ?? 0;
-  const run = (rows: Int32Array): StepResult => {
-    const [loss, correct] = tf.tidy(() => {
-      const { x, labels } = data.take(rows);
-      const expected = tf.oneHot(labels, classes);
-      let correct: tf.Scalar | undefined;
-      const loss = optimizer.minimize(
-        () => {
-          const logits = model.apply(x, { training: true }) as tf.Tensor2D;
-          correct = tf.keep(countCorrect(logits, labels));
-          return tf.losses.softmaxCrossEntropy(expected, logits);
-        },
-        true,
-        trainable,
-      );
-      return [loss, correct] as [tf.Scalar, tf.Scalar];
-    });
-    const result = { loss: loss.dataSync()[0] ?? NaN, correct: correct.dataSync()[0] ?? NaN };
-    tf.dispose([loss, correct]);
-    return result;
+  return (rows, learningRate) => {
+    const { x, labels } = data.take(rows as tf.Tensor1D);
+    const expected = tf.oneHot(labels, classes);
+    let correct: tf.Scalar | undefined;
+    const { value, grads } = tf.variableGrads(() => {
+      const logits = model.apply(x, { training: true }) as tf.Tensor2D;
+      correct = tf.keep(countCorrect(logits, labels));
+      return tf.losses.softmaxCrossEntropy(expected, logits);
+    }, trainable);
+    for (const variable of trainable) {
+      const gradient = grads[variable.name] as tf.Tensor;
+      variable.assign(variable.sub(gradient.mul(learningRate as tf.Scalar)));
+    }
+    return [value, correct as tf.Scalar];
   };
-  return { mode: 'eager', run, dispose: () => optimizer.dispose() };
+}
+
+/** (rows [batch] int32) → [number that the model in inference classifies correctly []]. */
+export function evaluationStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
+  return (rows) => {
+    const { x, labels } = data.take(rows as tf.Tensor1D);
+    return [countCorrect(model.apply(x) as tf.Tensor, labels)];
+  };
+}
+
+/** (rows [batch] int32) → mean and variance of each BN layer's input, every layer normalizing by the batch. */
+export function momentsStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
+  return (rows) => batchMoments(model, data.take(rows as tf.Tensor1D).x);
 }

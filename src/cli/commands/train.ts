@@ -29,7 +29,7 @@ export function trainCommand(norm: Norm, description: string): Command {
       numberThat('a number above 0', (value) => value > 0),
       1e-5,
     )
-    .option('--eager', 'run every op by itself (so far the only way)');
+    .option('--eager', 'run every op by itself instead of each step as one graph');
   return addPlaceOptions(command)
     .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)')
     .option('--resume <folder>', 'go on with a run, with its own options')
