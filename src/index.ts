@@ -5,6 +5,7 @@ export { BatchNorm, type BatchNormConfig } from './nn/layer.js';
 export { lenet, type LenetConfig, type Norm } from './nn/lenet.js';
 export { populationStatistics, withStatistics, type LayerStatistics } from './nn/population.js';
 export { type Dataset, type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
+export { compileStep, type CompiledStep } from './graph/compile.js';
 export { type BackendInfo, type BackendName, openBackend } from './runtime/backend.js';
 export { train, type TrainOptions } from './train/loop.js';
 export type { EpochResult, FinalResult, Position, TrainEvent } from './train/events.js';

@@ -121,7 +121,11 @@ async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (na
   if (epochs < checkpoint.history.length)
     throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
   const { learningRate, batchSize, seed, momentum, epsilon } = config;
-  return { ...checkpoint, mode: config.mode, options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon } };
+  return {
+    ...checkpoint,
+    mode: config.mode,
+    options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon },
+  };
 }
 
 function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mode']): RunConfig {

@@ -1,7 +1,7 @@
 /** While a step is recorded: another binding under tfjs, no reading of values, and all as it was when the step is over. */
 import * as tf from '@tensorflow/tfjs';
 import type { Binding, NativeBackend } from './native.js';
-import { refuse } from './refusal.js';
+import { LIST_IT, refuse } from './refusal.js';
 
 export interface Guarded {
   binding: Binding;
@@ -65,7 +65,7 @@ function assertDeclared(before: Map<tf.Variable, tf.Tensor>, declared: Set<tf.Va
     if (!old || (old.dataId !== variable.dataId && !declared.has(variable)))
       throw refuse(
         `the variable ${variable.name}, which it ${old ? 'assigns to' : 'makes'} but does not declare`,
-        "list it in variables; an optimizer's own are given by optimizerVariables(optimizer, trainable)",
+        LIST_IT,
       );
   }
 }

@@ -1,26 +1,29 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
-import { type Attribute, type Constant, DTYPE, type Node, type Values } from './graph.js';
+import { type Attribute, type Constant, DTYPE, type Node, type Value, type Values } from './graph.js';
 import { registeredVariables } from './guard.js';
 import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from './native.js';
-import { differs, refuse } from './refusal.js';
+import { differs, LIST_IT, refuse } from './refusal.js';
 
 type Entry = { constant: Constant; node?: undefined } | { node: Node; constant?: undefined };
+
+/** Stock kernels that leave out the type of the first input, which TensorFlow infers for one op but not in a graph. */
+const UNTYPED = new Map([['ExpandDims', 'T']]);
 
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
 
 export class Tape {
   readonly entries: Entry[] = [];
-  /** Ids that an op of the graph may read. */
-  private readonly known: Set<number>;
+  /** Ids that an op of the graph may read, and their types. */
+  private readonly known: Map<number, number>;
   private readonly made = new WeakSet();
   private replayed = 0;
 
   constructor(
     private readonly backend: NativeBackend,
-    given: readonly { id: number }[],
+    given: readonly Value[],
   ) {
-    this.known = new Set(given.map(({ id }) => id));
+    this.known = new Map(given.map(({ id, dtype }) => [id, dtype]));
   }
 
   /** Notes values that became a tensor during the step; a constant is made of such, and of no others. */
@@ -31,18 +34,21 @@ export class Tape {
     const { binding } = this.backend;
     return withFunctions(binding, {
       createTensor: (shape, dtype, values) => {
-        this.assertConstant(shape, dtype, values);
         const id = binding.createTensor(shape, dtype, values);
-        this.known.add(id);
-        this.entries.push({ constant: { id, shape: [...shape], dtype, values: values.slice() as Values } });
+        // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
+        if (!this.made.has(values)) return id;
+        if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
+        this.known.set(id, dtype);
+        this.entries.push({ constant: { id, shape: [...shape], dtype, values: (values as Values).slice() } });
         return id;
       },
       executeOp: (op, attributes, inputs, count) => {
         for (const id of inputs) if (!this.known.has(id)) throw this.foreign(op, id);
         const outputs = binding.executeOp(op, attributes, inputs, count);
-        for (const { id } of outputs) this.known.add(id);
-        const named = attributes.map((given) => translate(binding, op, given));
-        this.entries.push({ node: { op, attributes: named, inputs: [...inputs], outputs } });
+        for (const { id, dtype } of outputs) this.known.set(id, dtype);
+        this.entries.push({
+          node: { op, attributes: this.translate(op, attributes, inputs), inputs: [...inputs], outputs },
+        });
         return outputs;
       },
     });
@@ -59,10 +65,10 @@ export class Tape {
       },
       executeOp: (op, attributes, inputs) => {
         const { node } = this.next();
-        const named = attributes.map((given) => translate(binding, op, given));
-        if (node?.op !== op || !same(node.inputs, inputs) || !same(node.attributes, named))
+        const asked = [op, inputs, this.translate(op, attributes, inputs)];
+        if (!same([node?.op, node?.inputs, node?.attributes], asked))
           throw differs(`${op} instead of ${node?.op ?? 'a constant'}, or other arguments of it,`);
-        return node.outputs as TensorMetadata[];
+        return node?.outputs as TensorMetadata[];
       },
       deleteTensor: () => undefined,
     });
@@ -72,27 +78,24 @@ export class Tape {
     if (this.replayed < this.entries.length) throw differs('fewer ops');
   }
 
+  private translate(op: string, attributes: OpAttribute[], inputs: number[]): Attribute[] {
+    const named = attributes.map((given) => translate(this.backend.binding, op, given));
+    const type = UNTYPED.get(op);
+    return type === undefined
+      ? named
+      : [...named, { name: type, kind: 'type', value: this.known.get(inputs[0] ?? 0) ?? 0 }];
+  }
+
   private next(): Partial<Entry> {
     return this.entries[this.replayed++] ?? {};
-  }
-
-  private assertConstant(shape: number[], dtype: number, values: unknown): asserts values is Values {
-    if (!CONSTANT_TYPES.includes(dtype) || !ArrayBuffer.isView(values))
-      throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use float32, int32 or bool');
-    if (!this.made.has(values)) throw this.outside(shape);
-  }
-
-  private outside(shape: readonly number[], op = 'an op', name = 'a tensor'): Error {
-    return refuse(
-      `${op} reading ${name} of shape [${shape.join(', ')}] that was made outside`,
-      'make it an input or list it in variables; for an optimizer see optimizerVariables(optimizer, trainable)',
-    );
   }
 
   private foreign(op: string, id: number): Error {
     const idOf = ({ dataId }: tf.Tensor) => this.backend.tensorMap.get(dataId).id;
     const variable = registeredVariables().find((candidate) => idOf(candidate) === id);
-    return this.outside(variable?.shape ?? [], op, variable && `the variable ${variable.name}`);
+    return variable
+      ? refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT)
+      : refuse(`${op} reading a tensor that was made outside`, `make it an input, or a variable and ${LIST_IT}`);
   }
 
   private differsAt(constant: number | undefined): Error {
@@ -129,4 +132,3 @@ function sameConstant(a: Constant, b: { shape: number[]; dtype: number; values: 
   const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
   return same([a.shape, a.dtype], [b.shape, b.dtype]) && bytes(a.values).equals(bytes(b.values));
 }
-

@@ -85,11 +85,7 @@ export async function* train({
 }
 
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
-async function* trainEpoch(
-  trainer: Trainer,
-  { seed, signal }: Order,
-  position: Position,
-): AsyncGenerator<TrainEvent> {
+async function* trainEpoch(trainer: Trainer, { seed, signal }: Order, position: Position): AsyncGenerator<TrainEvent> {
   const { trainCount, batchSize } = trainer;
   const order = shuffledOrder(trainCount, seed, position.epoch).subarray(position.batch * batchSize);
   for (const rows of batches(order, batchSize)) {

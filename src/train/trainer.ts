@@ -47,7 +47,10 @@ export class Trainer {
     const rate = { shape: [], dtype: 'float32' } as const;
     const steps = {
       train: { step: trainingStep(model, train), inputs: rowsOf(train.count, batchSize).map((rows) => [rows, rate]) },
-      evaluate: { step: evaluationStep(model, test), inputs: rowsOf(test.count, EVALUATION_BATCH).map((rows) => [rows]) },
+      evaluate: {
+        step: evaluationStep(model, test),
+        inputs: rowsOf(test.count, EVALUATION_BATCH).map((rows) => [rows]),
+      },
       moments: { step: momentsStep(model, train), inputs: rowsOf(train.count, batchSize).map((rows) => [rows]) },
     };
     const runner = await openRunner(mode, steps, [...weights, ...train.variables, ...test.variables]);

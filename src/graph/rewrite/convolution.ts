@@ -19,10 +19,7 @@ export interface Geometry {
 export type Shapes = Record<'image' | 'filter' | 'output', readonly number[]>;
 
 /** Of a float32 NHWC convolution with stride and dilation 1 between these shapes; undefined for any other. */
-export function unitGeometry(
-  node: Node,
-  { image, filter, output }: Shapes,
-): Geometry | undefined {
+export function unitGeometry(node: Node, { image, filter, output }: Shapes): Geometry | undefined {
   const ones = (name: string) => ((attribute(node, name) ?? [1]) as readonly number[]).every((size) => size === 1);
   const padding = attribute(node, 'padding');
   if (attribute(node, 'data_format') !== 'NHWC' || !ones('strides') || !ones('dilations')) return undefined;

@@ -9,14 +9,10 @@ import type { Rule } from './rule.js';
 import { sigmoidGrad } from './sigmoidGrad.js';
 import { wideBroadcast } from './wideBroadcast.js';
 
-export const RULES: readonly Rule[] = [
-  matMul,
-  sigmoidGrad,
-  averagePoolGrad,
-  reduceRows,
-  wideBroadcast,
-  convInputGrad,
-];
+export const RULES: readonly Rule[] = [matMul, sigmoidGrad, averagePoolGrad, reduceRows, wideBroadcast, convInputGrad];
+
+/** Each rule leaves behind ops that it does not match itself, so that two or three passes are enough. */
+const MOST_PASSES = 10;
 
 export interface Rewritten {
   graph: Graph;
@@ -27,11 +23,17 @@ export interface Rewritten {
 /** Applies the rules until none has anything to say; equal ops become one, and what nobody reads is left out. */
 export function rewrite(recorded: Graph, rules: readonly Rule[] = RULES): Rewritten {
   const fired = new Map<string, number>();
-  for (let graph = recorded; ; ) {
-    const before = [...fired.values()].reduce((sum, count) => sum + count, 0);
+  let graph = recorded;
+  for (let passes = 0; passes < MOST_PASSES; passes++) {
+    const before = total(fired);
     graph = pass(graph, rules, fired);
-    if ([...fired.values()].reduce((sum, count) => sum + count, 0) === before) return { graph, fired };
+    if (total(fired) === before) return { graph, fired };
   }
+  throw new Error(`the rewrites ${[...fired.keys()].join(', ')} find no end`);
+}
+
+function total(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
 function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>): Graph {

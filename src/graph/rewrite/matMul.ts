@@ -8,9 +8,8 @@ export const matMul: Rule = {
   apply(node, editor) {
     const [output] = node.outputs;
     const [a = 0, b = 0] = node.inputs;
-    const shapes = [editor.shape(a), editor.shape(b)];
     if (node.op !== 'BatchMatMulV2' || output?.dtype !== DTYPE.float32) return undefined;
-    if (!shapes.every((shape) => shape.length === 3 && shape[0] === 1)) return undefined;
+    if (![a, b].every((id) => editor.shape(id).length === 3 && editor.shape(id)[0] === 1)) return undefined;
     const attributes = [
       typed('T', DTYPE.float32),
       flag('transpose_a', attribute(node, 'adj_x') === true),

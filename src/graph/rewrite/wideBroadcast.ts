@@ -22,16 +22,13 @@ export const wideBroadcast: Rule = {
     const vector = isFull(a) ? b : a;
     const full = isFull(a) ? a : b;
     if (channels >= MANY_CHANNELS || !isFull(full) || !isPerChannel(vector) || isFull(vector)) return undefined;
-    const producer = editor.producer(full);
     // TensorFlow itself fuses a bias into the convolution before it.
-    if (op === 'Add' && producer?.op === 'Conv2D') return undefined;
-    const source = producer?.op === 'Reshape' ? (producer.inputs[0] ?? full) : full;
-    const sourceChannels = editor.shape(source).at(-1) ?? 0;
-    const folded = editor.producer(source)?.op === 'Conv2D' && sourceChannels % channels === 0;
-    const shape = folded ? editor.shape(source) : [output.shape[0] ?? 0, sizeOf(output.shape) / (output.shape[0] ?? 1)];
-    const row = tile(editor, reshape(editor, vector, [channels]), (shape.at(-1) ?? 0) / channels);
-    const flat = reshape(editor, full, shape);
+    if (op === 'Add' && editor.producer(full)?.op === 'Conv2D') return undefined;
+    const batch = output.shape[0] ?? 0;
+    const rest = sizeOf(output.shape) / batch;
+    const row = tile(editor, reshape(editor, vector, [channels]), rest / channels);
+    const flat = reshape(editor, full, [batch, rest]);
     const [left, right] = isFull(a) ? [flat, row] : [row, flat];
-    return reshape(editor, elementwise(editor, op, left, right, shape), output.shape);
+    return reshape(editor, elementwise(editor, op, left, right, [batch, rest]), output.shape);
   },
 };

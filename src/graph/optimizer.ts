@@ -1,0 +1,60 @@
+/** tfjs optimizers inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
+import * as tf from '@tensorflow/tfjs';
+
+/**
+ * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its
+ * first step, and its constants, which it holds as tensors. List them in `variables` when compiling a step that uses it.
+ */
+export function optimizerVariables(optimizer: tf.Optimizer, trainable: readonly tf.Variable[]): tf.Variable[] {
+  const fields = optimizer as unknown as Record<string, unknown>;
+  for (const [name, value] of Object.entries(fields))
+    if (value instanceof tf.Tensor && !(value instanceof tf.Variable)) {
+      fields[name] = tf.variable(value, false);
+      value.dispose();
+    }
+  const changing = [...trainable, ...variablesOf(optimizer)];
+  const before = changing.map((variable) => variable.clone());
+  const { iterations_: iterations } = fields;
+  tf.tidy(() => {
+    optimizer.applyGradients(
+      Object.fromEntries(trainable.map((variable) => [variable.name, tf.zerosLike<tf.Tensor>(variable)])),
+    );
+  });
+  fields['iterations_'] = iterations;
+  for (const [i, old] of before.entries()) {
+    changing[i]?.assign(old);
+    old.dispose();
+  }
+  return variablesOf(optimizer);
+}
+
+/** Those it holds itself, and those in its lists of slots, one per trained variable. */
+function variablesOf(optimizer: tf.Optimizer): tf.Variable[] {
+  const slots = (value: unknown): unknown[] =>
+    Array.isArray(value) ? value.map((slot: { variable?: unknown }) => slot.variable) : [value];
+  return Object.values(optimizer)
+    .flatMap(slots)
+    .filter((value) => value instanceof tf.Variable);
+}
+
+/**
+ * `optimizer.minimize` with a learning rate [] that is a tensor, so that it may be an input of a compiled step. tfjs's
+ * own is a number, which a graph would hold on to. Make the optimizer with learning rate 1: all of tfjs's move each
+ * variable by a multiple of it, so that going the fraction `learningRate` of its way is a step with that rate.
+ */
+export function minimize(
+  optimizer: tf.Optimizer,
+  learningRate: tf.Scalar,
+  loss: () => tf.Scalar,
+  trainable: readonly tf.Variable[],
+): tf.Scalar {
+  return tf.tidy(() => {
+    const before = trainable.map((variable) => variable.clone());
+    const value = optimizer.minimize(loss, true, [...trainable]) as tf.Scalar;
+    for (const [i, variable] of trainable.entries()) {
+      const old = before[i] as tf.Tensor;
+      variable.assign(old.add(variable.sub(old).mul(learningRate)));
+    }
+    return value;
+  });
+}

@@ -1,0 +1,245 @@
+/** Compiled steps against the same steps run op by op, on models that nobody had in mind. */
+import '../support/native.js';
+import { execFileSync } from 'node:child_process';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { compileStep, compileSteps } from '../../src/graph/compile.js';
+import { minimize, optimizerVariables } from '../../src/graph/optimizer.js';
+import type { InputSpec, StepFunction } from '../../src/graph/record.js';
+
+afterAll(() => tf.disposeVariables());
+
+const random = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1, 'float32', seed);
+
+/** The worst difference between two lists of tensors, relative to the largest value of each tensor. */
+function worst(got: tf.Tensor[], expected: tf.Tensor[]): number {
+  const errors = expected.map((tensor, i) =>
+    tf.tidy(() => {
+      const scale = tf.maximum(tensor.abs().max(), 1e-6);
+      return ((got[i] as tf.Tensor).sub(tensor).abs().max().div(scale) as tf.Scalar).dataSync()[0] ?? NaN;
+    }),
+  );
+  return Math.max(...errors);
+}
+
+/**
+ * Runs `steps` calls of a step both ways from equal variables, with fresh inputs, and returns the worst relative error of
+ * any output or variable. Float32 sums in another order differ by some 1e-7 of their largest term; a few steps at small
+ * learning rates magnify that little, so that 1e-4 tells a wrong rewrite (errors of 1e-2 and more) from rounding.
+ */
+async function compare(step: StepFunction, variables: tf.Variable[], inputs: (i: number) => tf.Tensor[], steps = 5) {
+  const start = variables.map((variable) => variable.clone());
+  const signatures = new Map(
+    [0, 1].map((i) => {
+      const signature: InputSpec[] = inputs(i).map(({ shape, dtype }) => ({ shape, dtype }));
+      return [JSON.stringify(signature), signature];
+    }),
+  );
+  const eager: tf.Tensor[][] = [];
+  for (let i = 0; i < steps; i++) eager.push(tf.tidy(() => step(...inputs(i))));
+  const after = variables.map((variable) => variable.clone());
+  for (const [i, variable] of variables.entries()) variable.assign(start[i] as tf.Tensor);
+  const compiled = await compileStep(step, { inputs: [...signatures.values()], variables });
+  const errors = eager.map((expected, i) => worst(compiled.run(...inputs(i)), expected));
+  compiled.read();
+  errors.push(worst(variables, after));
+  compiled.dispose();
+  return Math.max(...errors);
+}
+
+const model = (layers: tf.layers.Layer[]) => tf.sequential({ layers });
+const weightsOf = (net: tf.LayersModel) => net.weights.map((weight) => weight.read() as tf.Variable);
+const trainableOf = (net: tf.LayersModel) => net.trainableWeights.map((weight) => weight.read() as tf.Variable);
+
+/** Regression onto the sum of the inputs, by an optimizer of learning rate 1 and a rate that is an input. */
+function regression(net: tf.LayersModel, optimizer: tf.Optimizer): [StepFunction, tf.Variable[]] {
+  const trainable = trainableOf(net);
+  const step: StepFunction = (x, rate) => {
+    const target = (x as tf.Tensor).sum([...(x as tf.Tensor).shape.keys()].slice(1)).expandDims(1);
+    const loss = () => tf.losses.meanSquaredError(target, net.apply(x as tf.Tensor, { training: true }) as tf.Tensor);
+    return [minimize(optimizer, rate as tf.Scalar, loss as () => tf.Scalar, trainable)];
+  };
+  return [step, [...weightsOf(net), ...optimizerVariables(optimizer, trainable)]];
+}
+
+const seeded = { kernelInitializer: tf.initializers.glorotNormal({ seed: 3 }) };
+const image = [9, 8, 3];
+const residual = () => {
+  const input = tf.input({ shape: image });
+  const conv = tf.layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', ...seeded }).apply(input);
+  const sum = tf.layers.add().apply([input, conv as tf.SymbolicTensor]) as tf.SymbolicTensor;
+  const flat = tf.layers.flatten().apply(sum) as tf.SymbolicTensor;
+  return tf.model({
+    inputs: input,
+    outputs: tf.layers.dense({ units: 1, ...seeded }).apply(flat) as tf.SymbolicTensor,
+  });
+};
+const head = () => [tf.layers.flatten(), tf.layers.dense({ units: 1, ...seeded })];
+const conv = (config: object) =>
+  tf.layers.conv2d({ filters: 4, kernelSize: 3, inputShape: image, ...seeded, ...config });
+
+describe('compiled and op by op agree on', () => {
+  it.each<[string, () => tf.LayersModel, () => tf.Optimizer]>([
+    ['a strided convolution', () => model([conv({ strides: 2 }), ...head()]), () => tf.train.sgd(1)],
+    [
+      'two convolutions, same padding, overlapping average pool',
+      () =>
+        model([
+          conv({ padding: 'same', activation: 'sigmoid' }),
+          tf.layers.averagePooling2d({ poolSize: 3, strides: 1 }),
+          tf.layers.conv2d({ filters: 5, kernelSize: [3, 2], padding: 'same', ...seeded }),
+          ...head(),
+        ]),
+      () => tf.train.momentum(1, 0.9),
+    ],
+    [
+      'max-pool, batch normalization and Adam',
+      () =>
+        model([
+          // Without a bias: its gradient before batch normalization is rounding noise, which Adam would scale up.
+          conv({ useBias: false }),
+          tf.layers.batchNormalization(),
+          tf.layers.maxPooling2d({ poolSize: 2 }),
+          tf.layers.activation({ activation: 'tanh' }),
+          ...head(),
+        ]),
+      () => tf.train.adam(1),
+    ],
+    [
+      'dropout with a seed',
+      () => model([conv({}), tf.layers.dropout({ rate: 0.5, seed: 7 }), ...head()]),
+      () => tf.train.sgd(1),
+    ],
+    ['a residual connection with RMSProp', residual, () => tf.train.rmsprop(1, 0.9)],
+    ['a nesterov momentum', () => model([conv({}), ...head()]), () => tf.train.momentum(1, 0.9, true)],
+  ])('%s', async (_, build, optimizer) => {
+    const [step, variables] = regression(build(), optimizer());
+    // Two batch sizes in turn, and a learning rate that changes at every step.
+    const inputs = (i: number) => [random([i % 2 ? 4 : 6, ...image], i + 1), tf.scalar(0.001 / (i + 1))];
+    expect(await compare(step, variables, inputs)).toBeLessThan(1e-4);
+  });
+
+  it('an optimizer as it is, its rate changed between steps', async () => {
+    const w = tf.variable(tf.tensor1d([1, 2, 3]));
+    const sgd = tf.train.sgd(0.5);
+    const state = optimizerVariables(sgd, [w]);
+    const step: StepFunction = (x) => [sgd.minimize(() => w.mul(x as tf.Tensor).sum(), true, [w]) as tf.Scalar];
+    const compiled = await compileStep(step, { inputs: [{ shape: [3], dtype: 'float32' }], variables: [w, ...state] });
+    const ones = tf.ones([3]);
+    compiled.run(ones);
+    state[0]?.assign(tf.scalar(-0.25));
+    compiled.write();
+    compiled.run(ones);
+    compiled.read();
+    expect([...w.dataSync()]).toEqual([0.25, 1.25, 2.25]);
+    compiled.dispose();
+  });
+
+  it('dropout is refused without a seed', async () => {
+    const [step, variables] = regression(
+      model([conv({}), tf.layers.dropout({ rate: 0.5 }), ...head()]),
+      tf.train.sgd(1),
+    );
+    const inputs = [
+      [
+        { shape: [4, ...image], dtype: 'float32' },
+        { shape: [], dtype: 'float32' },
+      ],
+    ] as const;
+    await expect(compileStep(step, { inputs, variables })).rejects.toThrow('another constant for Add at a second call');
+  });
+});
+
+describe('optimizerVariables', () => {
+  it('makes the slots without a step', () => {
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const adam = tf.train.adam(0.1);
+    const variables = optimizerVariables(adam, [w]);
+    expect(variables.map((variable) => [...variable.dataSync()])).toEqual([
+      [0, 0],
+      [0, 0],
+      [Math.fround(0.9)],
+      [Math.fround(0.999)],
+    ]);
+    expect([...w.dataSync()]).toEqual([1, 2]);
+    expect(adam.iterations).toBe(0);
+  });
+});
+
+describe('a compiled step', () => {
+  const inputs = [[{ shape: [2], dtype: 'float32' }], [{ shape: [3], dtype: 'float32' }]] as const;
+
+  it('checks shapes and types at every run', async () => {
+    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    const expected = 'Cannot run the compiled step: expected step(float32 [2]) or step(float32 [3]), got ';
+    for (const [given, got] of [
+      [[tf.zeros([4])], 'step(float32 [4])'],
+      [[tf.zeros([2], 'int32')], 'step(int32 [2])'],
+      [[], 'step()'],
+      [[tf.zeros([2]), tf.zeros([2])], 'step(float32 [2], float32 [2])'],
+    ] as const)
+      expect(() => compiled.run(...given)).toThrow(
+        expect.objectContaining({
+          message: expected + got,
+          hint: 'list every shape in inputs when compiling: [[a], [b]]',
+        }) as Error,
+      );
+    compiled.dispose();
+  });
+
+  it('shares its variables between shapes and steps; read and write carry them over', async () => {
+    const total = tf.variable(tf.scalar(1));
+    const steps = await compileSteps(
+      {
+        add: { step: (x) => (total.assign(total.add((x as tf.Tensor).sum())), [total.clone()]), inputs },
+        double: { step: () => [total.mul(2)], inputs: [] },
+      },
+      { variables: [total] },
+    );
+    const value = (tensors: tf.Tensor[]) => tensors[0]?.dataSync()[0];
+    expect(value(steps.run('add', tf.tensor1d([1, 2])))).toBe(4);
+    expect(value(steps.run('add', tf.tensor1d([1, 2, 3])))).toBe(10);
+    expect(value(steps.run('double'))).toBe(20);
+    expect(total.dataSync()[0]).toBe(1);
+    steps.read();
+    expect(total.dataSync()[0]).toBe(10);
+    total.assign(tf.scalar(5));
+    expect(value(steps.run('double'))).toBe(20);
+    steps.write();
+    expect(value(steps.run('double'))).toBe(10);
+    steps.dispose();
+    expect(total.dataSync()[0]).toBe(5);
+  });
+
+  it('frees its session, and says what a disposed one cannot do', async () => {
+    const binding = (tf.backend() as unknown as { binding: { getNumOfSavedModels: () => number } }).binding;
+    const before = binding.getNumOfSavedModels();
+    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    expect(binding.getNumOfSavedModels()).toBe(before + 1);
+    compiled.dispose();
+    expect(binding.getNumOfSavedModels()).toBe(before);
+    expect(() => compiled.run(tf.zeros([2]))).toThrow('SavedModel ID not found');
+  });
+
+  it('keeps no tensor from run to run', async () => {
+    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    const x = tf.zeros([2]);
+    tf.dispose(compiled.run(x));
+    const before = tf.memory().numTensors;
+    for (let i = 0; i < 10; i++) tf.dispose(compiled.run(x));
+    expect(tf.memory().numTensors).toBe(before);
+    compiled.dispose();
+  });
+
+  it('needs the native backend', () => {
+    const script = `
+      const { openBackend } = await import('./dist/index.js');
+      const { compileStep } = await import('./dist/graph/index.js');
+      await openBackend('js');
+      await compileStep((x) => [x], { inputs: [], variables: [] }).catch((e) => console.log(e.message + '\\n' + e.hint));`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(said).toBe(
+      "Cannot compile the step: expected the native backend, got the cpu backend\nawait openBackend('native') first; bn-train setup installs it\n",
+    );
+  });
+});

@@ -1,0 +1,155 @@
+/** What a recorded step may not do, what it leaves as it was, and that a graph holds nothing from the recording. */
+import '../support/native.js';
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileStep } from '../../src/graph/compile.js';
+import type { StepFunction } from '../../src/graph/record.js';
+
+const vector = { shape: [3], dtype: 'float32' } as const;
+const REFUSED = 'Cannot compile the step: expected a step of TensorFlow ops on its inputs and variables alone, got ';
+const VARIABLES = "list it in variables; an optimizer's own are given by optimizerVariables(optimizer, trainable)";
+const CHANGES = 'make what changes an input of the step; give a random op a seed';
+
+let tensors = 0;
+beforeEach(() => void (tensors = tf.memory().numTensors));
+afterEach(() => expect(tf.memory().numTensors).toBe(tensors));
+
+async function refusal(step: StepFunction, variables: tf.Variable[] = []): Promise<{ message: string; hint: string }> {
+  const outcome = await compileStep(step, { inputs: [vector], variables }).then(
+    (compiled) => (compiled.dispose(), undefined),
+    (error: unknown) => error,
+  );
+  expect(outcome).toBeInstanceOf(Error);
+  return outcome as { message: string; hint: string };
+}
+
+describe('a step is refused that', () => {
+  const READ = "a read of a tensor's values (data, dataSync, array or print)";
+  it.each<[string, StepFunction]>([
+    ['reads with dataSync', (x) => [x.mul(x.square().dataSync()[0] ?? 0)]],
+    ['reads with arraySync', (x) => [x.mul(x.square().arraySync() as number[])]],
+    ['prints', (x) => (x.square().print(), [x])],
+    ['reads an input', (x) => [x.mul(x.dataSync()[0] ?? 0)]],
+  ])('%s', async (_, step) => {
+    expect(await refusal(step)).toMatchObject({ message: REFUSED + READ, hint: 'return the tensor instead' });
+  });
+
+  it('is asynchronous', async () => {
+    const step = ((x: tf.Tensor) => Promise.resolve([x.square()])) as unknown as StepFunction;
+    expect(await refusal(step)).toMatchObject({
+      message: `${REFUSED}an async function`,
+      hint: 'return an array of tensors, such as [loss], and await outside',
+    });
+  });
+
+  it('returns something else than tensors', async () => {
+    const step = (() => [1]) as unknown as StepFunction;
+    expect((await refusal(step)).message).toBe(`${REFUSED}a step that returns something else than tensors`);
+  });
+
+  it('uses a tensor from outside, computed or only written', async () => {
+    const computed = tf.tensor1d([1, 2, 3]).square();
+    const written = tf.tensor1d([1, 2, 3]);
+    for (const outside of [computed, written])
+      expect(await refusal((x) => [x.add(outside)])).toMatchObject({
+        message: `${REFUSED}Add reading a tensor that was made outside`,
+        hint: `make it an input, or a variable and ${VARIABLES}`,
+      });
+    tf.dispose([computed, written]);
+    tensors = tf.memory().numTensors;
+  });
+
+  it('reads, assigns to or makes a variable that is not declared', async () => {
+    const variable = tf.variable(tf.tensor1d([1, 2, 3]).square(), true, 'hidden');
+    expect((await refusal((x) => [x.add(variable)])).message).toBe(
+      `${REFUSED}Add reading the variable hidden, which it does not declare`,
+    );
+    const assigning: StepFunction = (x) => (variable.assign(x.square()), [x.square()]);
+    expect(await refusal(assigning)).toMatchObject({
+      message: `${REFUSED}the variable hidden, which it assigns to but does not declare`,
+      hint: VARIABLES,
+    });
+    expect([...variable.dataSync()]).toEqual([1, 4, 9]);
+    const making: StepFunction = (x) => [tf.variable(x.square(), true, 'made').square()];
+    expect((await refusal(making)).message).toBe(`${REFUSED}the variable made, which it makes but does not declare`);
+    variable.dispose();
+    tensors = tf.memory().numTensors - 1;
+    tf.dispose(tf.engine().state.registeredVariables);
+    tensors = tf.memory().numTensors;
+  });
+
+  it("uses an optimizer's variables that are not declared", async () => {
+    const w = tf.variable(tf.tensor1d([1, 2, 3]), true, 'w');
+    const adam = tf.train.adam(0.1);
+    const step: StepFunction = (x) => [adam.minimize(() => w.mul(x).sum(), true, [w]) as tf.Scalar];
+    expect((await refusal(step, [w])).message).toMatch(
+      /^Cannot compile the step: .* got Sub reading the variable \d+, which it does not declare$/,
+    );
+    const sgd = tf.train.sgd(0.1);
+    const plain: StepFunction = (x) => [sgd.minimize(() => w.mul(x).sum(), true, [w]) as tf.Scalar];
+    expect((await refusal(plain, [w])).message).toContain('got Mul reading a tensor that was made outside');
+    expect([...w.dataSync()]).toEqual([1, 2, 3]);
+    tf.disposeVariables();
+    tensors = tf.memory().numTensors;
+  });
+
+  it.each<[string, StepFunction, string]>([
+    ['draws random numbers', (x) => [x.add(tf.randomUniform([3]))], 'another constant for Add'],
+    ['drops out without a seed', (x) => [tf.dropout(x, 0.5)], 'another constant for Add'],
+    ['counts on the host', ((n) => (x) => [x.mul(n++)])(1), 'another constant for Mul'],
+    ['does something else each time', ((n) => (x) => [n++ % 2 ? x.square() : x.neg()])(0), 'Square instead of Neg'],
+    ['does less each time', ((n) => (x) => [n++ ? x.square() : x.square().square()])(0), 'fewer ops'],
+    [
+      'gives another result each time',
+      ((n) => (x: tf.Tensor) => {
+        const results = [x.square(), x.neg()];
+        return [results[n++] as tf.Tensor];
+      })(0),
+      'other results',
+    ],
+  ])('%s', async (_, step, what) => {
+    const { message, hint } = await refusal(step);
+    expect(message).toMatch(
+      new RegExp(`^${REFUSED.replace(/[.]/g, '\\.')}${what}.* at a second call, as with randomness`),
+    );
+    expect(hint).toBe(CHANGES);
+  });
+
+  it('holds a string', async () => {
+    expect((await refusal(() => [tf.tensor1d(['a', 'b']).reshape([2, 1])])).message).toBe(
+      `${REFUSED}a constant of TensorFlow's type 7`,
+    );
+  });
+});
+
+describe('recording', () => {
+  it('leaves variables, their data and the number of tensors as they were', async () => {
+    const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
+    const before = tf.memory().numTensors;
+    const data = w.dataId;
+    const compiled = await compileStep((x) => (w.assign(w.add(x)), [tf.keep(w.sum())]), {
+      inputs: [vector],
+      variables: [w],
+    });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(w.dataId).toBe(data);
+    expect([...w.dataSync()]).toEqual([1, 2, 3]);
+    compiled.dispose();
+    w.dispose();
+  });
+
+  it('freezes nothing of its zeros: an op of the inputs alone follows them', async () => {
+    const compiled = await compileStep((x) => [x.square().add(1)], { inputs: [vector], variables: [] });
+    const x = tf.tensor1d([1, 2, 3]);
+    const [y] = compiled.run(x);
+    expect([...(y as tf.Tensor).dataSync()]).toEqual([2, 5, 10]);
+    tf.dispose([x, y as tf.Tensor]);
+    compiled.dispose();
+  });
+
+  it('leaves the backend usable after a refusal', async () => {
+    await refusal((x) => [x.mul(x.square().dataSync()[0] ?? 0)]);
+    const square = tf.tidy(() => [...tf.tensor1d([1, 2, 3]).square().dataSync()]);
+    expect(square).toEqual([1, 4, 9]);
+  });
+});
