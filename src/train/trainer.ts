@@ -23,7 +23,7 @@ export interface TrainerOptions {
 
 type StepName = 'train' | 'evaluate' | 'moments';
 
-export const EVALUATION_BATCH = 1000;
+export const EVALUATION_BATCH = 250;
 
 export class Trainer {
   readonly trainCount: number;
