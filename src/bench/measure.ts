@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cannot } from '../errors.js';
 import type { Program, Turn } from './program.js';
 
+/** Enough to meet an epoch's smaller last batch, and for compilers to have done what they do. */
+const LEAST_WARM_UP = 10;
+
 export interface MeasureOptions {
   /** Training steps in a turn. */
   steps: number;
@@ -41,7 +44,12 @@ export async function* measure(
   for (let turn = 0; turn <= turns; turn++)
     for (const { program, name } of rotate(contestants, turn)) {
       await sleep(pause, undefined, { signal });
-      yield { program: program.hello.program, name, turn, result: await program.run(name, steps) };
+      yield {
+        program: program.hello.program,
+        name,
+        turn,
+        result: await program.run(name, turn === 0 ? Math.max(steps, LEAST_WARM_UP) : steps),
+      };
     }
 }
 

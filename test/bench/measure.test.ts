@@ -20,8 +20,8 @@ function fake(program: string, seconds: Record<string, number>, log: string[] = 
   const ran: Record<string, number> = {};
   return {
     hello: { program, versions: { node: '20' }, threads: 2, contestants: Object.keys(seconds) },
-    run: (name) => {
-      log.push(name);
+    run: (name, steps) => {
+      log.push(steps === 4 ? name : name.toUpperCase());
       ran[name] = (ran[name] ?? 0) + 1;
       return Promise.resolve(turn((seconds[name] ?? 0) * ran[name]));
     },
@@ -58,11 +58,11 @@ describe('statistics', () => {
 });
 
 describe('measuring', () => {
-  it('takes turns, moves the order on by one each turn, and leaves the first turn out', async () => {
+  it('takes turns, moves the order on by one each turn, and leaves the first, longer turn out', async () => {
     const log: string[] = [];
     const programs = [fake('a', { x: 1, y: 1 }, log), fake('b', { z: 1 }, log)];
     const measured = await all(programs, 3);
-    expect(log.join('')).toBe('xyzyzxzxyxyz');
+    expect(log.join('')).toBe('XYZyzxzxyxyz');
     expect(collect(programs, measured)).toEqual([
       { program: 'a', name: 'x', turns: [turn(2), turn(3), turn(4)] },
       { program: 'a', name: 'y', turns: [turn(2), turn(3), turn(4)] },
