@@ -10,9 +10,10 @@ const RULES: Record<string, string[]> = {
   runtime: ['node', 'tfjs'],
   graph: ['node', 'tfjs'],
   train: ['tfjs', 'nn', 'data', 'graph'],
+  bench: ['node', 'tfjs', 'nn', 'data', 'train'],
   run: ['node', 'tfjs', 'nn', 'train'],
   report: ['node', 'train', 'run'],
-  cli: ['node', 'tfjs', 'nn', 'data', 'runtime', 'graph', 'train', 'run', 'report'],
+  cli: ['node', 'tfjs', 'nn', 'data', 'runtime', 'graph', 'train', 'bench', 'run', 'report'],
 };
 /** Any room may import these; those that need Node only a room that may. */
 const COMMON = ['errors', 'format', 'progress'];

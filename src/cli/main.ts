@@ -1,6 +1,7 @@
 /** The command line: which commands there are, and the one place that turns an error into words and an exit status. */
 import { Command, CommanderError } from 'commander';
 import { BnTrainError, EXIT, messageOf } from '../errors.js';
+import { benchCommand } from './commands/bench.js';
 import { inspectCommand } from './commands/inspect.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { dataCommand, doctorCommand, setupCommand } from './commands/machine.js';
@@ -19,6 +20,7 @@ function buildProgram(): Command {
     trainCommand('none', 'train without batch normalization'),
     inspectCommand(),
     evaluateCommand(),
+    benchCommand(),
     setupCommand(),
     doctorCommand(),
     dataCommand(),

@@ -1,5 +1,6 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Norm } from '../nn/lenet.js';
 
 /** A whole number from `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -16,6 +17,16 @@ export function numberThat(expected: string, holds: (value: number) => boolean):
     const value = Number(text);
     if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value) && holds(value)) return value;
     throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
+  };
+}
+
+/** Words of a list, with commas between them. */
+export function wordsOf<T extends string>(choices: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const words = text.split(',');
+    const known = words.filter((word): word is T => (choices as readonly string[]).includes(word));
+    if (known.length === words.length && new Set(words).size === words.length) return known;
+    throw new InvalidArgumentError(`Expected some of ${choices.join(',')}, got ${text}.`);
   };
 }
 
@@ -43,6 +54,18 @@ export interface TrainFlags extends PlaceOptions {
 }
 
 export interface EvaluateFlags extends PlaceOptions {
+  json?: boolean;
+}
+
+export interface BenchFlags extends PlaceOptions {
+  steps: number;
+  turns: number;
+  batchSize: number;
+  norms: Norm[];
+  modes?: string[];
+  peer: string[];
+  starts: number;
+  serve?: boolean;
   json?: boolean;
 }
 

@@ -80,7 +80,7 @@ function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
 }
 
 /** The last batch counts too: 60,000 examples in batches of 59,999 leave one alone. */
-function assertBatch({ norm, batchSize }: RunOptions): void {
+export function assertBatch({ norm, batchSize }: Pick<RunOptions, 'norm' | 'batchSize'>): void {
   const examples = 60_000;
   const last = examples % batchSize || batchSize;
   if (norm !== 'none' && Math.min(last, batchSize) < 2)

@@ -98,7 +98,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
 });
 
 describe('--help', () => {
-  it.each([[], ['scratch'], ['inspect-gamma'], ['setup'], ['doctor'], ['data'], ['evaluate']])(
+  it.each([[], ['scratch'], ['inspect-gamma'], ['setup'], ['doctor'], ['data'], ['evaluate'], ['bench']])(
     'of %s',
     async (...command) => {
       const { code, stdout } = await run([...command, '--help']);

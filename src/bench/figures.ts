@@ -1,0 +1,72 @@
+/** From turns to the figures that are reported: speeds, ratios, and what fresh processes told. */
+import type { FreshRun } from './fresh.js';
+import type { Series } from './measure.js';
+import type { Turn } from './program.js';
+import { type Summary, summarize, summarizeRatios } from './statistics.js';
+
+/** Which contestant of which program. */
+export interface Named {
+  program: string;
+  name: string;
+}
+
+export interface Speed extends Named {
+  examplesPerSecond: Summary;
+  millisecondsPerStep: Summary;
+}
+
+export function speedOf({ program, name, turns }: Series): Speed {
+  const milliseconds = turns.map(({ seconds, steps }) => (1000 * seconds) / steps);
+  return { program, name, examplesPerSecond: summarize(rates(turns)), millisecondsPerStep: summarize(milliseconds) };
+}
+
+const rates = (turns: Turn[]) => turns.map(({ examples, seconds }) => examples / seconds);
+
+/** Examples per second of one contestant over another's, divided turn by turn. */
+export interface Ratio extends Summary {
+  of: Named;
+  to: Named;
+}
+
+/**
+ * This project's scratch layer against everything else with batch normalization, and its model without against
+ * everything else without; in the mode that training takes, which is that of the first of `series`.
+ */
+export function ratiosOf(series: Series[]): Ratio[] {
+  const normOf = ({ name }: Named) => name.split('/')[0] ?? '';
+  const [first] = series;
+  const mode = first?.name.split('/')[1] ?? '';
+  const isOwn = ({ program, name }: Named) => program === first?.program && name.endsWith(`/${mode}`);
+  return series
+    .filter((own) => isOwn(own) && normOf(own) !== 'builtin')
+    .flatMap((own) =>
+      series
+        .filter((other) => other !== own && (normOf(other) === 'none') === (normOf(own) === 'none'))
+        .map((other) => ({
+          of: nameOf(own),
+          to: nameOf(other),
+          ...summarizeRatios(rates(own.turns), rates(other.turns)),
+        })),
+    );
+}
+
+const nameOf = ({ program, name }: Named): Named => ({ program, name });
+
+export interface FreshSummary extends Named {
+  firstStepSeconds: Summary;
+  peakMemory: Summary;
+  loss: Summary;
+  accuracy: Summary;
+}
+
+/** All fresh runs of one contestant. */
+export function freshSummary(named: Named, runs: FreshRun[]): FreshSummary {
+  const over = (figure: keyof FreshRun) => summarize(runs.map((run) => run[figure]));
+  return {
+    ...named,
+    firstStepSeconds: over('firstStepSeconds'),
+    peakMemory: over('peakMemory'),
+    loss: over('loss'),
+    accuracy: over('accuracy'),
+  };
+}

@@ -1,0 +1,127 @@
+/** One benchmark from its flags: turns taken here or between processes, fresh starts, and the figures printed. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../bench/figures.js';
+import { type FreshRun, freshRun, peakMemoryOf } from '../bench/fresh.js';
+import { collect, measure, type Measured, type Series } from '../bench/measure.js';
+import { stepOpeners } from '../bench/own.js';
+import { type Command, withPeers } from '../bench/peer.js';
+import type { Hello, Program } from '../bench/program.js';
+import { freshLines, headLines, ratioLines, speedLines } from '../bench/table.js';
+import { loadFashionMnist } from '../data/fashionMnist.js';
+import { formatBytes } from '../format.js';
+import { Terminal } from '../report/terminal.js';
+import { describeMachine } from '../run/config.js';
+import { contenders, openOwn, placeArguments, PROGRAM, serve } from './contenders.js';
+import type { BenchFlags } from './options.js';
+import { interruptSignal } from './session.js';
+import { assertBatch } from './training.js';
+
+/** For the threads of the process before, which may still spin. */
+const PAUSE_MS = 300;
+const EXAMPLES = 60_000;
+
+interface Context {
+  flags: BenchFlags;
+  terminal: Terminal;
+  signal: AbortSignal;
+}
+
+interface Outcome {
+  programs: Hello[];
+  series: Series[];
+  fresh?: FreshSummary[];
+  /** Largest resident set of the training command, in bytes. */
+  command?: { line: string; peakMemory: number };
+}
+
+/** Measures and prints, or serves a process that measures. */
+export async function runBench(flags: BenchFlags): Promise<void> {
+  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize });
+  stepOpeners(flags.modes);
+  const context = { flags, terminal: new Terminal({ quiet: flags.quiet ?? false }), signal: interruptSignal() };
+  if (flags.serve) return serve(flags, context.terminal, context.signal);
+  const alone = flags.peer.length === 0 && flags.starts === 0;
+  print(flags, alone ? await measureAlone(context) : await measureProcesses(context));
+}
+
+async function measureAlone(context: Context): Promise<Outcome> {
+  const own = await openOwn(context.flags, context.terminal, context.signal);
+  try {
+    return await takeTurns([own], 0, context);
+  } finally {
+    await own.close();
+  }
+}
+
+async function measureProcesses(context: Context): Promise<Outcome> {
+  const { flags, terminal, signal } = context;
+  const { folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const commands = contenders(flags, folder);
+  const outcome = await withPeers(commands, signal, (peers) => takeTurns(peers, PAUSE_MS, context));
+  if (flags.starts === 0) return outcome;
+  const fresh = await startAnew(commands, outcome.programs, context);
+  return { ...outcome, fresh, command: await measureCommand(folder, context) };
+}
+
+async function takeTurns(programs: Program[], pause: number, { flags, terminal, signal }: Context): Promise<Outcome> {
+  const { steps, turns } = flags;
+  const measured: Measured[] = [];
+  for await (const one of measure(programs, { steps, turns, pause, signal })) {
+    if (one.turn !== measured.at(-1)?.turn) terminal.notice(one.turn === 0 ? 'warm-up' : `turn ${one.turn}/${turns}`);
+    measured.push(one);
+  }
+  return { programs: programs.map(({ hello }) => hello), series: collect(programs, measured) };
+}
+
+/** Each contestant of the first norm, in a process of its own, as often as --starts says. */
+async function startAnew(commands: Command[], programs: Hello[], context: Context): Promise<FreshSummary[]> {
+  const { flags, terminal, signal } = context;
+  const starts = commands.flatMap((command, i) => {
+    const { program, contestants } = programs[i] ?? { program: '', contestants: [] };
+    const chosen = contestants.filter((name) => name.startsWith(`${flags.norms[0] ?? ''}/`));
+    return chosen.map((name) => ({ program, name, command, runs: [] as FreshRun[] }));
+  });
+  for (let round = 1; round <= flags.starts; round++) {
+    terminal.notice(`fresh start ${round}/${flags.starts}`);
+    for (const { command, name, runs } of starts)
+      runs.push(await freshRun(command, name, Math.ceil(EXAMPLES / flags.batchSize), signal));
+  }
+  return starts.map(({ program, name, runs }) => freshSummary({ program, name }, runs));
+}
+
+/** One epoch by the command that people train with. */
+async function measureCommand(dataDir: string, { flags, signal }: Context): Promise<Outcome['command']> {
+  const args = [flags.norms[0] ?? 'scratch', '--epochs', '1', '--seed', '1', '--batch-size', String(flags.batchSize)];
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'bn-train-bench-'));
+  try {
+    const place = ['--run-dir', folder, '--data-dir', dataDir, ...placeArguments(flags)];
+    return { line: `bn-train ${args.join(' ')}`, peakMemory: await peakMemoryOf([PROGRAM, ...args, ...place], signal) };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function print({ json, turns, steps, batchSize }: BenchFlags, outcome: Outcome): void {
+  const { programs, series, fresh, command } = outcome;
+  const [machine, speeds, ratios] = [describeMachine(), series.map(speedOf), ratiosOf(series)];
+  if (json) {
+    const figures = { speeds, ratios, fresh, command };
+    console.log(JSON.stringify({ machine, programs, turns, steps, batchSize, ...figures }));
+    return;
+  }
+  const parts = [
+    headLines(machine, programs, { turns, steps, batchSize }),
+    speedLines(speeds),
+    ratioLines(ratios),
+    freshLines(fresh ?? []),
+    command ? [`${command.line}, evaluation included: peak memory ${formatBytes(command.peakMemory)}`] : [],
+  ];
+  console.log(
+    parts
+      .filter((lines) => lines.length > 0)
+      .map((lines) => lines.join('\n'))
+      .join('\n\n'),
+  );
+}
