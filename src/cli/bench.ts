@@ -5,7 +5,6 @@ import * as path from 'node:path';
 import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../bench/figures.js';
 import { type FreshRun, freshRun, peakMemoryOf } from '../bench/fresh.js';
 import { collect, measure, type Measured, type Series } from '../bench/measure.js';
-import { stepOpeners } from '../bench/own.js';
 import { type Command, withPeers } from '../bench/peer.js';
 import type { Hello, Program } from '../bench/program.js';
 import { freshLines, headLines, ratioLines, speedLines } from '../bench/table.js';
@@ -39,7 +38,6 @@ interface Outcome {
 /** Measures and prints, or serves a process that measures. */
 export async function runBench(flags: BenchFlags): Promise<void> {
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize });
-  stepOpeners(flags.modes);
   const context = { flags, terminal: new Terminal({ quiet: flags.quiet ?? false }), signal: interruptSignal() };
   if (flags.serve) return serve(flags, context.terminal, context.signal);
   const alone = flags.peer.length === 0 && flags.starts === 0;

@@ -34,7 +34,7 @@ export function placeArguments({ backend, device, runtimeDir }: PlaceOptions): s
 /** Opens the backend and the data set in this process. */
 export async function openOwn(flags: BenchFlags, listener: Listener, signal: AbortSignal): Promise<OwnProgram> {
   const { tensorflow, name } = await openReady(flags, listener, signal);
-  const { train: data } = await loadFashionMnist({ dataDir: flags.dataDir, listener });
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener });
   const versions = {
     'bn-train': packageVersion(),
     node: process.versions.node,

@@ -62,7 +62,7 @@ export interface BenchFlags extends PlaceOptions {
   turns: number;
   batchSize: number;
   norms: Norm[];
-  modes?: string[];
+  modes?: ('graph' | 'eager')[];
   peer: string[];
   starts: number;
   serve?: boolean;

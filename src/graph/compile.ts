@@ -80,7 +80,7 @@ export async function compileSteps<Name extends string>(
 function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {
   const isList = (given: Signatures): given is readonly (readonly InputSpec[])[] =>
     given.length > 0 && given.every((entry) => Array.isArray(entry));
-  return isList(inputs) ? inputs : [inputs as readonly InputSpec[]];
+  return isList(inputs) ? inputs : [inputs];
 }
 
 /** "float32 [256, 784], int32 []". */

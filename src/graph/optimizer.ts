@@ -34,7 +34,7 @@ function variablesOf(optimizer: tf.Optimizer): tf.Variable[] {
     Array.isArray(value) ? value.map((slot: { variable?: unknown }) => slot.variable) : [value];
   return Object.values(optimizer)
     .flatMap(slots)
-    .filter((value) => value instanceof tf.Variable);
+    .filter((value): value is tf.Variable => value instanceof tf.Variable);
 }
 
 /**

@@ -49,7 +49,8 @@ export function record(
 }
 
 function assertTensors(outputs: unknown): tf.Tensor[] {
-  if (Array.isArray(outputs) && outputs.every((output) => output instanceof tf.Tensor)) return outputs;
+  if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
+    return outputs;
   const got = outputs instanceof Promise ? 'an async function' : 'a step that returns something else than tensors';
   throw refuse(got, 'return an array of tensors, such as [loss], and await outside');
 }

@@ -42,13 +42,13 @@ describe('bn-train bench', () => {
   });
 
   it('measures another program beside itself, starts both anew, and prints a table', async () => {
-    const light = ['--steps', '1', '--turns', '1', '--batch-size', '3000', '--norms', 'none', '--modes', 'eager'];
+    const light = ['--steps', '1', '--turns', '1', '--batch-size', '3000', '--norms', 'none', '--modes', 'graph'];
     const { stdout, stderr, code } = await bench(...light, '--peer', fakePeer, '--starts', '1');
     expect(stdout).toMatch(/^bn-train: bn-train .*, node .*, tensorflow .*, \d+ threads$/m);
     expect(stdout).toMatch(/^fake: arguments --data-dir \S+ --batch-size 3000 --norms none, 1 threads$/m);
     expect(stdout).toMatch(/^median \[range\] of 1 turns, each 1 steps of 3000 examples$/m);
     expect(stdout).toMatch(/^fake none eager +25,600 +\[25,600–25,600\] +10\.0 +\[10\.0–10\.0\]$/m);
-    expect(stdout).toMatch(/^bn-train none eager \/ fake none eager +[\d.]+ +\[[\d.]+–[\d.]+\]$/m);
+    expect(stdout).toMatch(/^bn-train none graph \/ fake none eager +[\d.]+ +\[[\d.]+–[\d.]+\]$/m);
     expect(stdout).toMatch(/^fake none eager +50 +\[50–50\] +\d+\.\d +\[.*\] +2\.300 +0\.100$/m);
     expect(stdout).toMatch(
       /^bn-train none --epochs 1 --seed 1 --batch-size 3000, evaluation included: peak memory [\d.]+ [MG]B$/m,
@@ -61,10 +61,11 @@ describe('bn-train bench', () => {
     { args: ['--steps', '0'], words: 'Expected a whole number from 1, got 0.' },
     { args: ['--norms', 'scratch,batch'], words: 'Expected some of scratch,builtin,none, got scratch,batch.' },
     { args: ['--norms', 'none,none'], words: 'Expected some of scratch,builtin,none, got none,none.' },
+    { args: ['--modes', 'fast'], words: 'Expected some of graph,eager, got fast.' },
     {
-      args: ['--modes', 'fast'],
+      args: ['--modes', 'graph', '--backend', 'js'],
       words:
-        /^Cannot measure the mode fast: expected .*eager, got fast\nhint: name other --modes, or leave them out for all\n$/,
+        'Cannot measure the mode graph: expected eager on this backend, got graph\nhint: --backend native has both\n',
     },
     { args: ['--batch-size', '1'], words: 'got a batch size of 1' },
   ])('$args is wrong usage', async ({ args, words }) => {

@@ -6,10 +6,11 @@ import '../support/native.js';
 const count = 1100;
 const labels = Uint8Array.from({ length: count }, (_, i) => i % 2);
 const images = Uint8Array.from({ length: count * 784 }, (_, i) => (Math.floor(i / 784) % 2) * 200 + (i % 50));
-const data = { count, height: 28, width: 28, images, labels };
+const train = { count, height: 28, width: 28, images, labels };
+const data = { train, test: train };
 
 describe("this project's contestants", () => {
-  const open = (modes?: string[]) =>
+  const open = (modes?: ('graph' | 'eager')[]) =>
     new OwnProgram({ norms: ['scratch', 'none'], modes, batchSize: 256, data, versions: { node: '20' }, threads: 2 });
 
   it('meet the smaller last batch at once, then whole epochs, and learn', async () => {
@@ -32,7 +33,7 @@ describe("this project's contestants", () => {
 
   it('have all modes that there are when none is named', async () => {
     const own = open();
-    expect(own.hello.contestants).toContain('none/eager');
+    expect(own.hello.contestants).toEqual(['scratch/graph', 'scratch/eager', 'none/graph', 'none/eager']);
     await own.close();
   });
 

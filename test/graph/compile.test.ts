@@ -16,7 +16,7 @@ function worst(got: tf.Tensor[], expected: tf.Tensor[]): number {
   const errors = expected.map((tensor, i) =>
     tf.tidy(() => {
       const scale = tf.maximum(tensor.abs().max(), 1e-6);
-      return ((got[i] as tf.Tensor).sub(tensor).abs().max().div(scale) as tf.Scalar).dataSync()[0] ?? NaN;
+      return (got[i] as tf.Tensor).sub(tensor).abs().max().div<tf.Scalar>(scale).dataSync()[0] ?? NaN;
     }),
   );
   return Math.max(...errors);
@@ -55,8 +55,8 @@ const trainableOf = (net: tf.LayersModel) => net.trainableWeights.map((weight) =
 function regression(net: tf.LayersModel, optimizer: tf.Optimizer): [StepFunction, tf.Variable[]] {
   const trainable = trainableOf(net);
   const step: StepFunction = (x, rate) => {
-    const target = (x as tf.Tensor).sum([...(x as tf.Tensor).shape.keys()].slice(1)).expandDims(1);
-    const loss = () => tf.losses.meanSquaredError(target, net.apply(x as tf.Tensor, { training: true }) as tf.Tensor);
+    const target = x.sum([...x.shape.keys()].slice(1)).expandDims(1);
+    const loss = () => tf.losses.meanSquaredError(target, net.apply(x, { training: true }) as tf.Tensor);
     return [minimize(optimizer, rate as tf.Scalar, loss as () => tf.Scalar, trainable)];
   };
   return [step, [...weightsOf(net), ...optimizerVariables(optimizer, trainable)]];
@@ -123,7 +123,7 @@ describe('compiled and op by op agree on', () => {
     const w = tf.variable(tf.tensor1d([1, 2, 3]));
     const sgd = tf.train.sgd(0.5);
     const state = optimizerVariables(sgd, [w]);
-    const step: StepFunction = (x) => [sgd.minimize(() => w.mul(x as tf.Tensor).sum(), true, [w]) as tf.Scalar];
+    const step: StepFunction = (x) => [sgd.minimize(() => w.mul(x).sum(), true, [w]) as tf.Scalar];
     const compiled = await compileStep(step, { inputs: [{ shape: [3], dtype: 'float32' }], variables: [w, ...state] });
     const ones = tf.ones([3]);
     compiled.run(ones);
@@ -170,7 +170,7 @@ describe('a compiled step', () => {
   const inputs = [[{ shape: [2], dtype: 'float32' }], [{ shape: [3], dtype: 'float32' }]] as const;
 
   it('checks shapes and types at every run', async () => {
-    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    const compiled = await compileStep((x) => [x.square()], { inputs, variables: [] });
     const expected = 'Cannot run the compiled step: expected step(float32 [2]) or step(float32 [3]), got ';
     for (const [given, got] of [
       [[tf.zeros([4])], 'step(float32 [4])'],
@@ -191,7 +191,7 @@ describe('a compiled step', () => {
     const total = tf.variable(tf.scalar(1));
     const steps = await compileSteps(
       {
-        add: { step: (x) => (total.assign(total.add((x as tf.Tensor).sum())), [total.clone()]), inputs },
+        add: { step: (x) => (total.assign(total.add(x.sum())), [total.clone()]), inputs },
         double: { step: () => [total.mul(2)], inputs: [] },
       },
       { variables: [total] },
@@ -214,7 +214,7 @@ describe('a compiled step', () => {
   it('frees its session, and says what a disposed one cannot do', async () => {
     const binding = (tf.backend() as unknown as { binding: { getNumOfSavedModels: () => number } }).binding;
     const before = binding.getNumOfSavedModels();
-    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    const compiled = await compileStep((x) => [x.square()], { inputs, variables: [] });
     expect(binding.getNumOfSavedModels()).toBe(before + 1);
     compiled.dispose();
     expect(binding.getNumOfSavedModels()).toBe(before);
@@ -222,7 +222,7 @@ describe('a compiled step', () => {
   });
 
   it('keeps no tensor from run to run', async () => {
-    const compiled = await compileStep((x) => [(x as tf.Tensor).square()], { inputs, variables: [] });
+    const compiled = await compileStep((x) => [x.square()], { inputs, variables: [] });
     const x = tf.zeros([2]);
     tf.dispose(compiled.run(x));
     const before = tf.memory().numTensors;

@@ -8,7 +8,7 @@ type Op = (x: tf.Tensor) => tf.Tensor;
 const shape = [2, 4, 6, 3];
 /** Away from the kinks and poles of the functions below. */
 const positive = () => tf.randomUniform(shape, 0.2, 0.8, 'float32', 5);
-const filter = () => tf.truncatedNormal([3, 3, 3, 2], 0, 1, 'float32', 6) as tf.Tensor4D;
+const filter = () => tf.truncatedNormal<tf.Rank.R4>([3, 3, 3, 2], 0, 1, 'float32', 6);
 const image = (x: tf.Tensor) => x as tf.Tensor4D;
 const matrix = (x: tf.Tensor) => x.reshape<tf.Tensor2D>([16, 9]);
 
@@ -144,7 +144,7 @@ const others: Record<string, Op> = {
 async function compiled(step: Op): Promise<[got: Float32Array, expected: Float32Array]> {
   const x = positive();
   const expected = tf.tidy(() => step(x).dataSync<'float32'>());
-  const graph = await compileStep((input) => [step(input as tf.Tensor)], { inputs: [x], variables: [] });
+  const graph = await compileStep((input) => [step(input)], { inputs: [x], variables: [] });
   const [output] = graph.run(x) as [tf.Tensor];
   const got = output.dataSync<'float32'>();
   tf.dispose([output, x]);

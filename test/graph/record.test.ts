@@ -27,7 +27,7 @@ describe('a step is refused that', () => {
   const READ = "a read of a tensor's values (data, dataSync, array or print)";
   it.each<[string, StepFunction]>([
     ['reads with dataSync', (x) => [x.mul(x.square().dataSync()[0] ?? 0)]],
-    ['reads with arraySync', (x) => [x.mul(x.square().arraySync() as number[])]],
+    ['reads with arraySync', (x) => [x.mul(x.square().arraySync())]],
     ['prints', (x) => (x.square().print(), [x])],
     ['reads an input', (x) => [x.mul(x.dataSync()[0] ?? 0)]],
   ])('%s', async (_, step) => {
@@ -51,7 +51,7 @@ describe('a step is refused that', () => {
     const computed = tf.tensor1d([1, 2, 3]).square();
     const written = tf.tensor1d([1, 2, 3]);
     for (const outside of [computed, written])
-      expect(await refusal((x) => [x.add(outside)])).toMatchObject({
+      expect(await refusal((x) => [x.add(outside as tf.Tensor)])).toMatchObject({
         message: `${REFUSED}Add reading a tensor that was made outside`,
         hint: `make it an input, or a variable and ${VARIABLES}`,
       });
@@ -60,7 +60,7 @@ describe('a step is refused that', () => {
   });
 
   it('reads, assigns to or makes a variable that is not declared', async () => {
-    const variable = tf.variable(tf.tensor1d([1, 2, 3]).square(), true, 'hidden');
+    const variable = tf.variable<tf.Rank>(tf.tensor1d([1, 2, 3]).square(), true, 'hidden');
     expect((await refusal((x) => [x.add(variable)])).message).toBe(
       `${REFUSED}Add reading the variable hidden, which it does not declare`,
     );
@@ -143,7 +143,7 @@ describe('recording', () => {
     const x = tf.tensor1d([1, 2, 3]);
     const [y] = compiled.run(x);
     expect([...(y as tf.Tensor).dataSync()]).toEqual([2, 5, 10]);
-    tf.dispose([x, y as tf.Tensor]);
+    tf.dispose([x, y]);
     compiled.dispose();
   });
 

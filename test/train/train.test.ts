@@ -8,7 +8,9 @@ import { populationStatistics, withStatistics } from '../../src/nn/population.js
 import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { train, type TrainOptions } from '../../src/train/loop.js';
-import { DeviceDataset, eagerStep } from '../../src/train/step.js';
+import type { Mode } from '../../src/train/runner.js';
+import { DeviceDataset } from '../../src/train/step.js';
+import { Trainer } from '../../src/train/trainer.js';
 
 const real = await loadFashionMnist();
 
@@ -25,6 +27,11 @@ function subset(trainCount: number, testCount: number) {
 }
 
 const small = subset(1000, 300);
+const modes: Mode[] = ['graph', 'eager'];
+
+function open(model: tf.Sequential, mode: Mode, learningRate = 1): Promise<Trainer> {
+  return Trainer.open({ model, data: small, batchSize: 256, learningRate, mode });
+}
 
 async function collect(norm: Norm, options: Partial<TrainOptions> = {}): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
@@ -53,10 +60,10 @@ describe('train', () => {
     expect(last).toMatchObject({ epoch: 1, batch: 4 });
   });
 
-  it.each(['scratch', 'builtin', 'none'] as const)(
-    'gives the same run bit for bit from the same seed: %s',
-    async (norm) => {
-      expect(timeless(await collect(norm))).toEqual(timeless(await collect(norm)));
+  it.each((['scratch', 'builtin', 'none'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)))(
+    'gives the same run bit for bit from the same seed: %s, %s',
+    async (norm, mode) => {
+      expect(timeless(await collect(norm, { mode }))).toEqual(timeless(await collect(norm, { mode })));
     },
   );
 
@@ -73,12 +80,13 @@ describe('train', () => {
     for (const [i, loss] of scratch.entries()) expect(Math.abs(loss / (builtin[i] ?? NaN) - 1)).toBeLessThan(1e-4);
   });
 
-  it('ends after the step under way when interrupted, and goes on from there to the same result', async () => {
-    const whole = await collect('scratch');
+  it.each(modes)('ends after the step under way when interrupted, and goes on to the same result: %s', async (mode) => {
+    const whole = await collect('scratch', { mode });
     const controller = new AbortController();
     const model = lenet({ norm: 'scratch', seed: 1 });
     const before: TrainEvent[] = [];
-    for await (const event of train({ model, data: small, epochs: 2, seed: 1, signal: controller.signal })) {
+    const { signal } = controller;
+    for await (const event of train({ model, data: small, epochs: 2, seed: 1, mode, signal })) {
       before.push(event);
       if (event.type === 'step' && event.epoch === 2 && event.batch === 2) controller.abort();
     }
@@ -86,12 +94,12 @@ describe('train', () => {
     if (stopped?.type !== 'interrupted') throw new Error('expected an interruption');
     expect(stopped.position).toMatchObject({ epoch: 2, batch: 2, examples: 512 });
     const history = before.filter((event) => event.type === 'epoch').map(({ type: _, ...epoch }) => epoch);
-    const after = await collect('scratch', { model, from: { position: stopped.position, history } });
+    const after = await collect('scratch', { model, mode, from: { position: stopped.position, history } });
     expect(timeless(after).at(-1)).toEqual(timeless(whole).at(-1));
   });
 
-  it('stops at a loss that is not finite', async () => {
-    await expect(collect('none', { learningRate: 1e38, epochs: 1 })).rejects.toMatchObject({
+  it.each(modes)('stops at a loss that is not finite: %s', async (mode) => {
+    await expect(collect('none', { learningRate: 1e38, epochs: 1, mode })).rejects.toMatchObject({
       message: expect.stringMatching(
         /^Cannot go on training: expected a finite loss, got (NaN|-?Infinity) in batch \d of epoch 1$/,
       ) as string,
@@ -99,29 +107,31 @@ describe('train', () => {
     });
   });
 
-  it('leaves no tensors behind but the model’s', async () => {
+  it.each(modes)('leaves no tensors behind but the model’s: %s', async (mode) => {
     const model = lenet({ norm: 'scratch', seed: 1 });
     const before = tf.memory().numTensors;
-    await collect('scratch', { model });
+    await collect('scratch', { model, mode });
     expect(tf.memory().numTensors).toBe(before);
   });
 });
 
-describe('eagerStep', () => {
-  it('leaves frozen layers as they are', () => {
+describe('Trainer', () => {
+  it.each(modes)('leaves frozen layers as they are: %s', async (mode) => {
     const model = lenet({ norm: 'scratch', seed: 1 });
     const frozen = model.layers.find((layer) => layer instanceof BatchNorm) as BatchNorm;
     frozen.trainable = false;
     const before = frozen.getWeights().map((weight) => weight.dataSync());
-    const data = new DeviceDataset(small.train);
-    eagerStep(model, data, 1).run(Int32Array.from([0, 1, 2, 3]));
+    const trainer = await open(model, mode);
+    trainer.step(Int32Array.from({ length: 256 }, (_, i) => i));
+    trainer.sync();
     expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
+    trainer.dispose();
   });
 });
 
 describe('DeviceDataset', () => {
   it('gives the rows asked for, scaled to [0, 1]', () => {
-    const { x, labels } = new DeviceDataset(small.train).take(Int32Array.from([3, 999]));
+    const { x, labels } = new DeviceDataset(small.train).take(tf.tensor1d([3, 999], 'int32'));
     const pixels = [3, 999].flatMap((row) => [...small.train.images.subarray(row * 784, (row + 1) * 784)]);
     expect(x.shape).toEqual([2, 28, 28, 1]);
     expect([...x.dataSync()]).toEqual(pixels.map((pixel) => Math.fround(pixel / 255)));
@@ -144,13 +154,26 @@ describe('population statistics', () => {
     for (const [i, value] of variance.dataSync().entries()) expect(statistics?.variance[i]).toBeCloseTo(value, 4);
   });
 
-  it.each(['scratch', 'builtin'] as const)('leave the model as it was: %s', async (norm) => {
-    const model = lenet({ norm, seed: 1 });
-    const weights = () => model.getWeights().map((weight) => weight.dataSync());
-    const [train, test, before] = [new DeviceDataset(small.train), new DeviceDataset(small.test), weights()];
-    const result = await populationAccuracy(model, { train, test, batchSize: 256 });
-    expect(result).toBeGreaterThan(0);
-    expect(weights()).toEqual(before);
+  it.each((['scratch', 'builtin'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)))(
+    'leave the model as it was: %s, %s',
+    async (norm, mode) => {
+      const model = lenet({ norm, seed: 1 });
+      const weights = () => model.getWeights().map((weight) => weight.dataSync());
+      const [trainer, before] = [await open(model, mode), weights()];
+      const moving = await accuracy(trainer);
+      expect(await populationAccuracy(trainer)).toBeGreaterThan(0);
+      expect(weights()).toEqual(before);
+      expect(await accuracy(trainer)).toBe(moving);
+      trainer.dispose();
+    },
+  );
+
+  it('are the same compiled and op by op', async () => {
+    const accuracies = modes.map(async (mode) =>
+      populationAccuracy(await open(lenet({ norm: 'scratch', seed: 1 }), mode)),
+    );
+    const [graph, eager] = await Promise.all(accuracies);
+    expect(graph).toBe(eager);
   });
 
   it('are put back even when the work with them fails', async () => {
@@ -165,8 +188,8 @@ describe('population statistics', () => {
   });
 
   it('are the same as the plain accuracy without batch normalization', async () => {
-    const model = lenet({ norm: 'none', seed: 1 });
-    const [train, test] = [new DeviceDataset(small.train), new DeviceDataset(small.test)];
-    expect(await populationAccuracy(model, { train, test, batchSize: 256 })).toBe(await accuracy(model, test));
+    const trainer = await open(lenet({ norm: 'none', seed: 1 }), 'graph');
+    expect(await populationAccuracy(trainer)).toBe(await accuracy(trainer));
+    trainer.dispose();
   });
 });

@@ -1,8 +1,4 @@
-/**
- * The gradient of a convolution with few channels with respect to its image, a whole image row at a time: one matrix
- * product leads from all columns and filters of a row of dy to all columns and channels of the image rows it came from,
- * whose overlaps are then added up. It multiplies by some zeros, but along long rows instead of a few channels.
- */
+/** The gradient of a convolution with few channels with respect to its image, a whole image row at a time. */
 import { DTYPE, sizeOf } from '../graph.js';
 import { type Geometry, unitGeometry } from './convolution.js';
 import type { Editor } from './editor.js';
@@ -13,6 +9,10 @@ import type { Rule } from './rule.js';
 const MOST_CHANNELS = 8;
 const MOST_ROW = 512;
 
+/**
+ * One matrix product leads from all columns and filters of a row of dy to all columns and channels of the image rows it
+ * came from, whose overlaps are then added up. It multiplies by some zeros, but along rows of 72 instead of 6 channels.
+ */
 export const convInputGrad: Rule = {
   name: 'convInputGrad',
   apply(node, editor) {

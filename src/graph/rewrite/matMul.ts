@@ -9,14 +9,22 @@ export const matMul: Rule = {
     const [output] = node.outputs;
     const [a = 0, b = 0] = node.inputs;
     if (node.op !== 'BatchMatMulV2' || output?.dtype !== DTYPE.float32) return undefined;
-    if (![a, b].every((id) => editor.shape(id).length === 3 && editor.shape(id)[0] === 1)) return undefined;
+    if (
+      ![a, b].every((id) =>
+        editor
+          .shape(id)
+          .slice(0, -2)
+          .every((size) => size === 1),
+      )
+    )
+      return undefined;
     const attributes = [
       typed('T', DTYPE.float32),
       flag('transpose_a', attribute(node, 'adj_x') === true),
       flag('transpose_b', attribute(node, 'adj_y') === true),
     ];
-    const inputs = [a, b].map((id) => reshape(editor, id, editor.shape(id).slice(1)));
-    const product = editor.op('MatMul', attributes, inputs, { shape: output.shape.slice(1), dtype: DTYPE.float32 });
+    const inputs = [a, b].map((id) => reshape(editor, id, editor.shape(id).slice(-2)));
+    const product = editor.op('MatMul', attributes, inputs, { shape: output.shape.slice(-2), dtype: DTYPE.float32 });
     return reshape(editor, product, output.shape);
   },
 };

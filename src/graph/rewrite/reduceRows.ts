@@ -1,12 +1,12 @@
-/**
- * A sum or mean per channel, over all other axes: first over the batch, along rows as long as an image, then over positions.
- * TensorFlow's own reduction runs along the few channels, too short for the vector units, and adds up far more numbers
- * one after the other, which costs accuracy.
- */
+/** A sum or mean per channel over all other axes: first over the batch, along long rows, then over positions. */
 import { DTYPE, sizeOf } from '../graph.js';
 import { reduce, reshape } from './ops.js';
 import type { Rule } from './rule.js';
 
+/**
+ * TensorFlow's own reduction runs along the last axis, too short for the vector units where channels are few, and adds up
+ * many more numbers one after the other, which costs accuracy.
+ */
 export const reduceRows: Rule = {
   name: 'reduceRows',
   apply({ op, inputs, outputs }, editor) {

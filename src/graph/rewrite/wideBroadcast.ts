@@ -1,11 +1,9 @@
-/**
- * One value per channel, met with all of [n, h, w, c]: repeated to a row first, as TensorFlow's broadcast runs along the
- * last axis alone, and a few channels do not fill the vector units.
- */
+/** One value per channel, met with all of [n, h, w, c]: repeated to a row first, so that both are long rows. */
 import { DTYPE, sizeOf } from '../graph.js';
 import { elementwise, reshape, tile } from './ops.js';
 import type { Rule } from './rule.js';
 
+/** TensorFlow's broadcast runs along the last axis alone, and a few channels do not fill the vector units. */
 const OPS = new Set(['Add', 'AddV2', 'Sub', 'Mul', 'RealDiv', 'SquaredDifference']);
 /** From here on the last axis is long enough by itself. */
 const MANY_CHANNELS = 64;
