@@ -5,7 +5,8 @@ import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cannot, messageOf } from './errors.js';
+import { type BnTrainError, cannot, messageOf, shown } from './errors.js';
+import { readBounded } from './read.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
 export function cacheDirectory(): string {
@@ -121,7 +122,7 @@ export async function tryLock(file: string): Promise<{ release: () => Promise<vo
       } catch (error) {
         if (codeOf(error) !== 'EEXIST') throw error;
       }
-      const text = await fs.readFile(file, 'utf8').catch(() => undefined);
+      const text = await readLock(file);
       if (text === undefined) continue;
       const holder = parseHolder(file, text);
       if (!(await isStale(holder))) return { holder };
@@ -132,18 +133,30 @@ export async function tryLock(file: string): Promise<{ release: () => Promise<vo
   }
 }
 
+/** What the lock says, or undefined where it was released in the meantime. */
+async function readLock(file: string): Promise<string | undefined> {
+  return readBounded(file, 4096).then(String, (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw noHolder(file, describeFileError(error));
+    return undefined;
+  });
+}
+
 function parseHolder(file: string, text: string): LockHolder {
   try {
-    const value = JSON.parse(text) as Partial<LockHolder>;
-    if (typeof value.pid === 'number' && typeof value.host === 'string' && typeof value.started === 'string')
-      return { pid: value.pid, host: value.host, started: value.started };
+    const { pid, host, started } = (JSON.parse(text) ?? {}) as Partial<LockHolder>;
+    if (typeof pid === 'number' && Number.isInteger(pid) && pid > 0)
+      if (typeof host === 'string' && typeof started === 'string') return { pid, host, started };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw cannot(`read the lock ${file}`, {
+  throw noHolder(file, shown(text));
+}
+
+function noHolder(file: string, got: string): BnTrainError {
+  return cannot(`read the lock ${file}`, {
     expected: 'the process that holds it',
-    got: JSON.stringify(text.slice(0, 40)),
-    hint: `rm '${file}' if no other bn-train is running`,
+    got,
+    hint: `rm -r '${file}' if no other bn-train is running`,
   });
 }
 

@@ -10,6 +10,7 @@ import { Terminal } from '../report/terminal.js';
 import { readCheckpoint, restoreWeights } from '../run/checkpoint.js';
 import { describeMachine, readConfig, type RunConfig, type RunOptions } from '../run/config.js';
 import { createRunFolder } from '../run/folder.js';
+import { assertBatchSize } from '../run/progressed.js';
 import { Recorder } from '../run/recorder.js';
 import type { BackendInfo } from '../runtime/backend.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
@@ -31,7 +32,7 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
   terminal.notice(`${norm}: seed ${options.seed}, ${describe(backend)}; run folder ${folder}`);
 
   const model = lenet(options);
-  if (resumed) restoreWeights(model, resumed.weights);
+  if (resumed) restoreWeights(model, resumed.weights, folder);
   const { position, history } = resumed ?? { position: startOf(1), history: [] as EpochResult[] };
   const recorder = await Recorder.open(folder, configOf(options, backend), model, history);
   const epochs = [...history];
@@ -115,6 +116,7 @@ async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (na
     if (given(flag) && value !== config[option]) throw contradict(option, config[option], value);
   }
   const checkpoint = await readCheckpoint(folder);
+  assertBatchSize(checkpoint.position, config.batchSize, folder);
   const epochs = given('epochs') ? flags.epochs : config.epochs;
   if (epochs < checkpoint.history.length)
     throw contradict('number of epochs, at least', checkpoint.history.length, epochs);

@@ -36,6 +36,9 @@ export interface LoadOptions {
 
 type Files = Record<Role, Uint8Array>;
 
+/** Pixels of an image's height and width. */
+const SIDE = 28;
+
 const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
 
 /**
@@ -131,6 +134,11 @@ function parse(files: Files, folder: string): FashionMnist {
 
 function combine(imageBytes: Uint8Array, labelBytes: Uint8Array, folder: string): Dataset {
   const { pixels, ...images } = parseImages(imageBytes, `the images in ${folder}`);
+  if (images.count < 1 || images.height !== SIDE || images.width !== SIDE)
+    throw cannot(`read Fashion-MNIST from ${folder}`, {
+      expected: `images of ${SIDE}×${SIDE}`,
+      got: `${images.count} of ${images.height}×${images.width}`,
+    });
   const labels = parseLabels(labelBytes, `the labels in ${folder}`);
   if (labels.length !== images.count)
     throw cannot(`read Fashion-MNIST from ${folder}`, {

@@ -1,4 +1,5 @@
 import '../support/native.js';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { parseCheckpoint, readCheckpoint, restoreWeights, saveCheckpoint } from 
 import { describeMachine, parseConfig } from '../../src/run/config.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { loadModel, saveModel } from '../../src/run/model.js';
+import { assertBatchSize } from '../../src/run/progressed.js';
 import { readWeights } from '../../src/run/weights.js';
 import { startOf } from '../../src/train/events.js';
 
@@ -32,7 +34,23 @@ describe('config.json', () => {
     { change: { epochs: 0 }, message: 'Cannot read c: expected epochs to be a whole number from 1, got 0' },
     { change: { learningRate: '1' }, message: 'Cannot read c: expected learningRate to be a number above 0, got "1"' },
     { change: { momentum: 2 }, message: 'Cannot read c: expected momentum to be a number from 0 to 1, got 2' },
-    { change: { seed: undefined }, message: 'Cannot read c: expected seed to be a whole number from 0, got nothing' },
+    {
+      change: { seed: undefined },
+      message: 'Cannot read c: expected seed to be a whole number from 0 to 2147483647, got nothing',
+    },
+    {
+      change: { seed: 2 ** 31 },
+      message: 'Cannot read c: expected seed to be a whole number from 0 to 2147483647, got',
+    },
+    { change: { epochs: { a: 'b'.repeat(99) } }, message: /got \{"a":"b{54}…$/ },
+    {
+      change: { versions: { node: 20 } },
+      message: 'Cannot read c: expected versions to be texts by name, got {"node":20}',
+    },
+    {
+      change: { machine: null },
+      message: 'expected machine to be platform and cpu as text, cores and memory as numbers, got null',
+    },
     { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
@@ -62,6 +80,16 @@ describe('the run folder', () => {
   });
 });
 
+/** What any tfjs program would do with the folder. */
+async function loadPlainly(run: string): Promise<tf.LayersModel> {
+  const { modelTopology, weightsManifest } = JSON.parse(
+    readFileSync(path.join(run, 'model/model.json'), 'utf8'),
+  ) as tf.io.ModelJSON;
+  const weightData = new Uint8Array(readFileSync(path.join(run, 'model/weights.bin'))).buffer;
+  const weightSpecs = tf.io.getWeightSpecs(weightsManifest);
+  return tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
+}
+
 describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (norm) => {
   const model = lenet({ norm, seed: 4 });
   for (const weight of model.weights) weight.write(tf.randomNormal(weight.shape as number[], 1, 0.1));
@@ -69,16 +97,27 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
 
   it('comes back from its folder, with and without TensorFlow', async () => {
     await saveModel(model, folder(norm));
-    expect(values(await loadModel(folder(norm)))).toEqual(values(model));
+    expect(values(await loadModel(folder(norm), { norm }))).toEqual(values(model));
+    expect(values(await loadPlainly(folder(norm)))).toEqual(values(model));
+    expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
+  });
+
+  it('is whole at every moment of a save: the new description fits the old weights too', async () => {
+    const file = path.join(folder(norm), 'model/weights.bin');
+    const old = readFileSync(file);
+    await saveModel(lenet({ norm, seed: 6 }), folder(norm));
+    writeFileSync(file, old);
     expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
   });
 
   it('comes back from a checkpoint with position and history', async () => {
-    const progressed = { position: { ...startOf(3), batch: 7, loss: 1.5 }, history: [] };
+    const epoch = { epoch: 1, loss: 1, trainAccuracy: 0.5, testAccuracy: 0.4, examplesPerSecond: 9e3, seconds: 6.5 };
+    const position = { ...startOf(3), batch: 7, loss: 1.5, correct: 9, examples: 70, seconds: 0.5 };
+    const progressed = { position, history: [epoch, { ...epoch, epoch: 2 }] };
     await saveCheckpoint(folder(norm), model, progressed);
     const { weights, ...rest } = await readCheckpoint(folder(norm));
     const other = lenet({ norm, seed: 5 });
-    restoreWeights(other, weights);
+    restoreWeights(other, weights, 'run');
     expect(rest).toEqual(progressed);
     expect(values(other)).toEqual(values(model));
   });
@@ -100,6 +139,10 @@ describe('a damaged file is refused by name', () => {
       json: '{"weightsManifest":[{"weights":[{"name":"w","dtype":"int32","shape":[1]}]}]}',
       message: /expected float32 weights with name and shape, got \[\{"name":"w"/,
     },
+    {
+      json: '{"weightsManifest":[{"weights":[]},{"weights":[]}]}',
+      message: /expected a tfjs model with a weights manifest, got \[\{"weights":\[\]\},/,
+    },
   ])('a model.json of $json', async ({ json, message }) => {
     writeFileSync(folder('cut/model/model.json'), json);
     await expect(readWeights(folder('cut'))).rejects.toThrow(message);
@@ -108,17 +151,66 @@ describe('a damaged file is refused by name', () => {
   it('a checkpoint', async () => {
     await saveCheckpoint(folder('ckpt'), lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
     const whole = readFileSync(folder('ckpt/checkpoint/latest.ckpt'));
-    const flipped = Buffer.from(whole);
-    flipped[whole.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
-    expect(() => parseCheckpoint(flipped, 'f')).toThrow(
-      /^Cannot read f: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
-    );
-    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected weights with SHA-256/);
+    const damaged = /^Cannot read f: expected content with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/;
+    for (const at of [whole.indexOf('"epoch"') + 8, whole.length - 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[at] = (flipped[at] ?? 0) ^ 1;
+      expect(() => parseCheckpoint(flipped, 'f')).toThrow(damaged);
+    }
+    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(damaged);
     expect(() => parseCheckpoint(Buffer.from('nonsense\n'), 'f')).toThrow(
-      /^Cannot read f: expected a checkpoint, got /,
+      'Cannot read f: expected a checkpoint, got "nonsense"',
     );
-    expect(() => parseCheckpoint(Buffer.from('{"position":{},"history":[]}\n'), 'f')).toThrow(
-      'Cannot read f: expected a position and a history, got {"position"',
+  });
+
+  it.each([
+    { header: '[]', message: 'Cannot read f: expected a checkpoint, got []' },
+    { header: '{', message: /^Cannot read f: expected a checkpoint, got Expected property name/ },
+    {
+      header: '{"position":{},"history":[]}',
+      message: 'Cannot read f: expected a position and a history, got {"position"',
+    },
+  ])('a checkpoint whose header is $header', ({ header, message }) => {
+    const hash = createHash('sha256').update(header).digest('hex');
+    expect(() => parseCheckpoint(Buffer.from(`${hash}\n${header}`), 'f')).toThrow(message);
+  });
+
+  it('a model.json without the checksums of its weights', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('plain'));
+    const file = folder('plain/model/model.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('userDefinedMetadata', 'x'));
+    await expect(readWeights(folder('plain'))).rejects.toThrow(
+      `Cannot read ${file}: expected the checksums of its weights, got undefined`,
+    );
+  });
+
+  it('weights with a value changed', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('bit'));
+    const file = folder('bit/model/weights.bin');
+    const bytes = readFileSync(file);
+    bytes[99] = (bytes[99] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    await expect(readWeights(folder('bit'))).rejects.toThrow(
+      /^Cannot read .*weights.bin: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+    );
+  });
+
+  it('weights of another model, and a checkpoint of another batch size', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('other'));
+    await expect(loadModel(folder('other'), { norm: 'scratch' })).rejects.toThrow(
+      `Cannot use the weights of ${folder('other')}: expected the shape [6] for weight 3, got [5, 5, 6, 16]`,
+    );
+    const [first] = await readWeights(folder('other'));
+    const one = tf.sequential({
+      layers: [tf.layers.conv2d({ inputShape: [28, 28, 1], filters: 6, kernelSize: 5, useBias: false })],
+    });
+    if (first) restoreWeights(one, [first], 'r');
+    expect(() => restoreWeights(one, first ? [first, first] : [], 'r')).toThrow(
+      'Cannot use the weights of r: expected 1 of them, got 2',
+    );
+    const position = { ...startOf(1), batch: 7, examples: 7 * 256 };
+    expect(() => assertBatchSize(position, 128, 'r')).toThrow(
+      'Cannot resume r: expected 7 batches of 128, as config.json says, in its checkpoint, got 1792 examples',
     );
   });
 
