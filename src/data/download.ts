@@ -51,12 +51,10 @@ function failure(url: string, error: unknown): BnTrainError {
 }
 
 async function attemptDownload(url: string, part: string, options: DownloadOptions): Promise<void> {
-  const found = await stat(part).then(
-    ({ size }) => size,
+  const have = await stat(part).then(
+    ({ size }) => (size > options.limit ? 0 : size),
     () => 0,
   );
-  if (found > options.limit) await discard(part);
-  const have = found > options.limit ? 0 : found;
   const watchdog = new Watchdog(options.stall ?? 20_000);
   try {
     const response = await fetch(url, {

@@ -109,6 +109,14 @@ describe('a manifest', () => {
       change: { sources: [{ kind: 'debian', package: '--yes', folder: 'f' }] },
       message: 'the source {"kind":"debian"',
     },
+    ...['..', 'usr/../../x', '/usr', '', 'a\u0000', ['usr']].map((folder) => ({
+      change: { sources: [{ kind: 'debian', package: 'x1', folder }] },
+      message: 'the source {"kind":"debian","package":"x1","folder":',
+    })),
+    {
+      change: { sources: [{ kind: 'http', url: 'http://[/' }] },
+      message: 'the source {"kind":"http","url":"http://[/"}',
+    },
     { change: { folders: [1] }, message: 'a folder that is no text' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseManifest(JSON.stringify({ ...good, ...change }), 'm')).toThrow(
