@@ -15,6 +15,8 @@ export interface RunOptions {
   seed: number;
   momentum: number;
   epsilon: number;
+  /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
+  checkpointSteps?: number | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -47,6 +49,7 @@ const numberThat = (expected: string, holds: (value: number) => boolean): Check 
   expected,
   (value) => typeof value === 'number' && Number.isFinite(value) && holds(value),
 ];
+const optional = ([expected, holds]: Check): Check => [expected, (value) => value === undefined || holds(value)];
 const text: Check = ['text', (value) => typeof value === 'string'];
 
 /** What a value of config.json must be; the ranges are those of the command's flags. */
@@ -58,6 +61,7 @@ const CHECKS: Record<string, Check> = {
   seed: whole(0),
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: numberThat('a number above 0', (value) => value > 0),
+  checkpointSteps: optional(whole(1)),
   backend: text,
   device: text,
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],

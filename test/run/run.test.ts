@@ -1,12 +1,14 @@
 import '../support/native.js';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lenet } from '../../src/nn/lenet.js';
-import { parseCheckpoint, readCheckpoint, restoreWeights, saveCheckpoint } from '../../src/run/checkpoint.js';
+import { encodeCheckpoint, parseCheckpoint, restoreWeights } from '../../src/run/checkpoint.js';
+import { Checkpoints, readNewestCheckpoint } from '../../src/run/checkpoints.js';
 import { describeMachine, parseConfig } from '../../src/run/config.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { loadModel, saveModel } from '../../src/run/model.js';
@@ -34,6 +36,10 @@ describe('config.json', () => {
     { change: { momentum: 2 }, message: 'Cannot read c: expected momentum to be a number from 0 to 1, got 2' },
     { change: { seed: undefined }, message: 'Cannot read c: expected seed to be a whole number from 0, got nothing' },
     { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
+    {
+      change: { checkpointSteps: 0 },
+      message: 'Cannot read c: expected checkpointSteps to be a whole number from 1, got 0',
+    },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);
@@ -51,6 +57,16 @@ describe('the run folder', () => {
   it('is named after date, time and norm, and is new', async () => {
     expect(defaultRunFolder('builtin', new Date(2026, 0, 2, 3, 4, 5))).toBe('runs/20260102-030405-builtin');
     expect(await createRunFolder('none', folder('new'))).toBe(folder('new'));
+  });
+
+  it('has a number of its own where two runs begin in the same second', async () => {
+    vi.useFakeTimers({ now: new Date(2026, 0, 2, 3, 4, 5), toFake: ['Date'] });
+    const home = process.cwd();
+    process.chdir(work);
+    const names = await Promise.all([createRunFolder('none'), createRunFolder('none')]);
+    process.chdir(home);
+    vi.useRealTimers();
+    expect(names.sort()).toEqual(['runs/20260102-030405-none', 'runs/20260102-030405-none-2']);
   });
 
   it('found is the one whose config.json is newest', async () => {
@@ -75,8 +91,7 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
 
   it('comes back from a checkpoint with position and history', async () => {
     const progressed = { position: { ...startOf(3), batch: 7, loss: 1.5 }, history: [] };
-    await saveCheckpoint(folder(norm), model, progressed);
-    const { weights, ...rest } = await readCheckpoint(folder(norm));
+    const { weights, ...rest } = parseCheckpoint(await encodeCheckpoint(model, progressed), 'f');
     const other = lenet({ norm, seed: 5 });
     restoreWeights(other, weights);
     expect(rest).toEqual(progressed);
@@ -106,25 +121,102 @@ describe('a damaged file is refused by name', () => {
   });
 
   it('a checkpoint', async () => {
-    await saveCheckpoint(folder('ckpt'), lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
-    const whole = readFileSync(folder('ckpt/checkpoint/latest.ckpt'));
-    const flipped = Buffer.from(whole);
-    flipped[whole.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
-    expect(() => parseCheckpoint(flipped, 'f')).toThrow(
-      /^Cannot read f: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+    const whole = await encodeCheckpoint(lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
+    const signed = (text: string) => Buffer.from(`${createHash('sha256').update(text).digest('hex')}\n${text}`);
+    for (const place of [70, whole.length - 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[place] = (flipped[place] ?? 0) ^ 1;
+      expect(() => parseCheckpoint(flipped, 'f')).toThrow(
+        /^Cannot read f: expected content with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+      );
+    }
+    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected content with SHA-256/);
+    expect(() => parseCheckpoint(Buffer.alloc(0), 'f')).toThrow('Cannot read f: expected a checkpoint, got ""');
+    expect(() => parseCheckpoint(Buffer.from('text\n'), 'f')).toThrow(
+      'Cannot read f: expected a checkpoint, got "text"',
     );
-    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected weights with SHA-256/);
-    expect(() => parseCheckpoint(Buffer.from('nonsense\n'), 'f')).toThrow(
-      /^Cannot read f: expected a checkpoint, got /,
-    );
-    expect(() => parseCheckpoint(Buffer.from('{"position":{},"history":[]}\n'), 'f')).toThrow(
+    expect(() => parseCheckpoint(signed('text\n'), 'f')).toThrow(/^Cannot read f: expected a header of JSON, got /);
+    expect(() => parseCheckpoint(signed('{"position":{},"history":[]}\n'), 'f')).toThrow(
       'Cannot read f: expected a position and a history, got {"position"',
     );
   });
 
-  it('a checkpoint that is not there', async () => {
-    await expect(readCheckpoint(folder('new'))).rejects.toThrow(
-      `Cannot resume ${folder('new')}: expected a checkpoint, got none`,
+  it('weights for another model', () => {
+    const weights = [{ name: 'w', shape: [2], values: Float32Array.of(1, 2) }];
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, useBias: false, inputShape: [2] })] });
+    expect(() => restoreWeights(model, weights)).toThrow(
+      'Cannot restore the weights: expected the shapes [2,1], got [2]',
     );
   });
+});
+
+describe('the checkpoints of a run', () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const at = (epoch: number, batch = 0) => ({ position: { ...startOf(epoch), batch }, history: [] });
+  const names = (run: string) => readdirSync(folder(`${run}/checkpoint`)).sort();
+  const damage = (run: string, name: string) => writeFileSync(folder(`${run}/checkpoint/${name}`), 'damaged');
+  const newest = async (run: string) => {
+    const notices: string[] = [];
+    const checkpoint = await readNewestCheckpoint(folder(run), (line) => notices.push(line));
+    return { position: checkpoint?.position, notices };
+  };
+  const make = async (run: string, ...progress: ReturnType<typeof at>[]) => {
+    const checkpoints = new Checkpoints(folder(run), undefined);
+    for (const progressed of progress) await checkpoints.save(model, progressed);
+  };
+
+  it('are none at first', async () => {
+    expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
+  });
+
+  it('are the last two, in the order of training, whatever their names’', async () => {
+    await make('two', at(9), at(9, 100), at(10), at(10, 20), at(10, 20));
+    expect(names('two')).toEqual(['epoch-10-batch-0.ckpt', 'epoch-10-batch-20.ckpt']);
+    expect((await newest('two')).position).toEqual(at(10, 20).position);
+  });
+
+  it('give way: a damaged one to the one before it, aloud, and it is gone when the next is written', async () => {
+    await make('fall', at(2), at(3));
+    damage('fall', 'epoch-3-batch-0.ckpt');
+    const { position, notices } = await newest('fall');
+    expect(position).toEqual(at(2).position);
+    expect(notices).toEqual([
+      `passing over a damaged checkpoint (Cannot read ${folder('fall/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged")`,
+    ]);
+    await new Checkpoints(folder('fall'), position).save(model, at(2, 5));
+    expect(names('fall')).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-5.ckpt']);
+  });
+
+  it('are an error where all are damaged', async () => {
+    await make('lost', at(2), at(3));
+    for (const name of names('lost')) damage('lost', name);
+    await expect(newest('lost')).rejects.toMatchObject({
+      message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
+      hint: 'start a new run with the same flags and seed, which config.json tells',
+    });
+  });
+});
+
+it('a reader of model/ always finds one whole model while it is written over', async () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const fill = (value: number) =>
+    model.weights.forEach((weight) => weight.write(tf.fill(weight.shape as number[], value)));
+  fill(0);
+  await saveModel(model, folder('busy'));
+  const writer = { writing: true };
+  const written = (async () => {
+    for (let value = 1; value <= 30; value++) {
+      fill(value);
+      await saveModel(model, folder('busy'));
+    }
+    writer.writing = false;
+  })();
+  const seen = new Set<number>();
+  while (writer.writing) {
+    const values = new Set((await readWeights(folder('busy'))).flatMap((weight) => [...weight.values]));
+    expect(values.size).toBe(1);
+    seen.add([...values][0] ?? NaN);
+  }
+  await written;
+  expect(seen.size).toBeGreaterThan(1);
 });
