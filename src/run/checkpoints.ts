@@ -64,13 +64,21 @@ async function readWhole(file: string): Promise<Checkpoint | string> {
 
 /** Saves a run's checkpoints as it goes on. */
 export class Checkpoints {
-  private kept: string[] | undefined;
-
-  /** `from` is the position of the checkpoint that the run went on from, if it did. */
-  constructor(
+  private constructor(
     private readonly runFolder: string,
-    private readonly from: Position | undefined,
+    private kept: string[],
   ) {}
+
+  /**
+   * `from` is the position of the checkpoint that the run goes on from, if it does. A killed process may have left more
+   * than two up to there, of which the rest is removed; what lies behind it is damaged, and stays until the next is saved.
+   */
+  static async open(runFolder: string, from?: Position): Promise<Checkpoints> {
+    const names = await listNames(runFolder);
+    const usable = from === undefined ? [] : names.slice(0, names.indexOf(nameOf(from)) + 1);
+    await remove(runFolder, usable.slice(0, -KEPT));
+    return new Checkpoints(runFolder, usable.slice(-KEPT));
+  }
 
   /** Adds one, and when it is safely on the disk removes all but it and the one before it. */
   async save(model: tf.LayersModel, progressed: Progressed): Promise<void> {
@@ -78,15 +86,14 @@ export class Checkpoints {
     const name = nameOf(progressed.position);
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(path.join(folder, name), await encodeCheckpoint(model, progressed));
-    const earlier = (this.kept ?? (await this.earlier())).filter((other) => other !== name);
-    this.kept = [...earlier, name].slice(-KEPT);
-    for (const other of await listNames(this.runFolder))
-      if (!this.kept.includes(other)) await rm(path.join(folder, other), { force: true });
+    this.kept = [...this.kept.filter((other) => other !== name), name].slice(-KEPT);
+    await remove(
+      this.runFolder,
+      (await listNames(this.runFolder)).filter((other) => !this.kept.includes(other)),
+    );
   }
+}
 
-  /** What was there up to the checkpoint that the run went on from; those behind it are damaged. */
-  private async earlier(): Promise<string[]> {
-    const names = await listNames(this.runFolder);
-    return this.from === undefined ? [] : names.slice(0, names.indexOf(nameOf(this.from)) + 1);
-  }
+async function remove(runFolder: string, names: string[]): Promise<void> {
+  for (const name of names) await rm(path.join(folderOf(runFolder), name), { force: true });
 }

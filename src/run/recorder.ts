@@ -26,23 +26,19 @@ function toRow(epoch: EpochResult): string {
  * follow from it, and are put right when the run is resumed.
  */
 export class Recorder {
-  private readonly history: EpochResult[];
-  private readonly checkpoints: Checkpoints;
-
   private constructor(
     readonly folder: string,
     private readonly model: tf.LayersModel,
-    from: Progressed | undefined,
-  ) {
-    this.history = [...(from?.history ?? [])];
-    this.checkpoints = new Checkpoints(folder, from?.position);
-  }
+    private readonly checkpoints: Checkpoints,
+    private readonly history: EpochResult[],
+  ) {}
 
   /** Starts the files of a run, or of one that goes on from a checkpoint, with its weights in `model`. */
   static async open(folder: string, config: RunConfig, model: tf.LayersModel, from?: Progressed): Promise<Recorder> {
-    const recorder = new Recorder(folder, model, from);
+    const checkpoints = await writing(folder, () => Checkpoints.open(folder, from?.position));
+    const recorder = new Recorder(folder, model, checkpoints, [...(from?.history ?? [])]);
     const lines = recorder.history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
-    await recorder.writing(async () => {
+    await writing(folder, async () => {
       await writeFileAtomic(recorder.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);
       if (from) await saveModel(model, folder);
       await writeFileAtomic(recorder.file('metrics.csv'), toCsv(recorder.history));
@@ -54,7 +50,7 @@ export class Recorder {
   /** Call with every event, before telling anybody of it, and wait for it before asking for the next. */
   async record(event: TrainEvent): Promise<void> {
     if (event.type === 'step' || event.type === 'evaluate') return;
-    await this.writing(async () => {
+    await writing(this.folder, async () => {
       if (event.type === 'checkpoint') return this.saveCheckpoint(event.position);
       if (event.type === 'epoch') await this.keepEpoch(event);
       if (event.type === 'interrupted') await this.keepWeights(event.position);
@@ -64,7 +60,7 @@ export class Recorder {
 
   /** Adds a file of somebody else's making, such as the chart. */
   async add(name: string, content: string): Promise<void> {
-    await this.writing(() => writeFileAtomic(this.file(name), content));
+    await writing(this.folder, () => writeFileAtomic(this.file(name), content));
   }
 
   private async keepEpoch({ type: _, ...epoch }: { type: 'epoch' } & EpochResult): Promise<void> {
@@ -85,10 +81,10 @@ export class Recorder {
   private file(name: string): string {
     return path.join(this.folder, name);
   }
+}
 
-  private async writing(write: () => Promise<void>): Promise<void> {
-    await write().catch((error: unknown) => {
-      throw cannotWrite(this.folder, error);
-    });
-  }
+async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  return write().catch((error: unknown) => {
+    throw cannotWrite(folder, error);
+  });
 }

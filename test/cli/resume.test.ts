@@ -33,11 +33,10 @@ beforeAll(async () => {
 const notices: string[] = [];
 const read = (flags: Partial<TrainFlags> = {}) =>
   readRun(run, { ...DEFAULTS, ...flags }, (flag) => flag in flags, { notice: (line) => notices.push(line) });
-const save = (epoch: number, batch: number) =>
-  new Checkpoints(run, undefined).save(lenet({ norm: 'none', seed: 1 }), {
-    position: { ...startOf(epoch), batch },
-    history: [],
-  });
+const save = async (epoch: number, batch: number) => {
+  const progressed = { position: { ...startOf(epoch), batch }, history: [] };
+  await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressed);
+};
 
 describe('a resumed run', () => {
   it('keeps its own options, and flags that repeat them are fine', async () => {

@@ -91,25 +91,22 @@ function nextKill(number: number, longest: number): Kill {
 const epochsShown = (stderr: string) => numbersIn(stderr, /^epoch (\d+)\//gm);
 
 describe('a run that is killed and resumed', () => {
-  /** Kills still to come, and those done. */
-  let [left, done] = [0, 0];
-
   /** Kills and resumes one run until it has come to its end all the same. Gives what it printed and all epochs it showed. */
-  async function survive(folder: string, flags: string[], longest: number) {
+  async function survive(folder: string, flags: string[], longest: number, kills: { left: number; done: number }) {
     const shown: number[] = [];
     for (;;) {
-      const kill = left > 0 ? nextKill(left, longest) : {};
-      left--;
+      const kill = kills.left > 0 ? nextKill(kills.left, longest) : {};
+      kills.left--;
       const { signal, code, stdout, stderr } = await trainIn(folder, flags, kill);
       shown.push(...epochsShown(stderr));
       if (signal === null) {
         // It came to its end before its moment.
-        left++;
+        kills.left++;
         expect(code, stderr).toBe(0);
         return { stdout, shown };
       }
       expect(signal).toBe('SIGKILL');
-      done++;
+      kills.done++;
       await expectKept(folder, shown);
     }
   }
@@ -118,7 +115,7 @@ describe('a run that is killed and resumed', () => {
     { mode: 'as it comes', flags: [] },
     { mode: 'eager', flags: ['--eager'] },
   ])(`${KILLS / 2} times loses no epoch and differs in no bit: $mode`, async ({ mode, flags }) => {
-    [left, done] = [KILLS / 2, 0];
+    const kills = { left: KILLS / 2, done: 0 };
     const begun = performance.now();
     const whole = path.join(work, `${mode}-whole`);
     const { stdout, stderr } = await trainIn(whole, flags);
@@ -126,14 +123,14 @@ describe('a run that is killed and resumed', () => {
     expect(epochsShown(stderr)).toEqual([1, 2, 3, 4]);
     const reference = await outcome(whole, stdout);
     const lane = async (name: string, more: string[]) => {
-      for (let run = 1; left > 0; run++) {
+      for (let run = 1; kills.left > 0; run++) {
         const folder = path.join(work, `${mode}-${name}-${run}`);
-        const { stdout, shown } = await survive(folder, [...flags, ...more], longest);
+        const { stdout, shown } = await survive(folder, [...flags, ...more], longest, kills);
         expect(new Set(shown).size, `epochs shown: ${shown.join()}`).toBe(shown.length);
         expect(await outcome(folder, stdout)).toEqual(reference);
       }
     };
     await Promise.all([lane('epochs', []), lane('steps', ['--checkpoint-steps', '3'])]);
-    expect(done).toBe(KILLS / 2);
+    expect(kills.done).toBe(KILLS / 2);
   });
 });

@@ -1,6 +1,6 @@
 import '../support/native.js';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -161,7 +161,7 @@ describe('the checkpoints of a run', () => {
     return { position: checkpoint?.position, notices };
   };
   const make = async (run: string, ...progress: ReturnType<typeof at>[]) => {
-    const checkpoints = new Checkpoints(folder(run), undefined);
+    const checkpoints = await Checkpoints.open(folder(run));
     for (const progressed of progress) await checkpoints.save(model, progressed);
   };
 
@@ -175,6 +175,13 @@ describe('the checkpoints of a run', () => {
     expect((await newest('two')).position).toEqual(at(10, 20).position);
   });
 
+  it('are two again when a run goes on that was killed before it removed the third', async () => {
+    await make('three', at(2), at(3));
+    cpSync(folder('two/checkpoint/epoch-10-batch-0.ckpt'), folder('three/checkpoint/epoch-4-batch-0.ckpt'));
+    await Checkpoints.open(folder('three'), at(4).position);
+    expect(names('three')).toEqual(['epoch-3-batch-0.ckpt', 'epoch-4-batch-0.ckpt']);
+  });
+
   it('give way: a damaged one to the one before it, aloud, and it is gone when the next is written', async () => {
     await make('fall', at(2), at(3));
     damage('fall', 'epoch-3-batch-0.ckpt');
@@ -183,7 +190,9 @@ describe('the checkpoints of a run', () => {
     expect(notices).toEqual([
       `passing over a damaged checkpoint (Cannot read ${folder('fall/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged")`,
     ]);
-    await new Checkpoints(folder('fall'), position).save(model, at(2, 5));
+    const goingOn = await Checkpoints.open(folder('fall'), position);
+    expect(names('fall')).toHaveLength(2);
+    await goingOn.save(model, at(2, 5));
     expect(names('fall')).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-5.ckpt']);
   });
 
