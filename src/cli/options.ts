@@ -43,6 +43,7 @@ export interface TrainFlags extends PlaceOptions {
   momentum: number;
   epsilon: number;
   eager?: boolean;
+  checkpointSteps?: number;
   runDir?: string;
   resume?: string;
   json?: boolean;

@@ -2,7 +2,8 @@
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT, messageOf } from '../errors.js';
-import { cacheDirectory, codeOf, exists, withLock } from '../files.js';
+import { cacheDirectory, codeOf, exists } from '../files.js';
+import { withLock } from '../lock.js';
 import { type Listener, silent } from '../progress.js';
 import { cacheFailure, fetchInto, type Patience } from './fetch.js';
 import { parseImages, parseLabels } from './idx.js';

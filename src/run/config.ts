@@ -18,6 +18,8 @@ export interface RunOptions {
   seed: number;
   momentum: number;
   epsilon: number;
+  /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
+  checkpointSteps?: number | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -53,6 +55,7 @@ const numberThat = (expected: string, holds: (value: number) => boolean): Check 
 ];
 const isText = (value: unknown) => typeof value === 'string';
 const text: Check = ['text', isText];
+const optional = ([expected, holds]: Check): Check => [expected, (value) => value === undefined || holds(value)];
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -65,8 +68,9 @@ const CHECKS: Record<string, Check> = {
   seed: whole(0, LARGEST_SEED),
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: numberThat('a number above 0', (value) => value > 0),
-  backend: text,
-  device: text,
+  checkpointSteps: optional(whole(1)),
+  backend: ['native, wasm or js', (value) => ['native', 'wasm', 'js'].includes(value as string)],
+  device: ['cpu or cuda[:N]', (value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value)],
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],
   started: text,
   versions: ['texts by name', (value) => isRecord(value) && Object.values(value).every(isText)],

@@ -1,7 +1,7 @@
 /** Saved weights read without TensorFlow: the tfjs layers format's manifest and its float32 values. */
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
-import { cannot, messageOf, shown } from '../errors.js';
+import { type BnTrainError, cannot, messageOf, shown } from '../errors.js';
 import { codeOf } from '../files.js';
 import { JSON_LIMIT, parseObject, readBounded } from '../read.js';
 
@@ -37,16 +37,26 @@ export async function readWeights(runFolder: string): Promise<SavedWeight[]> {
     string,
     string,
   ];
-  const reading = Promise.all([readBounded(json, JSON_LIMIT), readBounded(bin, WEIGHTS_LIMIT)]);
-  const [text, bytes] = await reading.catch((error: unknown) => {
-    throw cannot(`read the model of ${runFolder}`, {
-      expected: 'model/model.json and model/weights.bin',
-      got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
-      hint: 'name the folder of a run that finished at least one epoch',
-      cause: error,
-    });
+  for (;;) {
+    const [text, bytes] = await Promise.all([readBounded(json, JSON_LIMIT), readBounded(bin, WEIGHTS_LIMIT)]).catch(
+      (error: unknown) => Promise.reject(noModel(runFolder, error)),
+    );
+    try {
+      return parseWeights({ json, text: text.toString(), bin, bytes });
+    } catch (error) {
+      // Two files read one by one need not belong together where a run that goes on replaces them meanwhile.
+      if (text.equals(await readBounded(json, JSON_LIMIT))) throw error;
+    }
+  }
+}
+
+function noModel(runFolder: string, error: unknown): BnTrainError {
+  return cannot(`read the model of ${runFolder}`, {
+    expected: 'model/model.json and model/weights.bin',
+    got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
+    hint: 'name the folder of a run that finished at least one epoch',
+    cause: error,
   });
-  return parseWeights({ json, text: text.toString(), bin, bytes });
 }
 
 /** The weights that a model.json describes; `json` and `bin` name the files in messages. */

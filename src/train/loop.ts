@@ -19,6 +19,8 @@ export interface TrainOptions {
   batchSize?: number;
   /** Decides the order of the examples, a new one each epoch. Default 0. */
   seed?: number;
+  /** Yields a 'checkpoint' event after each so many batches of an epoch. Default: none. */
+  checkpointSteps?: number | undefined;
   /** Ends the run after the step under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
@@ -32,12 +34,13 @@ interface Run {
   test: DeviceDataset;
   batchSize: number;
   seed: number;
+  checkpointSteps: number | undefined;
   signal: AbortSignal | undefined;
 }
 
 /**
- * Trains and yields what happens. When an 'epoch', 'interrupted' or 'end' event arrives, the model's weights are those of
- * that moment. The same seed and weights give the same events on the same backend, time figures aside.
+ * Trains and yields what happens. When a 'checkpoint', 'epoch', 'interrupted' or 'end' event arrives, the model's weights
+ * are those of that moment. The same seed and weights give the same events on the same backend, time figures aside.
  *
  * Throws a BnTrainError when a loss is no longer finite.
  */
@@ -48,19 +51,21 @@ export async function* train({
   epochs = 10,
   batchSize = 256,
   seed = 0,
+  checkpointSteps,
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
   const [trainSet, testSet] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
   const step = eagerStep(model, trainSet, learningRate);
-  const run: Run = { model, step, train: trainSet, test: testSet, batchSize, seed, signal };
+  const run: Run = { model, step, train: trainSet, test: testSet, batchSize, seed, checkpointSteps, signal };
   const history = [...from.history];
   let position = { ...from.position };
   try {
     const { count } = trainSet;
-    yield { type: 'start', epochs, batches: Math.ceil(count / batchSize), examples: count, position };
+    yield { type: 'start', epochs, batches: Math.ceil(count / batchSize), examples: count, position: { ...position } };
     while (position.epoch <= epochs) {
       yield* trainEpoch(run, position);
+      await step.sync();
       if (signal?.aborted) {
         yield { type: 'interrupted', position };
         return;
@@ -90,7 +95,7 @@ export async function* train({
 
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
 async function* trainEpoch(
-  { step, train, batchSize, seed, signal }: Run,
+  { step, train, batchSize, seed, checkpointSteps = Infinity, signal }: Run,
   position: Position,
 ): AsyncGenerator<TrainEvent> {
   const order = shuffledOrder(train.count, seed, position.epoch).subarray(position.batch * batchSize);
@@ -106,6 +111,10 @@ async function* trainEpoch(
     position.examples += rows.length;
     const { epoch, batch, examples, seconds } = position;
     yield { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
+    if (batch % checkpointSteps === 0) {
+      await step.sync();
+      yield { type: 'checkpoint', position: { ...position } };
+    }
     await breathe();
   }
 }

@@ -15,6 +15,8 @@ export interface Step {
   readonly mode: 'eager' | 'graph';
   /** Trains on the given rows of the training set. */
   run(rows: Int32Array): StepResult;
+  /** Makes the model's weights those of the moment. The loop calls it before anything else may read them. */
+  sync(): Promise<void>;
   dispose(): void;
 }
 
@@ -77,5 +79,5 @@ export function eagerStep(model: tf.Sequential, data: DeviceDataset, learningRat
     tf.dispose([loss, correct]);
     return result;
   };
-  return { mode: 'eager', run, dispose: () => optimizer.dispose() };
+  return { mode: 'eager', run, sync: () => Promise.resolve(), dispose: () => optimizer.dispose() };
 }

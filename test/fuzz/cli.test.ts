@@ -153,10 +153,12 @@ const isWholeFrom =
 const isName = (value: unknown) => typeof value === 'string' && value !== '';
 const isSwitch = (value: unknown) => value === true;
 
+/** What a flag's value may be; a new flag needs its line here. */
 const FLAGS: Record<string, (value: unknown) => boolean> = {
   lr: isAbove0,
   epochs: isWholeFrom(1),
   batchSize: isWholeFrom(1),
+  checkpointSteps: isWholeFrom(1),
   seed: isWholeFrom(0, 2 ** 31 - 1),
   momentum: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   epsilon: isAbove0,

@@ -44,7 +44,16 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
     memory: fc.nat(),
   }),
   started: fc.constant('2026-11-24T01:30:00.000Z'),
+  checkpointSteps: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
 });
+
+/** "cpu", "cuda" or "cuda:N". */
+function isDevice(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const [kind, number, ...more] = value.split(':');
+  const isNumbered = number === undefined || (number !== '' && !/[^0-9]/.test(number));
+  return more.length === 0 && ((kind === 'cpu' && number === undefined) || (kind === 'cuda' && isNumbered));
+}
 
 function isConfig(value: unknown): boolean {
   if (!isObject(value)) return false;
@@ -58,7 +67,10 @@ function isConfig(value: unknown): boolean {
     isNumber(momentum, 0, 1) &&
     isNumber(epsilon, LEAST, LARGEST) &&
     (mode === 'eager' || mode === 'graph') &&
-    [value['backend'], value['device'], value['started']].every(isText) &&
+    ['native', 'wasm', 'js'].some((name) => name === value['backend']) &&
+    isDevice(value['device']) &&
+    isText(value['started']) &&
+    (value['checkpointSteps'] === undefined || isWhole(value['checkpointSteps'], 1, SAFE)) &&
     isObject(versions) &&
     Object.values(versions).every(isText) &&
     isObject(machine) &&

@@ -1,13 +1,14 @@
 import '../support/native.js';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lenet } from '../../src/nn/lenet.js';
-import { parseCheckpoint, readCheckpoint, restoreWeights, saveCheckpoint } from '../../src/run/checkpoint.js';
+import { encodeCheckpoint, parseCheckpoint, restoreWeights } from '../../src/run/checkpoint.js';
+import { Checkpoints, readNewestCheckpoint } from '../../src/run/checkpoints.js';
 import { describeMachine, parseConfig } from '../../src/run/config.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { loadModel, saveModel } from '../../src/run/model.js';
@@ -22,6 +23,10 @@ const folder = (name: string) => path.join(work, name);
 const config = {
   ...{ norm: 'scratch', learningRate: 1, epochs: 10, batchSize: 256, seed: 1, momentum: 0.9, epsilon: 1e-5 },
   ...{ backend: 'native', device: 'cpu', mode: 'eager', versions: {}, machine: describeMachine(), started: 'now' },
+};
+
+const result = (epoch: number) => {
+  return { epoch, loss: 1, trainAccuracy: 0.5, testAccuracy: 0.4, examplesPerSecond: 9000, seconds: 6.5 };
 };
 
 describe('config.json', () => {
@@ -52,6 +57,10 @@ describe('config.json', () => {
       message: 'expected machine to be platform and cpu as text, cores and memory as numbers, got null',
     },
     { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
+    {
+      change: { checkpointSteps: 0 },
+      message: 'Cannot read c: expected checkpointSteps to be a whole number from 1, got 0',
+    },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);
@@ -69,6 +78,16 @@ describe('the run folder', () => {
   it('is named after date, time and norm, and is new', async () => {
     expect(defaultRunFolder('builtin', new Date(2026, 0, 2, 3, 4, 5))).toBe('runs/20260102-030405-builtin');
     expect(await createRunFolder('none', folder('new'))).toBe(folder('new'));
+  });
+
+  it('has a number of its own where two runs begin in the same second', async () => {
+    vi.useFakeTimers({ now: new Date(2026, 0, 2, 3, 4, 5), toFake: ['Date'] });
+    const home = process.cwd();
+    process.chdir(work);
+    const names = await Promise.all([createRunFolder('none'), createRunFolder('none')]);
+    process.chdir(home);
+    vi.useRealTimers();
+    expect(names.sort()).toEqual(['runs/20260102-030405-none', 'runs/20260102-030405-none-2']);
   });
 
   it('found is the one whose config.json is newest', async () => {
@@ -111,11 +130,9 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
   });
 
   it('comes back from a checkpoint with position and history', async () => {
-    const epoch = { epoch: 1, loss: 1, trainAccuracy: 0.5, testAccuracy: 0.4, examplesPerSecond: 9e3, seconds: 6.5 };
     const position = { ...startOf(3), batch: 7, loss: 1.5, correct: 9, examples: 70, seconds: 0.5 };
-    const progressed = { position, history: [epoch, { ...epoch, epoch: 2 }] };
-    await saveCheckpoint(folder(norm), model, progressed);
-    const { weights, ...rest } = await readCheckpoint(folder(norm));
+    const progressed = { position, history: [result(1), result(2)] };
+    const { weights, ...rest } = parseCheckpoint(await encodeCheckpoint(model, progressed), 'f');
     const other = lenet({ norm, seed: 5 });
     restoreWeights(other, weights, 'run');
     expect(rest).toEqual(progressed);
@@ -149,30 +166,25 @@ describe('a damaged file is refused by name', () => {
   });
 
   it('a checkpoint', async () => {
-    await saveCheckpoint(folder('ckpt'), lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
-    const whole = readFileSync(folder('ckpt/checkpoint/latest.ckpt'));
-    const damaged = /^Cannot read f: expected content with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/;
-    for (const at of [whole.indexOf('"epoch"') + 8, whole.length - 1]) {
+    const whole = await encodeCheckpoint(lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
+    const signed = (text: string) => Buffer.from(`${createHash('sha256').update(text).digest('hex')}\n${text}`);
+    for (const place of [70, whole.length - 1]) {
       const flipped = Buffer.from(whole);
-      flipped[at] = (flipped[at] ?? 0) ^ 1;
-      expect(() => parseCheckpoint(flipped, 'f')).toThrow(damaged);
+      flipped[place] = (flipped[place] ?? 0) ^ 1;
+      expect(() => parseCheckpoint(flipped, 'f')).toThrow(
+        /^Cannot read f: expected content with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+      );
     }
-    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(damaged);
-    expect(() => parseCheckpoint(Buffer.from('nonsense\n'), 'f')).toThrow(
-      'Cannot read f: expected a checkpoint, got "nonsense"',
+    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected content with SHA-256/);
+    expect(() => parseCheckpoint(Buffer.alloc(0), 'f')).toThrow('Cannot read f: expected a checkpoint, got ""');
+    expect(() => parseCheckpoint(Buffer.from('text\n'), 'f')).toThrow(
+      'Cannot read f: expected a checkpoint, got "text"',
     );
-  });
-
-  it.each([
-    { header: '[]', message: 'Cannot read f: expected a checkpoint, got []' },
-    { header: '{', message: /^Cannot read f: expected a checkpoint, got Expected property name/ },
-    {
-      header: '{"position":{},"history":[]}',
-      message: 'Cannot read f: expected a position and a history, got {"position"',
-    },
-  ])('a checkpoint whose header is $header', ({ header, message }) => {
-    const hash = createHash('sha256').update(header).digest('hex');
-    expect(() => parseCheckpoint(Buffer.from(`${hash}\n${header}`), 'f')).toThrow(message);
+    expect(() => parseCheckpoint(signed('text\n'), 'f')).toThrow(/^Cannot read f: expected a header of JSON, got /);
+    expect(() => parseCheckpoint(signed('[]'), 'f')).toThrow('Cannot read f: expected a header of JSON, got []');
+    expect(() => parseCheckpoint(signed('{"position":{},"history":[]}\n'), 'f')).toThrow(
+      'Cannot read f: expected a position and a history, got {"position"',
+    );
   });
 
   it('a model.json without the checksums of its weights', async () => {
@@ -213,10 +225,87 @@ describe('a damaged file is refused by name', () => {
       'Cannot resume r: expected 7 batches of 128, as config.json says, in its checkpoint, got 1792 examples',
     );
   });
+});
 
-  it('a checkpoint that is not there', async () => {
-    await expect(readCheckpoint(folder('new'))).rejects.toThrow(
-      `Cannot resume ${folder('new')}: expected a checkpoint, got none`,
-    );
+describe('the checkpoints of a run', () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const at = (epoch: number, batch = 0) => ({
+    position: { ...startOf(epoch), batch, examples: 10 * batch },
+    history: Array.from({ length: epoch - 1 }, (_, i) => result(i + 1)),
   });
+  const names = (run: string) => readdirSync(folder(`${run}/checkpoint`)).sort();
+  const damage = (run: string, name: string) => writeFileSync(folder(`${run}/checkpoint/${name}`), 'damaged');
+  const newest = async (run: string) => {
+    const notices: string[] = [];
+    const checkpoint = await readNewestCheckpoint(folder(run), (line) => notices.push(line));
+    return { position: checkpoint?.position, notices };
+  };
+  const make = async (run: string, ...progress: ReturnType<typeof at>[]) => {
+    const checkpoints = await Checkpoints.open(folder(run));
+    for (const progressed of progress) await checkpoints.save(model, progressed);
+  };
+
+  it('are none at first', async () => {
+    expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
+  });
+
+  it('are the last two, in the order of training, whatever their names’', async () => {
+    await make('two', at(9), at(9, 100), at(10), at(10, 20), at(10, 20));
+    expect(names('two')).toEqual(['epoch-10-batch-0.ckpt', 'epoch-10-batch-20.ckpt']);
+    expect((await newest('two')).position).toEqual(at(10, 20).position);
+  });
+
+  it('are two again when a run goes on that was killed before it removed the third', async () => {
+    await make('three', at(2), at(3));
+    cpSync(folder('two/checkpoint/epoch-10-batch-0.ckpt'), folder('three/checkpoint/epoch-4-batch-0.ckpt'));
+    await Checkpoints.open(folder('three'), at(4).position);
+    expect(names('three')).toEqual(['epoch-3-batch-0.ckpt', 'epoch-4-batch-0.ckpt']);
+  });
+
+  it('give way: a damaged one to the one before it, aloud, and it is gone when the next is written', async () => {
+    await make('fall', at(2), at(3));
+    damage('fall', 'epoch-3-batch-0.ckpt');
+    const { position, notices } = await newest('fall');
+    expect(position).toEqual(at(2).position);
+    expect(notices).toEqual([
+      `passing over a damaged checkpoint (Cannot read ${folder('fall/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged")`,
+    ]);
+    const goingOn = await Checkpoints.open(folder('fall'), position);
+    expect(names('fall')).toHaveLength(2);
+    await goingOn.save(model, at(2, 5));
+    expect(names('fall')).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-5.ckpt']);
+  });
+
+  it('are an error where all are damaged', async () => {
+    await make('lost', at(2), at(3));
+    for (const name of names('lost')) damage('lost', name);
+    await expect(newest('lost')).rejects.toMatchObject({
+      message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
+      hint: 'start a new run with the same flags and seed, which config.json tells',
+    });
+  });
+});
+
+it('a reader of model/ always finds one whole model while it is written over', async () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const fill = (value: number) =>
+    model.weights.forEach((weight) => weight.write(tf.fill(weight.shape as number[], value)));
+  fill(0);
+  await saveModel(model, folder('busy'));
+  const writer = { writing: true };
+  const written = (async () => {
+    for (let value = 1; value <= 30; value++) {
+      fill(value);
+      await saveModel(model, folder('busy'));
+    }
+    writer.writing = false;
+  })();
+  const seen = new Set<number>();
+  while (writer.writing) {
+    const values = new Set((await readWeights(folder('busy'))).flatMap((weight) => [...weight.values]));
+    expect(values.size).toBe(1);
+    seen.add([...values][0] ?? NaN);
+  }
+  await written;
+  expect(seen.size).toBeGreaterThan(1);
 });

@@ -31,7 +31,8 @@ export function trainCommand(norm: Norm, description: string): Command {
     .option('--eager', 'run every op by itself (so far the only way)');
   return addPlaceOptions(command)
     .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)', folder)
-    .option('--resume <folder>', 'go on with a run, with its own options', folder)
+    .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)
+    .option('--checkpoint-steps <n>', 'a checkpoint every so many steps too, not only every epoch', wholeNumber(1))
     .option('--json', 'print one JSON object instead of lines')
     .action(async (flags: TrainFlags, self: Command) => {
       const { runTraining } = await import('../training.js');
