@@ -24,7 +24,7 @@ const work = mkdtempSync(path.join(tmpdir(), 'bn-train-kill-'));
 afterAll(() => rm(work, { recursive: true }));
 let data: SmallData;
 beforeAll(async () => {
-  data = await writeSmallData(path.join(work, 'data'), 500, 100);
+  data = await writeSmallData(path.join(work, 'data'), 300, 100);
 });
 
 interface Kill {
