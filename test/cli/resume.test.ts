@@ -10,7 +10,7 @@ import { assertRun, describeChange, readRun } from '../../src/cli/resume.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { Checkpoints } from '../../src/run/checkpoints.js';
 import { describeMachine, type RunConfig } from '../../src/run/config.js';
-import { startOf } from '../../src/train/events.js';
+import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-resume-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -34,8 +34,7 @@ const notices: string[] = [];
 const read = (flags: Partial<TrainFlags> = {}) =>
   readRun(run, { ...DEFAULTS, ...flags }, (flag) => flag in flags, { notice: (line) => notices.push(line) });
 const save = async (epoch: number, batch: number) => {
-  const progressed = { position: { ...startOf(epoch), batch }, history: [] };
-  await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressed);
+  await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressedTo(epoch, batch));
 };
 
 describe('a resumed run', () => {

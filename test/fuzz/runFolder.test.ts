@@ -26,6 +26,7 @@ import { readParameters } from '../../src/run/parameters.js';
 import { Recorder } from '../../src/run/recorder.js';
 import { readWeights } from '../../src/run/weights.js';
 import { type Outcome, outcomeLater } from '../support/fuzz.js';
+import { progressedTo } from '../support/progressed.js';
 import { runProgram } from '../support/program.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-runs-'));
@@ -45,9 +46,8 @@ const configOf = (norm: Norm): RunConfig => ({
 async function makeRun(folder: string, norm: Norm): Promise<void> {
   mkdirSync(folder);
   const recorder = await Recorder.open(folder, configOf(norm), lenet({ norm, seed: 1 }));
-  const figures = { loss: 1, trainAccuracy: 0.5, testAccuracy: 0.5, examplesPerSecond: 9000, seconds: 6.5 };
-  await recorder.record({ type: 'epoch', epoch: 1, ...figures });
-  const position = { epoch: 2, batch: 7, loss: 900, correct: 1200, examples: 7 * 256, seconds: 0.5 };
+  const { position, history } = progressedTo(2, 7);
+  for (const epoch of history) await recorder.record({ type: 'epoch', ...epoch });
   await recorder.record({ type: 'interrupted', position });
   // Only the newest checkpoint stays, as the one before it would be taken where that is damaged.
   rmSync(path.join(folder, 'checkpoint/epoch-2-batch-0.ckpt'));

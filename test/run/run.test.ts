@@ -15,6 +15,7 @@ import { loadModel, saveModel } from '../../src/run/model.js';
 import { assertBatchSize } from '../../src/run/progressed.js';
 import { readWeights } from '../../src/run/weights.js';
 import { startOf } from '../../src/train/events.js';
+import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-run-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -23,10 +24,6 @@ const folder = (name: string) => path.join(work, name);
 const config = {
   ...{ norm: 'scratch', learningRate: 1, epochs: 10, batchSize: 256, seed: 1, momentum: 0.9, epsilon: 1e-5 },
   ...{ backend: 'native', device: 'cpu', mode: 'eager', versions: {}, machine: describeMachine(), started: 'now' },
-};
-
-const result = (epoch: number) => {
-  return { epoch, loss: 1, trainAccuracy: 0.5, testAccuracy: 0.4, examplesPerSecond: 9000, seconds: 6.5 };
 };
 
 describe('config.json', () => {
@@ -130,8 +127,7 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
   });
 
   it('comes back from a checkpoint with position and history', async () => {
-    const position = { ...startOf(3), batch: 7, loss: 1.5, correct: 9, examples: 70, seconds: 0.5 };
-    const progressed = { position, history: [result(1), result(2)] };
+    const progressed = progressedTo(3, 7);
     const { weights, ...rest } = parseCheckpoint(await encodeCheckpoint(model, progressed), 'f');
     const other = lenet({ norm, seed: 5 });
     restoreWeights(other, weights, 'run');
@@ -229,10 +225,6 @@ describe('a damaged file is refused by name', () => {
 
 describe('the checkpoints of a run', () => {
   const model = lenet({ norm: 'none', seed: 1 });
-  const at = (epoch: number, batch = 0) => ({
-    position: { ...startOf(epoch), batch, examples: 10 * batch },
-    history: Array.from({ length: epoch - 1 }, (_, i) => result(i + 1)),
-  });
   const names = (run: string) => readdirSync(folder(`${run}/checkpoint`)).sort();
   const damage = (run: string, name: string) => writeFileSync(folder(`${run}/checkpoint/${name}`), 'damaged');
   const newest = async (run: string) => {
@@ -240,7 +232,7 @@ describe('the checkpoints of a run', () => {
     const checkpoint = await readNewestCheckpoint(folder(run), (line) => notices.push(line));
     return { position: checkpoint?.position, notices };
   };
-  const make = async (run: string, ...progress: ReturnType<typeof at>[]) => {
+  const make = async (run: string, ...progress: ReturnType<typeof progressedTo>[]) => {
     const checkpoints = await Checkpoints.open(folder(run));
     for (const progressed of progress) await checkpoints.save(model, progressed);
   };
@@ -250,34 +242,41 @@ describe('the checkpoints of a run', () => {
   });
 
   it('are the last two, in the order of training, whatever their names’', async () => {
-    await make('two', at(9), at(9, 100), at(10), at(10, 20), at(10, 20));
+    await make(
+      'two',
+      progressedTo(9),
+      progressedTo(9, 100),
+      progressedTo(10),
+      progressedTo(10, 20),
+      progressedTo(10, 20),
+    );
     expect(names('two')).toEqual(['epoch-10-batch-0.ckpt', 'epoch-10-batch-20.ckpt']);
-    expect((await newest('two')).position).toEqual(at(10, 20).position);
+    expect((await newest('two')).position).toEqual(progressedTo(10, 20).position);
   });
 
   it('are two again when a run goes on that was killed before it removed the third', async () => {
-    await make('three', at(2), at(3));
+    await make('three', progressedTo(2), progressedTo(3));
     cpSync(folder('two/checkpoint/epoch-10-batch-0.ckpt'), folder('three/checkpoint/epoch-4-batch-0.ckpt'));
-    await Checkpoints.open(folder('three'), at(4).position);
+    await Checkpoints.open(folder('three'), progressedTo(4).position);
     expect(names('three')).toEqual(['epoch-3-batch-0.ckpt', 'epoch-4-batch-0.ckpt']);
   });
 
   it('give way: a damaged one to the one before it, aloud, and it is gone when the next is written', async () => {
-    await make('fall', at(2), at(3));
+    await make('fall', progressedTo(2), progressedTo(3));
     damage('fall', 'epoch-3-batch-0.ckpt');
     const { position, notices } = await newest('fall');
-    expect(position).toEqual(at(2).position);
+    expect(position).toEqual(progressedTo(2).position);
     expect(notices).toEqual([
       `passing over a damaged checkpoint (Cannot read ${folder('fall/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged")`,
     ]);
     const goingOn = await Checkpoints.open(folder('fall'), position);
     expect(names('fall')).toHaveLength(2);
-    await goingOn.save(model, at(2, 5));
+    await goingOn.save(model, progressedTo(2, 5));
     expect(names('fall')).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-5.ckpt']);
   });
 
   it('are an error where all are damaged', async () => {
-    await make('lost', at(2), at(3));
+    await make('lost', progressedTo(2), progressedTo(3));
     for (const name of names('lost')) damage('lost', name);
     await expect(newest('lost')).rejects.toMatchObject({
       message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
