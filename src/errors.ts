@@ -29,7 +29,26 @@ export class BnTrainError extends Error {
 
 /** Builds "Cannot {action}: expected {expected}, got {got}". */
 export function cannot(action: string, reason: Reason): BnTrainError {
-  return new BnTrainError(`Cannot ${action}: expected ${reason.expected}, got ${reason.got}`, reason);
+  return new BnTrainError(printable(`Cannot ${action}: expected ${reason.expected}, got ${reason.got}`), reason);
+}
+
+/** Names and values out of files may hold characters that a terminal would obey; they are written out. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_C}]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** A value out of a file, as JSON, as far as a message has room for it. */
+export function shown(value: unknown): string {
+  try {
+    // JSON knows neither undefined nor Infinity.
+    const text = value === undefined || typeof value === 'number' ? String(value) : JSON.stringify(value);
+    return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+  } catch (error) {
+    if (error instanceof RangeError) return 'a value nested too deeply';
+    throw error;
+  }
 }
 
 /** The message of anything that was thrown. */

@@ -1,10 +1,9 @@
-/** Files written whole or not at all, the user's cache folder, and a lock that survives a killed holder. */
+/** Files written whole or not at all, what killed writers leave behind, and the user's cache folder. */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cannot, messageOf } from './errors.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
@@ -49,6 +48,19 @@ export async function writeFileAtomic(target: string, content: string | Uint8Arr
     await fs.rm(temporary, { force: true });
     throw error;
   }
+  await syncFolder(path.dirname(target));
+}
+
+/** Makes renames in a folder outlast a power cut. Some network file systems cannot, and answer EINVAL. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await fs.open(folder, 'r');
+  try {
+    await handle.sync().catch((error: unknown) => {
+      if (codeOf(error) !== 'EINVAL') throw error;
+    });
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
@@ -57,7 +69,7 @@ export async function writeFileAtomic(target: string, content: string | Uint8Arr
  */
 export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   await fs.mkdir(path.dirname(target), { recursive: true });
-  await removeStaleTemporaries(target);
+  await removeStaleTemporaries(path.dirname(target), path.basename(target));
   const temporary = temporaryName(target);
   try {
     await fs.mkdir(temporary);
@@ -69,118 +81,33 @@ export async function writeFolderAtomic(target: string, fill: (folder: string) =
   }
 }
 
-/** Removes what processes that no longer run left beside `target`. */
-export async function removeStaleTemporaries(target: string): Promise<void> {
-  const prefix = `.${path.basename(target)}.`;
-  for (const name of await fs.readdir(path.dirname(target))) {
-    const pid = name.startsWith(prefix) ? /^(\d+)-[0-9a-f]{8}\.tmp$/.exec(name.slice(prefix.length))?.[1] : undefined;
-    if (pid !== undefined && !isRunning(Number(pid)))
+/** Whether a name is one that `temporaryName` gives. */
+export function isTemporary(name: string): boolean {
+  return ownerOf(name) !== undefined;
+}
+
+function ownerOf(name: string): number | undefined {
+  const pid = /^\..+\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** Removes what processes that no longer run left in a folder: all of it, or what was to become the file `target`. */
+export async function removeStaleTemporaries(folder: string, target = ''): Promise<void> {
+  for (const name of await fs.readdir(folder)) {
+    const owner = target === '' || name.startsWith(`.${target}.`) ? ownerOf(name) : undefined;
+    if (owner !== undefined && !isRunning(owner))
       // A child of the dead process may still be writing there for a moment.
-      await fs.rm(path.join(path.dirname(target), name), { recursive: true, force: true, maxRetries: 10 });
+      await fs.rm(path.join(folder, name), { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether there is a process of this number, anybody's. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return codeOf(error) === 'EPERM';
-  }
-}
-
-/** Who holds a lock; `started` tells a process from a later one that was given the same number. */
-export interface LockHolder {
-  pid: number;
-  host: string;
-  started: string;
-}
-
-async function describeProcess(pid: number): Promise<LockHolder> {
-  // Field 22 of /proc/PID/stat, counted after the command's closing bracket; empty where there is no /proc.
-  const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return { pid, host: os.hostname(), started: stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '' };
-}
-
-async function isStale(holder: LockHolder): Promise<boolean> {
-  if (holder.host !== os.hostname()) return false;
-  return !isRunning(holder.pid) || (await describeProcess(holder.pid)).started !== holder.started;
-}
-
-/** Takes the lock and returns its release, or names the live process that holds it. A dead holder's lock is taken over. */
-export async function tryLock(file: string): Promise<{ release: () => Promise<void> } | { holder: LockHolder }> {
-  await fs.mkdir(path.dirname(file), { recursive: true });
-  const mine = temporaryName(file);
-  try {
-    await fs.writeFile(mine, JSON.stringify(await describeProcess(process.pid)));
-    for (;;) {
-      try {
-        // A hard link appears with its content, so nobody reads a half-written lock.
-        await fs.link(mine, file);
-        return { release: () => fs.rm(file, { force: true }) };
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-      }
-      const text = await fs.readFile(file, 'utf8').catch(() => undefined);
-      if (text === undefined) continue;
-      const holder = parseHolder(file, text);
-      if (!(await isStale(holder))) return { holder };
-      await breakLock(file, text);
-    }
-  } finally {
-    await fs.rm(mine, { force: true });
-  }
-}
-
-function parseHolder(file: string, text: string): LockHolder {
-  try {
-    const value = JSON.parse(text) as Partial<LockHolder>;
-    if (typeof value.pid === 'number' && typeof value.host === 'string' && typeof value.started === 'string')
-      return { pid: value.pid, host: value.host, started: value.started };
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  throw cannot(`read the lock ${file}`, {
-    expected: 'the process that holds it',
-    got: JSON.stringify(text.slice(0, 40)),
-    hint: `rm '${file}' if no other bn-train is running`,
-  });
-}
-
-/** Removes a dead holder's lock, but puts it back if another process took it over in between. */
-async function breakLock(file: string, seen: string): Promise<void> {
-  const aside = temporaryName(file);
-  const moved = await fs.rename(file, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return;
-  if ((await fs.readFile(aside, 'utf8')) !== seen) await fs.link(aside, file).catch(() => undefined);
-  await fs.rm(aside, { force: true });
-}
-
-/**
- * Runs `action` while holding the lock, waiting for another process to finish; `onWait` is told once whom for. Throws
- * an AbortError if the signal comes while it waits.
- */
-export async function withLock<T>(
-  file: string,
-  action: () => Promise<T>,
-  onWait: (holder: LockHolder) => void = () => undefined,
-  signal?: AbortSignal,
-): Promise<T> {
-  for (let told = false; ; told = true) {
-    const lock = await tryLock(file);
-    if ('holder' in lock) {
-      if (!told) onWait(lock.holder);
-      await sleep(200, undefined, { signal });
-      continue;
-    }
-    try {
-      return await action();
-    } finally {
-      await lock.release();
-    }
   }
 }
 

@@ -17,7 +17,7 @@ const RULES: Record<string, string[]> = {
 };
 /** Any room may import these; those that need Node only a room that may. */
 const COMMON = ['errors', 'format', 'progress'];
-const COMMON_NODE = ['files'];
+const COMMON_NODE = ['files', 'lock', 'read'];
 
 const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))

@@ -14,11 +14,12 @@ import { interruptSignal, openReady } from './session.js';
 /** Prints the test accuracy under the moving average and under population statistics. */
 export async function runEvaluation(run: string | undefined, flags: EvaluateFlags): Promise<void> {
   const folder = run ?? (await newestRun());
-  const { norm, batchSize, learningRate } = await readConfig(folder);
+  const config = await readConfig(folder);
+  const { norm, batchSize, learningRate } = config;
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   const signal = interruptSignal();
   await openReady(flags, terminal, signal);
-  const model = await loadModel(folder);
+  const model = await loadModel(folder, config);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);

@@ -8,7 +8,8 @@ import { dataCommand, doctorCommand, setupCommand } from './commands/machine.js'
 import { trainCommand } from './commands/train.js';
 import { packageVersion } from './version.js';
 
-function buildProgram(): Command {
+/** All commands; a wrong word or value throws a CommanderError. */
+export function buildProgram(): Command {
   const program = new Command('bn-train')
     .description('Train LeNet on Fashion-MNIST with batch normalization from scratch, the built-in one, or none.')
     .version(packageVersion())

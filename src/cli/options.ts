@@ -15,7 +15,7 @@ export function wholeNumber(least: number): (text: string) => number {
 export function numberThat(expected: string, holds: (value: number) => boolean): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value) && holds(value)) return value;
+    if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value) && holds(value)) return value;
     throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
   };
 }
@@ -28,6 +28,12 @@ export function wordsOf<T extends string>(choices: readonly T[]): (text: string)
     if (known.length === words.length && new Set(words).size === words.length) return known;
     throw new InvalidArgumentError(`Expected some of ${choices.join(',')}, got ${text}.`);
   };
+}
+
+/** A folder's name; an unset shell variable would otherwise name the working directory. */
+export function folder(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('Expected a folder, got nothing.');
 }
 
 /** Where to compute. */
@@ -48,6 +54,7 @@ export interface TrainFlags extends PlaceOptions {
   momentum: number;
   epsilon: number;
   eager?: boolean;
+  checkpointSteps?: number;
   runDir?: string;
   resume?: string;
   json?: boolean;
@@ -75,11 +82,11 @@ export function addPlaceOptions(command: Command): Command {
       new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'),
     )
     .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
-    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz')
+    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz', folder)
     .addOption(runtimeDirOption())
     .option('--quiet', 'print results and errors only');
 }
 
 export function runtimeDirOption(): Option {
-  return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel");
+  return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel").argParser(folder);
 }

@@ -7,40 +7,70 @@ import { lenet, type Norm } from '../nn/lenet.js';
 import { svgChart, textChart } from '../report/chart.js';
 import { finalLines } from '../report/lines.js';
 import { Terminal } from '../report/terminal.js';
-import { readCheckpoint, restoreWeights } from '../run/checkpoint.js';
-import { describeMachine, readConfig, type RunConfig, type RunOptions } from '../run/config.js';
-import { createRunFolder } from '../run/folder.js';
+import { restoreWeights } from '../run/checkpoint.js';
+import { describeMachine, type RunConfig, type RunOptions } from '../run/config.js';
+import { assertUnused, createRunFolder } from '../run/folder.js';
+import { holdRunFolder } from '../run/hold.js';
 import { Recorder } from '../run/recorder.js';
 import type { BackendInfo } from '../runtime/backend.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
 import { train } from '../train/loop.js';
 import { defaultMode } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
+import { assertRun, describeChange, readRun, type Resumed } from './resume.js';
 import { interruptSignal, openReady } from './session.js';
 import { packageVersion } from './version.js';
 
 /** Trains, keeps the run, and prints its result on stdout. `given` tells whether a flag stood on the command line. */
 export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: string) => boolean): Promise<void> {
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
-  const signal = interruptSignal();
-  const resumed = flags.resume === undefined ? undefined : await readRun(flags.resume, norm, flags, given);
-  const options = resumed ? resumed.options : optionsFrom(norm, flags);
+  const { resume } = flags;
+  if (resume !== undefined) {
+    await assertRun(resume, norm);
+    return holdRunFolder(resume, async () => {
+      const run = await readRun(resume, flags, given, terminal);
+      const { backend, device, mode } = run.config;
+      const own = { ...flags, backend: backend as TrainFlags['backend'], device, eager: mode === 'eager' };
+      await trainIn(resume, run.config, own, terminal, run);
+    });
+  }
+  const options = optionsFrom(norm, flags);
   assertBatch(options);
-  const folder = flags.resume ?? (await createRunFolder(norm, flags.runDir));
+  const folder = await createRunFolder(norm, flags.runDir);
+  return holdRunFolder(folder, async () => {
+    // Another process may have had the folder, and left it, since it was looked at.
+    await assertUnused(folder);
+    await trainIn(folder, options, flags, terminal);
+  });
+}
+
+async function trainIn(
+  folder: string,
+  options: RunOptions,
+  flags: TrainFlags,
+  terminal: Terminal,
+  resumed?: Resumed,
+): Promise<void> {
+  const { norm } = options;
+  const signal = interruptSignal();
   const backend = await openReady(flags, terminal, signal);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   terminal.notice(`${norm}: seed ${options.seed}, ${describe(backend)}; run folder ${folder}`);
 
   const model = lenet(options);
-  if (resumed) restoreWeights(model, resumed.weights);
-  const { position, history } = resumed ?? { position: startOf(1), history: [] as EpochResult[] };
-  const mode = flags.eager === true || resumed?.mode === 'eager' ? 'eager' : defaultMode();
-  const recorder = await Recorder.open(folder, configOf(options, backend, mode), model, history);
+  const from = resumed?.checkpoint;
+  if (from) restoreWeights(model, from.weights, folder);
+  const mode = flags.eager === true ? 'eager' : defaultMode();
+  const config = configOf(options, backend, mode);
+  const change = resumed && describeChange(resumed.config, config);
+  if (change !== undefined) terminal.notice(change);
+  const { position, history } = from ?? { position: startOf(1), history: [] as EpochResult[] };
+  const recorder = await Recorder.open(folder, resumed?.config ?? config, model, from && { position, history });
   const epochs = [...history];
   let final: FinalResult | undefined;
   for await (const event of train({ ...options, model, data, mode, signal, from: { position, history } })) {
-    terminal.train(event);
     await recorder.record(event);
+    terminal.train(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
     if (event.type === 'end') final = withoutType(event);
   }
@@ -75,8 +105,16 @@ function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<
 }
 
 function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
-  const { lr: learningRate, epochs, batchSize, momentum, epsilon, seed = randomInt(2 ** 31 - 1) } = flags;
-  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon };
+  const {
+    lr: learningRate,
+    epochs,
+    batchSize,
+    momentum,
+    epsilon,
+    checkpointSteps,
+    seed = randomInt(2 ** 31 - 1),
+  } = flags;
+  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, checkpointSteps };
 }
 
 /** The last batch counts too: 60,000 examples in batches of 59,999 leave one alone. */
@@ -90,42 +128,6 @@ export function assertBatch({ norm, batchSize }: Pick<RunOptions, 'norm' | 'batc
       hint: 'use another --batch-size, or train without: bn-train none',
       exitCode: EXIT.usage,
     });
-}
-
-/** Flags that decide what a run computes, and the options they set. */
-const DECIDING = {
-  lr: 'learningRate',
-  batchSize: 'batchSize',
-  seed: 'seed',
-  momentum: 'momentum',
-  epsilon: 'epsilon',
-} as const;
-
-async function readRun(folder: string, norm: Norm, flags: TrainFlags, given: (name: string) => boolean) {
-  const config = await readConfig(folder);
-  const contradict = (flag: string, own: unknown, got: unknown) =>
-    cannot(`resume ${folder}`, {
-      expected: `the run's own ${flag} ${String(own)}`,
-      got: String(got),
-      hint: 'leave it out',
-      exitCode: EXIT.usage,
-    });
-  if (config.norm !== norm) throw contradict('command', config.norm, norm);
-  if (flags.runDir !== undefined) throw contradict('folder', folder, `--run-dir ${flags.runDir}`);
-  for (const [flag, option] of Object.entries(DECIDING)) {
-    const value = flags[flag as keyof typeof DECIDING];
-    if (given(flag) && value !== config[option]) throw contradict(option, config[option], value);
-  }
-  const checkpoint = await readCheckpoint(folder);
-  const epochs = given('epochs') ? flags.epochs : config.epochs;
-  if (epochs < checkpoint.history.length)
-    throw contradict('number of epochs, at least', checkpoint.history.length, epochs);
-  const { learningRate, batchSize, seed, momentum, epsilon } = config;
-  return {
-    ...checkpoint,
-    mode: config.mode,
-    options: { norm, learningRate, epochs, batchSize, seed, momentum, epsilon },
-  };
 }
 
 function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mode']): RunConfig {

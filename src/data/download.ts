@@ -11,7 +11,7 @@ export interface DownloadOptions {
   /** Tries in all; the wait before another doubles from `backoff` milliseconds. Defaults 4 and 500. */
   tries?: number;
   backoff?: number;
-  /** Milliseconds without a byte after which a try is given up. Default 20,000. */
+  /** Milliseconds in which at least 16 KiB, or the rest, must come; a try with less is given up. Default 20,000. */
   stall?: number;
 }
 
@@ -52,7 +52,7 @@ function failure(url: string, error: unknown): BnTrainError {
 
 async function attemptDownload(url: string, part: string, options: DownloadOptions): Promise<void> {
   const have = await stat(part).then(
-    ({ size }) => size,
+    ({ size }) => (size > options.limit ? 0 : size),
     () => 0,
   );
   const watchdog = new Watchdog(options.stall ?? 20_000);
@@ -73,7 +73,7 @@ async function attemptDownload(url: string, part: string, options: DownloadOptio
     await assertContinues(response, part, from);
     await writeBody(response, part, from, options, watchdog);
   } catch (error) {
-    throw watchdog.signal.aborted ? new Error('no data for too long', { cause: error }) : error;
+    throw watchdog.signal.aborted ? new Error('too little data for too long', { cause: error }) : error;
   } finally {
     watchdog.stop();
   }
@@ -84,7 +84,7 @@ async function assertContinues(response: Response, part: string, from: number): 
   const range = response.headers.get('content-range') ?? '';
   if (response.status !== 206 || range.startsWith(`bytes ${from}-`)) return;
   await discard(part);
-  throw new Error(`the range ${range || 'unnamed'} where the bytes from ${from} belong`);
+  throw new Error(`the range ${range.slice(0, 60) || 'unnamed'} where the bytes from ${from} belong`);
 }
 
 async function writeBody(
@@ -103,7 +103,7 @@ async function writeBody(
   try {
     let done = from;
     for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
-      watchdog.feed();
+      watchdog.feed(chunk.length);
       done += chunk.length;
       if (done > options.limit) {
         await discard(part);
@@ -127,10 +127,14 @@ function fileFailure(part: string, error: unknown): BnTrainError {
   });
 }
 
-/** Aborts its signal when it has not been fed for `limit` milliseconds. */
+/** The least that must come within the time limit, so that a byte now and then does not hold a try up for years. */
+const MEAL = 16_384;
+
+/** Aborts its signal when it has not been fed MEAL bytes for `limit` milliseconds. */
 class Watchdog {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
+  private eaten = 0;
 
   constructor(limit: number) {
     this.timer = setTimeout(() => this.controller.abort(), limit);
@@ -140,7 +144,10 @@ class Watchdog {
     return this.controller.signal;
   }
 
-  feed(): void {
+  feed(bytes: number): void {
+    this.eaten += bytes;
+    if (this.eaten < MEAL) return;
+    this.eaten = 0;
     this.timer.refresh();
   }
 

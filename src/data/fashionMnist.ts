@@ -2,7 +2,8 @@
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT, messageOf } from '../errors.js';
-import { cacheDirectory, codeOf, exists, withLock } from '../files.js';
+import { cacheDirectory, codeOf, exists } from '../files.js';
+import { withLock } from '../lock.js';
 import { type Listener, silent } from '../progress.js';
 import { cacheFailure, fetchInto, type Patience } from './fetch.js';
 import { parseImages, parseLabels } from './idx.js';
@@ -35,6 +36,9 @@ export interface LoadOptions {
 }
 
 type Files = Record<Role, Uint8Array>;
+
+/** Pixels of an image's height and width. */
+const SIDE = 28;
 
 const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
 
@@ -131,6 +135,11 @@ function parse(files: Files, folder: string): FashionMnist {
 
 function combine(imageBytes: Uint8Array, labelBytes: Uint8Array, folder: string): Dataset {
   const { pixels, ...images } = parseImages(imageBytes, `the images in ${folder}`);
+  if (images.count < 1 || images.height !== SIDE || images.width !== SIDE)
+    throw cannot(`read Fashion-MNIST from ${folder}`, {
+      expected: `images of ${SIDE}×${SIDE}`,
+      got: `${images.count} of ${images.height}×${images.width}`,
+    });
   const labels = parseLabels(labelBytes, `the labels in ${folder}`);
   if (labels.length !== images.count)
     throw cannot(`read Fashion-MNIST from ${folder}`, {

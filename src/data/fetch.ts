@@ -1,6 +1,6 @@
 /** Fetches the data set into the cache from the first source that has it. */
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../errors.js';
 import { codeOf, describeFileError, exists, writeFileAtomic } from '../files.js';
@@ -8,7 +8,7 @@ import type { Listener } from '../progress.js';
 import { fetchDebian } from './debian.js';
 import { discard, download, type DownloadOptions } from './download.js';
 import type { DataFile, Manifest, Source } from './manifest.js';
-import { readVerified, unpack } from './verify.js';
+import { packedLimit, readAtMost, readVerified, unpack } from './verify.js';
 
 export type Patience = Pick<DownloadOptions, 'tries' | 'backoff' | 'stall'>;
 
@@ -83,8 +83,9 @@ async function fetchHttp(
     );
     const onProgress = (done: number, total: number) => listener.progress({ label: `${file.name}.gz`, done, total });
     const fetchOnce = async () => {
-      await download(url, part, { ...patience, onProgress, limit: file.size + 65_536 });
-      return unpack(await readFile(part), file, url).finally(() => discard(part));
+      const limit = packedLimit(file);
+      await download(url, part, { ...patience, onProgress, limit });
+      return unpack(await readAtMost(part, limit), file, url).finally(() => discard(part));
     };
     // What an earlier run left may not be the beginning of today's file; without it the source gets its own chance.
     const resumed = await exists(part);

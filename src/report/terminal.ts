@@ -59,7 +59,9 @@ export class Terminal implements Listener {
     } else if (event.type === 'interrupted') {
       const { epoch, batch, seconds } = event.position;
       this.notice(
-        `interrupted in epoch ${epoch} after ${batch} of ${this.batches} batches (${formatSeconds(seconds)})`,
+        epoch > this.epochs
+          ? `interrupted after epoch ${this.epochs}, the last, before its result`
+          : `interrupted in epoch ${epoch} after ${batch} of ${this.batches} batches (${formatSeconds(seconds)})`,
       );
     }
   }

@@ -1,10 +1,13 @@
 /** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
-import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { cannot, messageOf } from '../errors.js';
+import { cannot, messageOf, shown } from '../errors.js';
 import { codeOf } from '../files.js';
 import type { Norm } from '../nn/lenet.js';
+import { JSON_LIMIT, parseObject, readBounded } from '../read.js';
+
+/** The generators take 32 bits; a larger seed would be another one's twin. */
+export const LARGEST_SEED = 2 ** 31 - 1;
 
 /** The options that decide what a run computes. */
 export interface RunOptions {
@@ -15,6 +18,8 @@ export interface RunOptions {
   seed: number;
   momentum: number;
   epsilon: number;
+  /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
+  checkpointSteps?: number | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -39,15 +44,20 @@ export function describeMachine(): RunConfig['machine'] {
 }
 
 type Check = [expected: string, holds: (value: unknown) => boolean];
-const whole = (least: number): Check => [
-  `a whole number from ${least}`,
-  (value) => Number.isSafeInteger(value) && (value as number) >= least,
+const whole = (least: number, most?: number): Check => [
+  `a whole number from ${least}${most === undefined ? '' : ` to ${most}`}`,
+  (value) =>
+    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= (most ?? Number.MAX_SAFE_INTEGER),
 ];
 const numberThat = (expected: string, holds: (value: number) => boolean): Check => [
   expected,
   (value) => typeof value === 'number' && Number.isFinite(value) && holds(value),
 ];
-const text: Check = ['text', (value) => typeof value === 'string'];
+const isText = (value: unknown) => typeof value === 'string';
+const text: Check = ['text', isText];
+const optional = ([expected, holds]: Check): Check => [expected, (value) => value === undefined || holds(value)];
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What a value of config.json must be; the ranges are those of the command's flags. */
 const CHECKS: Record<string, Check> = {
@@ -55,19 +65,28 @@ const CHECKS: Record<string, Check> = {
   learningRate: numberThat('a number above 0', (value) => value > 0),
   epochs: whole(1),
   batchSize: whole(1),
-  seed: whole(0),
+  seed: whole(0, LARGEST_SEED),
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: numberThat('a number above 0', (value) => value > 0),
-  backend: text,
-  device: text,
+  checkpointSteps: optional(whole(1)),
+  backend: ['native, wasm or js', (value) => ['native', 'wasm', 'js'].includes(value as string)],
+  device: ['cpu or cuda[:N]', (value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value)],
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],
   started: text,
+  versions: ['texts by name', (value) => isRecord(value) && Object.values(value).every(isText)],
+  machine: [
+    'platform and cpu as text, cores and memory as numbers',
+    (value) =>
+      isRecord(value) &&
+      [value['platform'], value['cpu']].every(isText) &&
+      [value['cores'], value['memory']].every(Number.isFinite),
+  ],
 };
 
 /** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */
 export async function readConfig(folder: string): Promise<RunConfig> {
   const file = path.join(folder, 'config.json');
-  const content = await readFile(file, 'utf8').catch((error: unknown) => {
+  const content = await readBounded(file, JSON_LIMIT).catch((error: unknown) => {
     throw cannot(`read the run ${folder}`, {
       expected: 'a run folder with a config.json',
       got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
@@ -75,7 +94,7 @@ export async function readConfig(folder: string): Promise<RunConfig> {
       cause: error,
     });
   });
-  return parseConfig(content, file);
+  return parseConfig(content.toString(), file);
 }
 
 /** The checked content of a config.json; `file` names it in messages. */
@@ -85,17 +104,7 @@ export function parseConfig(content: string, file: string): RunConfig {
     if (!holds(config[name]))
       throw cannot(`read ${file}`, {
         expected: `${name} to be ${expected}`,
-        got: name in config ? JSON.stringify(config[name]) : 'nothing',
+        got: name in config ? shown(config[name]) : 'nothing',
       });
   return config as unknown as RunConfig;
-}
-
-function parseObject(content: string, file: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(content);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch (error) {
-    throw cannot(`read ${file}`, { expected: 'JSON', got: messageOf(error), cause: error });
-  }
-  throw cannot(`read ${file}`, { expected: 'a JSON object', got: content.slice(0, 40) });
 }

@@ -2,7 +2,8 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { cannot, EXIT } from '../errors.js';
-import { assertWritable, codeOf, describeFileError, exists } from '../files.js';
+import { assertWritable, codeOf, describeFileError } from '../files.js';
+import { isLeftover } from './hold.js';
 
 /** "runs/20261124-013000-scratch": the local date and time to the second, and the norm. */
 export function defaultRunFolder(norm: string, now: Date = new Date()): string {
@@ -14,7 +15,14 @@ export function defaultRunFolder(norm: string, now: Date = new Date()): string {
 
 /** Makes the run folder; it must be new or empty. A default name that is taken gets a number. */
 export async function createRunFolder(norm: string, folder?: string): Promise<string> {
-  const target = folder ?? (await freeName(defaultRunFolder(norm)));
+  const target = folder ?? (await makeNumbered(defaultRunFolder(norm)));
+  await assertUnused(target);
+  await assertWritable(target, `use the run folder ${target}`);
+  return target;
+}
+
+/** Throws unless a folder is missing or empty. What a run leaves that was killed before it began does not count. */
+export async function assertUnused(target: string): Promise<void> {
   const content = await readdir(target).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw cannot(`use the run folder ${target}`, {
@@ -24,22 +32,27 @@ export async function createRunFolder(norm: string, folder?: string): Promise<st
       cause: error,
     });
   });
-  if (content.length > 0)
+  const taken = content.filter((name) => !isLeftover(name));
+  if (taken.length > 0)
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
-      got: `one that holds ${content.slice(0, 3).join(', ')}`,
+      got: `one that holds ${taken.slice(0, 3).join(', ')}`,
       hint: `name another one with --run-dir, or continue that run with --resume '${target}'`,
       exitCode: EXIT.usage,
     });
-  await assertWritable(target, `use the run folder ${target}`);
-  return target;
 }
 
-async function freeName(wanted: string): Promise<string> {
+async function makeNumbered(wanted: string): Promise<string> {
+  // What fails here fails again in assertWritable, with words.
   await mkdir(path.dirname(wanted), { recursive: true }).catch(() => undefined);
   for (let number = 1; ; number++) {
     const name = number === 1 ? wanted : `${wanted}-${number}`;
-    if (!(await exists(name))) return name;
+    // Two runs that begin in the same second must not both take it, so making it is the question whether it is free.
+    const taken = await mkdir(name).then(
+      () => false,
+      (error: unknown) => codeOf(error) === 'EEXIST',
+    );
+    if (!taken) return name;
   }
 }
 

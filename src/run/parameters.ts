@@ -11,12 +11,12 @@ export interface LayerParameters {
   movingVariance?: number[];
 }
 
-const KEYS: Record<string, 'gamma' | 'beta' | 'movingMean' | 'movingVariance'> = {
-  gamma: 'gamma',
-  beta: 'beta',
-  moving_mean: 'movingMean',
-  moving_variance: 'movingVariance',
-};
+const KEYS = new Map<string, 'gamma' | 'beta' | 'movingMean' | 'movingVariance'>([
+  ['gamma', 'gamma'],
+  ['beta', 'beta'],
+  ['moving_mean', 'movingMean'],
+  ['moving_variance', 'movingVariance'],
+]);
 
 /** Of the layer with this number, or of all. Throws a BnTrainError where there is no such layer. */
 export async function readParameters(run: string, wanted: number | 'all', moving: boolean): Promise<LayerParameters[]> {
@@ -38,7 +38,7 @@ function groupByLayer(weights: SavedWeight[], moving: boolean): LayerParameters[
   return names.map((layerName, i) => {
     const parameters: LayerParameters = { layer: i + 1 };
     for (const { name, values } of weights) {
-      const key = KEYS[name.slice(name.lastIndexOf('/') + 1)];
+      const key = KEYS.get(name.slice(name.lastIndexOf('/') + 1));
       if (layerOf(name) === layerName && key && (moving || !key.startsWith('moving'))) parameters[key] = [...values];
     }
     return parameters;

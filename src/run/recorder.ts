@@ -2,11 +2,12 @@
 import { appendFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
-import { describeFileError, writeFileAtomic } from '../files.js';
+import { writeFileAtomic } from '../files.js';
 import { type EpochResult, type Position, startOf, type TrainEvent } from '../train/events.js';
-import { saveCheckpoint } from './checkpoint.js';
+import type { Progressed } from './checkpoint.js';
+import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
+import { cannotWrite } from './hold.js';
 import { saveModel } from './model.js';
 
 const COLUMNS = ['epoch', 'loss', 'trainAccuracy', 'testAccuracy', 'examplesPerSecond', 'seconds'] as const;
@@ -19,69 +20,71 @@ function toRow(epoch: EpochResult): string {
   return COLUMNS.map((column) => epoch[column]).join(',');
 }
 
-/** Writes config.json, metrics.csv, events.jsonl, model/ and checkpoint/ of one run as its events come in. */
+/**
+ * Writes config.json, checkpoint/, model/, metrics.csv and events.jsonl of one run as its events come in. The checkpoint
+ * comes first: what any other file, or a line shown to somebody, tells of an epoch is never lost to a kill. The others
+ * follow from it, and are put right when the run is resumed.
+ */
 export class Recorder {
   private constructor(
     readonly folder: string,
     private readonly model: tf.LayersModel,
+    private readonly checkpoints: Checkpoints,
     private readonly history: EpochResult[],
   ) {}
 
-  /** Starts the files of a run; `history` holds the epochs of a resumed one, whose later rows, if any, are dropped. */
-  static async open(
-    folder: string,
-    config: RunConfig,
-    model: tf.LayersModel,
-    history: EpochResult[],
-  ): Promise<Recorder> {
-    const recorder = new Recorder(folder, model, [...history]);
-    const lines = history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
-    await recorder.writing(async () => {
+  /** Starts the files of a run, or of one that goes on from a checkpoint, with its weights in `model`. */
+  static async open(folder: string, config: RunConfig, model: tf.LayersModel, from?: Progressed): Promise<Recorder> {
+    const checkpoints = await writing(folder, () => Checkpoints.open(folder, from?.position));
+    const recorder = new Recorder(folder, model, checkpoints, [...(from?.history ?? [])]);
+    const lines = recorder.history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
+    await writing(folder, async () => {
       await writeFileAtomic(recorder.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);
-      await writeFileAtomic(recorder.file('metrics.csv'), toCsv(history));
+      if (from) await saveModel(model, folder);
+      await writeFileAtomic(recorder.file('metrics.csv'), toCsv(recorder.history));
       await writeFileAtomic(recorder.file('events.jsonl'), lines.join(''));
     });
     return recorder;
   }
 
-  /** Call with every event, and wait for it before asking for the next. */
+  /** Call with every event, before telling anybody of it, and wait for it before asking for the next. */
   async record(event: TrainEvent): Promise<void> {
     if (event.type === 'step' || event.type === 'evaluate') return;
-    await this.writing(async () => {
-      await appendFile(this.file('events.jsonl'), `${JSON.stringify(event)}\n`);
+    await writing(this.folder, async () => {
+      if (event.type === 'checkpoint') return this.saveCheckpoint(event.position);
       if (event.type === 'epoch') await this.keepEpoch(event);
       if (event.type === 'interrupted') await this.keepWeights(event.position);
+      await appendFile(this.file('events.jsonl'), `${JSON.stringify(event)}\n`);
     });
   }
 
   /** Adds a file of somebody else's making, such as the chart. */
   async add(name: string, content: string): Promise<void> {
-    await this.writing(() => writeFileAtomic(this.file(name), content));
+    await writing(this.folder, () => writeFileAtomic(this.file(name), content));
   }
 
   private async keepEpoch({ type: _, ...epoch }: { type: 'epoch' } & EpochResult): Promise<void> {
     this.history.push(epoch);
-    await appendFile(this.file('metrics.csv'), `${toRow(epoch)}\n`);
     await this.keepWeights(startOf(epoch.epoch + 1));
+    await appendFile(this.file('metrics.csv'), `${toRow(epoch)}\n`);
   }
 
   private async keepWeights(position: Position): Promise<void> {
+    await this.saveCheckpoint(position);
     await saveModel(this.model, this.folder);
-    await saveCheckpoint(this.folder, this.model, { position, history: this.history });
+  }
+
+  private saveCheckpoint(position: Position): Promise<void> {
+    return this.checkpoints.save(this.model, { position, history: this.history });
   }
 
   private file(name: string): string {
     return path.join(this.folder, name);
   }
+}
 
-  private async writing(write: () => Promise<void>): Promise<void> {
-    await write().catch((error: unknown) => {
-      throw cannot(`write the run folder ${this.folder}`, {
-        expected: 'room and permission',
-        got: describeFileError(error),
-        hint: `free some space, then go on with --resume '${this.folder}'`,
-        cause: error,
-      });
-    });
-  }
+async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  return write().catch((error: unknown) => {
+    throw cannotWrite(folder, error);
+  });
 }

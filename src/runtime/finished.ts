@@ -1,12 +1,15 @@
 /** What makes a runtime's folder a finished one: the marker, written last, and the files in the sizes it names. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { writeFileAtomic } from '../files.js';
+import { JSON_LIMIT, readBounded } from '../read.js';
 import { LIBRARIES } from './builds.js';
+
+const SOURCES = ['override', 'wheel', 'python'] as const;
 
 /** A finished runtime. */
 export interface Runtime {
-  source: 'override' | 'wheel' | 'python';
+  source: (typeof SOURCES)[number];
   /** TensorFlow's version. */
   tensorflow: string;
   /** The folder with the libraries. */
@@ -33,10 +36,10 @@ export async function markFinished(folder: string, facts: Omit<Runtime, 'addon'>
 
 /** What the marker of a folder says, if it is whole and the files it speaks of are there in the sizes it names. */
 export async function readFinished(folder: string): Promise<Runtime | undefined> {
-  const marker = parseMarker(await readFile(path.join(folder, MARKER), 'utf8').catch(() => ''));
+  const marker = parseMarker(String(await readBounded(path.join(folder, MARKER), JSON_LIMIT).catch(() => '')));
   if (!marker) return undefined;
   const { sizes, ...facts } = marker;
-  const now = await sizesOf(folder, facts.libraries).catch(() => []);
+  const now = await sizesOf(folder, facts.libraries).catch(() => undefined);
   if (String(now) !== String(sizes)) return undefined;
   return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder) };
 }
@@ -44,8 +47,12 @@ export async function readFinished(folder: string): Promise<Runtime | undefined>
 function parseMarker(text: string): Marker | undefined {
   try {
     const marker = JSON.parse(text) as Partial<Marker> | null;
-    const whole = typeof marker?.libraries === 'string' && typeof marker.tensorflow === 'string' && marker.source;
-    return whole && Array.isArray(marker.sizes) ? (marker as Marker) : undefined;
+    const texts = ['libraries', 'tensorflow', 'compiler', 'tfjs'] as const;
+    const whole =
+      SOURCES.some((source) => source === marker?.source) && texts.every((name) => typeof marker?.[name] === 'string');
+    return whole && Array.isArray(marker?.sizes) && marker.sizes.every(Number.isSafeInteger)
+      ? (marker as Marker)
+      : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -2,7 +2,8 @@
 import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../errors.js';
-import { cacheDirectory, codeOf, describeFileError, withLock, writeFolderAtomic } from '../files.js';
+import { cacheDirectory, codeOf, describeFileError, writeFolderAtomic } from '../files.js';
+import { withLock } from '../lock.js';
 import { type Listener, silent } from '../progress.js';
 import { compileAddon, proveAddon } from './addon.js';
 import { type Build, buildFor, findBuild, thisPlatform } from './builds.js';

@@ -68,7 +68,8 @@ export async function downloadWheel(
   const outcome = await runPython(PIP, args, { env, signal }).finally(() => clearInterval(watch));
   if (!outcome || outcome.code !== 0) throw downloadFailure(build, outcome);
   const [name] = await readdir(wheels);
-  const wheel = path.join(wheels, name ?? '');
+  if (name === undefined) throw cannotInstall(`pip to leave the ${build.package} wheel`, 'nothing', OTHER_INDEX);
+  const wheel = path.join(wheels, name);
   await assertHash(wheel, build);
   listener.progress({ label, done: build.size, total: build.size });
   return wheel;
@@ -164,7 +165,7 @@ with zipfile.ZipFile(wheel) as z:
   if (outcome?.code === 0) return;
   const said = outcome?.stderr ?? '';
   throw cannot('unpack TensorFlow', {
-    expected: 'room for about 1.2 GB',
+    expected: 'a zip file and room for about 1.2 GB',
     got: /No space left/.test(said) ? 'no space left on the device' : lastLine(said),
     hint: FREE_SPACE,
   });

@@ -36,6 +36,8 @@ export interface Position {
 export type TrainEvent =
   | { type: 'start'; epochs: number; batches: number; examples: number; position: Position }
   | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }
+  /** Each `checkpointSteps` batches: a moment from which the run can go on. */
+  | { type: 'checkpoint'; position: Position }
   | { type: 'evaluate'; of: 'test' | 'population' }
   | ({ type: 'epoch' } & EpochResult)
   | { type: 'interrupted'; position: Position }

@@ -20,6 +20,8 @@ export interface TrainOptions {
   batchSize?: number;
   /** Decides the order of the examples, a new one each epoch. Default 0. */
   seed?: number;
+  /** Yields a 'checkpoint' event after each so many batches of an epoch. Default: none. */
+  checkpointSteps?: number | undefined;
   /** Steps as one graph each, or op by op. Default: graphs on the native backend, op by op elsewhere. */
   mode?: Mode;
   /** Ends the run after the step under way, with an 'interrupted' event. */
@@ -30,12 +32,13 @@ export interface TrainOptions {
 
 interface Order {
   seed: number;
+  checkpointSteps: number | undefined;
   signal: AbortSignal | undefined;
 }
 
 /**
- * Trains and yields what happens. When an 'epoch', 'interrupted' or 'end' event arrives, the model's weights are those of
- * that moment. The same seed and weights give the same events on the same backend, time figures aside.
+ * Trains and yields what happens. When a 'checkpoint', 'epoch', 'interrupted' or 'end' event arrives, the model's weights
+ * are those of that moment. The same seed and weights give the same events on the same backend, time figures aside.
  *
  * Throws a BnTrainError when a loss is no longer finite.
  */
@@ -46,6 +49,7 @@ export async function* train({
   epochs = 10,
   batchSize = 256,
   seed = 0,
+  checkpointSteps,
   mode = defaultMode(),
   signal,
   from = { position: startOf(1), history: [] },
@@ -55,9 +59,9 @@ export async function* train({
   let position = { ...from.position };
   try {
     const examples = trainer.trainCount;
-    yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position };
+    yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position: { ...position } };
     while (position.epoch <= epochs) {
-      yield* trainEpoch(trainer, { seed, signal }, position);
+      yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
       trainer.sync();
       if (signal?.aborted) {
         yield { type: 'interrupted', position };
@@ -85,7 +89,11 @@ export async function* train({
 }
 
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
-async function* trainEpoch(trainer: Trainer, { seed, signal }: Order, position: Position): AsyncGenerator<TrainEvent> {
+async function* trainEpoch(
+  trainer: Trainer,
+  { seed, checkpointSteps = Infinity, signal }: Order,
+  position: Position,
+): AsyncGenerator<TrainEvent> {
   const { trainCount, batchSize } = trainer;
   const order = shuffledOrder(trainCount, seed, position.epoch).subarray(position.batch * batchSize);
   for (const rows of batches(order, batchSize)) {
@@ -100,6 +108,10 @@ async function* trainEpoch(trainer: Trainer, { seed, signal }: Order, position: 
     position.examples += rows.length;
     const { epoch, batch, examples, seconds } = position;
     yield { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
+    if (batch % checkpointSteps === 0) {
+      trainer.sync();
+      yield { type: 'checkpoint', position: { ...position } };
+    }
     await breathe();
   }
 }

@@ -26,6 +26,8 @@ describe('wrong usage exits 2 with words', () => {
     },
     { args: ['builtin', '--batch-size', '59999'], words: 'got a last batch of 1 (60000 examples in batches of 59999)' },
     { args: ['scratch', '--epoch', '3'], words: "error: unknown option '--epoch'\n(Did you mean --epochs?)" },
+    { args: ['scratch', '--resume', ''], words: 'Expected a folder, got nothing.' },
+    { args: ['evaluate', ''], words: 'Expected a folder, got nothing.' },
     { args: ['scrach'], words: "error: unknown command 'scrach'\n(Did you mean scratch?)" },
     { args: ['scratch', '--backend', 'gpu'], words: 'Allowed choices are auto, native, wasm, js.' },
     {
@@ -150,7 +152,7 @@ describe('a run', () => {
       epsilon: 1e-5,
       backend: 'native',
       device: 'cpu',
-      mode: 'eager',
+      mode: 'graph',
     });
     expect(readFileSync(inWork('one/metrics.csv'), 'utf8')).toMatch(
       /^epoch,loss,trainAccuracy,testAccuracy,examplesPerSecond,seconds\n1,.*\n$/,

@@ -229,7 +229,7 @@ describe('fetching gives up with words', () => {
     const server = await serve(() => ({ body: bigFile, stallAfter: 100 }));
     const options = { limit: 1e6, tries: 2, backoff: 1, stall: 1500 };
     await expect(download(`${server.url}${big}`, path.join(work, 'part'), options)).rejects.toThrow(
-      `Cannot download ${server.url}${big}: expected the file, got no data for too long`,
+      `Cannot download ${server.url}${big}: expected the file, got too little data for too long`,
     );
     expect(server.requests).toHaveLength(2);
   });

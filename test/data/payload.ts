@@ -5,7 +5,8 @@ import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Manifest, Role, Source } from '../../src/data/manifest.js';
 
-function header(magic: number, ...sizes: number[]): Buffer {
+/** The header of an IDX file: its magic number and sizes, big-endian. */
+export function header(magic: number, ...sizes: number[]): Buffer {
   const bytes = Buffer.alloc(4 + 4 * sizes.length);
   [magic, ...sizes].forEach((value, i) => bytes.writeUInt32BE(value, 4 * i));
   return bytes;

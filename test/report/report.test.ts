@@ -113,6 +113,19 @@ describe('the terminal', () => {
     expect(written(false, false)).toBe(`${epochLine(epoch(1, 1), 1)}\n`);
   });
 
+  it('tells where it was interrupted, in an epoch or after the last', () => {
+    let text = '';
+    const stream = new Writable({ write: (chunk, _encoding, done) => ((text += String(chunk)), done()) });
+    const terminal = new Terminal({ stream: stream as unknown as NodeJS.WriteStream });
+    const position = { epoch: 1, batch: 1, loss: 0, correct: 0, examples: 2, seconds: 3 };
+    terminal.train({ type: 'start', epochs: 1, batches: 2, examples: 4, position });
+    terminal.train({ type: 'interrupted', position });
+    terminal.train({ type: 'interrupted', position: { ...position, epoch: 2, batch: 0 } });
+    expect(text).toBe(
+      'interrupted in epoch 1 after 1 of 2 batches (3.0 s)\ninterrupted after epoch 1, the last, before its result\n',
+    );
+  });
+
   it('writes nothing when quiet', () => {
     expect(written(false, true)).toBe('');
   });

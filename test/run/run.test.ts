@@ -1,17 +1,21 @@
 import '../support/native.js';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lenet } from '../../src/nn/lenet.js';
-import { parseCheckpoint, readCheckpoint, restoreWeights, saveCheckpoint } from '../../src/run/checkpoint.js';
+import { encodeCheckpoint, parseCheckpoint, restoreWeights } from '../../src/run/checkpoint.js';
+import { Checkpoints, readNewestCheckpoint } from '../../src/run/checkpoints.js';
 import { describeMachine, parseConfig } from '../../src/run/config.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { loadModel, saveModel } from '../../src/run/model.js';
+import { assertBatchSize } from '../../src/run/progressed.js';
 import { readWeights } from '../../src/run/weights.js';
 import { startOf } from '../../src/train/events.js';
+import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-run-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -32,8 +36,28 @@ describe('config.json', () => {
     { change: { epochs: 0 }, message: 'Cannot read c: expected epochs to be a whole number from 1, got 0' },
     { change: { learningRate: '1' }, message: 'Cannot read c: expected learningRate to be a number above 0, got "1"' },
     { change: { momentum: 2 }, message: 'Cannot read c: expected momentum to be a number from 0 to 1, got 2' },
-    { change: { seed: undefined }, message: 'Cannot read c: expected seed to be a whole number from 0, got nothing' },
+    {
+      change: { seed: undefined },
+      message: 'Cannot read c: expected seed to be a whole number from 0 to 2147483647, got nothing',
+    },
+    {
+      change: { seed: 2 ** 31 },
+      message: 'Cannot read c: expected seed to be a whole number from 0 to 2147483647, got',
+    },
+    { change: { epochs: { a: 'b'.repeat(99) } }, message: /got \{"a":"b{54}…$/ },
+    {
+      change: { versions: { node: 20 } },
+      message: 'Cannot read c: expected versions to be texts by name, got {"node":20}',
+    },
+    {
+      change: { machine: null },
+      message: 'expected machine to be platform and cpu as text, cores and memory as numbers, got null',
+    },
     { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
+    {
+      change: { checkpointSteps: 0 },
+      message: 'Cannot read c: expected checkpointSteps to be a whole number from 1, got 0',
+    },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);
@@ -53,6 +77,16 @@ describe('the run folder', () => {
     expect(await createRunFolder('none', folder('new'))).toBe(folder('new'));
   });
 
+  it('has a number of its own where two runs begin in the same second', async () => {
+    vi.useFakeTimers({ now: new Date(2026, 0, 2, 3, 4, 5), toFake: ['Date'] });
+    const home = process.cwd();
+    process.chdir(work);
+    const names = await Promise.all([createRunFolder('none'), createRunFolder('none')]);
+    process.chdir(home);
+    vi.useRealTimers();
+    expect(names.sort()).toEqual(['runs/20260102-030405-none', 'runs/20260102-030405-none-2']);
+  });
+
   it('found is the one whose config.json is newest', async () => {
     for (const name of ['runs/b', 'runs/a', 'runs/no-run']) await mkdir(folder(name), { recursive: true });
     writeFileSync(folder('runs/b/config.json'), '');
@@ -62,6 +96,16 @@ describe('the run folder', () => {
   });
 });
 
+/** What any tfjs program would do with the folder. */
+async function loadPlainly(run: string): Promise<tf.LayersModel> {
+  const { modelTopology, weightsManifest } = JSON.parse(
+    readFileSync(path.join(run, 'model/model.json'), 'utf8'),
+  ) as tf.io.ModelJSON;
+  const weightData = new Uint8Array(readFileSync(path.join(run, 'model/weights.bin'))).buffer;
+  const weightSpecs = tf.io.getWeightSpecs(weightsManifest);
+  return tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
+}
+
 describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (norm) => {
   const model = lenet({ norm, seed: 4 });
   for (const weight of model.weights) weight.write(tf.randomNormal(weight.shape as number[], 1, 0.1));
@@ -69,16 +113,24 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
 
   it('comes back from its folder, with and without TensorFlow', async () => {
     await saveModel(model, folder(norm));
-    expect(values(await loadModel(folder(norm)))).toEqual(values(model));
+    expect(values(await loadModel(folder(norm), { norm }))).toEqual(values(model));
+    expect(values(await loadPlainly(folder(norm)))).toEqual(values(model));
+    expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
+  });
+
+  it('is whole at every moment of a save: the new description fits the old weights too', async () => {
+    const file = path.join(folder(norm), 'model/weights.bin');
+    const old = readFileSync(file);
+    await saveModel(lenet({ norm, seed: 6 }), folder(norm));
+    writeFileSync(file, old);
     expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
   });
 
   it('comes back from a checkpoint with position and history', async () => {
-    const progressed = { position: { ...startOf(3), batch: 7, loss: 1.5 }, history: [] };
-    await saveCheckpoint(folder(norm), model, progressed);
-    const { weights, ...rest } = await readCheckpoint(folder(norm));
+    const progressed = progressedTo(3, 7);
+    const { weights, ...rest } = parseCheckpoint(await encodeCheckpoint(model, progressed), 'f');
     const other = lenet({ norm, seed: 5 });
-    restoreWeights(other, weights);
+    restoreWeights(other, weights, 'run');
     expect(rest).toEqual(progressed);
     expect(values(other)).toEqual(values(model));
   });
@@ -100,31 +152,159 @@ describe('a damaged file is refused by name', () => {
       json: '{"weightsManifest":[{"weights":[{"name":"w","dtype":"int32","shape":[1]}]}]}',
       message: /expected float32 weights with name and shape, got \[\{"name":"w"/,
     },
+    {
+      json: '{"weightsManifest":[{"weights":[]},{"weights":[]}]}',
+      message: /expected a tfjs model with a weights manifest, got \[\{"weights":\[\]\},/,
+    },
   ])('a model.json of $json', async ({ json, message }) => {
     writeFileSync(folder('cut/model/model.json'), json);
     await expect(readWeights(folder('cut'))).rejects.toThrow(message);
   });
 
   it('a checkpoint', async () => {
-    await saveCheckpoint(folder('ckpt'), lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
-    const whole = readFileSync(folder('ckpt/checkpoint/latest.ckpt'));
-    const flipped = Buffer.from(whole);
-    flipped[whole.length - 1] = (flipped.at(-1) ?? 0) ^ 1;
-    expect(() => parseCheckpoint(flipped, 'f')).toThrow(
-      /^Cannot read f: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+    const whole = await encodeCheckpoint(lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
+    const signed = (text: string) => Buffer.from(`${createHash('sha256').update(text).digest('hex')}\n${text}`);
+    for (const place of [70, whole.length - 1]) {
+      const flipped = Buffer.from(whole);
+      flipped[place] = (flipped[place] ?? 0) ^ 1;
+      expect(() => parseCheckpoint(flipped, 'f')).toThrow(
+        /^Cannot read f: expected content with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+      );
+    }
+    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected content with SHA-256/);
+    expect(() => parseCheckpoint(Buffer.alloc(0), 'f')).toThrow('Cannot read f: expected a checkpoint, got ""');
+    expect(() => parseCheckpoint(Buffer.from('text\n'), 'f')).toThrow(
+      'Cannot read f: expected a checkpoint, got "text"',
     );
-    expect(() => parseCheckpoint(whole.subarray(0, -4), 'f')).toThrow(/^Cannot read f: expected weights with SHA-256/);
-    expect(() => parseCheckpoint(Buffer.from('nonsense\n'), 'f')).toThrow(
-      /^Cannot read f: expected a checkpoint, got /,
-    );
-    expect(() => parseCheckpoint(Buffer.from('{"position":{},"history":[]}\n'), 'f')).toThrow(
+    expect(() => parseCheckpoint(signed('text\n'), 'f')).toThrow(/^Cannot read f: expected a header of JSON, got /);
+    expect(() => parseCheckpoint(signed('[]'), 'f')).toThrow('Cannot read f: expected a header of JSON, got []');
+    expect(() => parseCheckpoint(signed('{"position":{},"history":[]}\n'), 'f')).toThrow(
       'Cannot read f: expected a position and a history, got {"position"',
     );
   });
 
-  it('a checkpoint that is not there', async () => {
-    await expect(readCheckpoint(folder('new'))).rejects.toThrow(
-      `Cannot resume ${folder('new')}: expected a checkpoint, got none`,
+  it('a model.json without the checksums of its weights', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('plain'));
+    const file = folder('plain/model/model.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('userDefinedMetadata', 'x'));
+    await expect(readWeights(folder('plain'))).rejects.toThrow(
+      `Cannot read ${file}: expected the checksums of its weights, got undefined`,
     );
   });
+
+  it('weights with a value changed', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('bit'));
+    const file = folder('bit/model/weights.bin');
+    const bytes = readFileSync(file);
+    bytes[99] = (bytes[99] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    await expect(readWeights(folder('bit'))).rejects.toThrow(
+      /^Cannot read .*weights.bin: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+    );
+  });
+
+  it('weights of another model, and a checkpoint of another batch size', async () => {
+    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('other'));
+    await expect(loadModel(folder('other'), { norm: 'scratch' })).rejects.toThrow(
+      `Cannot use the weights of ${folder('other')}: expected the shape [6] for weight 3, got [5, 5, 6, 16]`,
+    );
+    const [first] = await readWeights(folder('other'));
+    const one = tf.sequential({
+      layers: [tf.layers.conv2d({ inputShape: [28, 28, 1], filters: 6, kernelSize: 5, useBias: false })],
+    });
+    if (first) restoreWeights(one, [first], 'r');
+    expect(() => restoreWeights(one, first ? [first, first] : [], 'r')).toThrow(
+      'Cannot use the weights of r: expected 1 of them, got 2',
+    );
+    const position = { ...startOf(1), batch: 7, examples: 7 * 256 };
+    expect(() => assertBatchSize(position, 128, 'r')).toThrow(
+      'Cannot resume r: expected 7 batches of 128, as config.json says, in its checkpoint, got 1792 examples',
+    );
+  });
+});
+
+describe('the checkpoints of a run', () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const names = (run: string) => readdirSync(folder(`${run}/checkpoint`)).sort();
+  const damage = (run: string, name: string) => writeFileSync(folder(`${run}/checkpoint/${name}`), 'damaged');
+  const newest = async (run: string) => {
+    const notices: string[] = [];
+    const checkpoint = await readNewestCheckpoint(folder(run), (line) => notices.push(line));
+    return { position: checkpoint?.position, notices };
+  };
+  const make = async (run: string, ...progress: ReturnType<typeof progressedTo>[]) => {
+    const checkpoints = await Checkpoints.open(folder(run));
+    for (const progressed of progress) await checkpoints.save(model, progressed);
+  };
+
+  it('are none at first', async () => {
+    expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
+  });
+
+  it('are the last two, in the order of training, whatever their names’', async () => {
+    await make(
+      'two',
+      progressedTo(9),
+      progressedTo(9, 100),
+      progressedTo(10),
+      progressedTo(10, 20),
+      progressedTo(10, 20),
+    );
+    expect(names('two')).toEqual(['epoch-10-batch-0.ckpt', 'epoch-10-batch-20.ckpt']);
+    expect((await newest('two')).position).toEqual(progressedTo(10, 20).position);
+  });
+
+  it('are two again when a run goes on that was killed before it removed the third', async () => {
+    await make('three', progressedTo(2), progressedTo(3));
+    cpSync(folder('two/checkpoint/epoch-10-batch-0.ckpt'), folder('three/checkpoint/epoch-4-batch-0.ckpt'));
+    await Checkpoints.open(folder('three'), progressedTo(4).position);
+    expect(names('three')).toEqual(['epoch-3-batch-0.ckpt', 'epoch-4-batch-0.ckpt']);
+  });
+
+  it('give way: a damaged one to the one before it, aloud, and it is gone when the next is written', async () => {
+    await make('fall', progressedTo(2), progressedTo(3));
+    damage('fall', 'epoch-3-batch-0.ckpt');
+    const { position, notices } = await newest('fall');
+    expect(position).toEqual(progressedTo(2).position);
+    expect(notices).toEqual([
+      `passing over a damaged checkpoint (Cannot read ${folder('fall/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged")`,
+    ]);
+    const goingOn = await Checkpoints.open(folder('fall'), position);
+    expect(names('fall')).toHaveLength(2);
+    await goingOn.save(model, progressedTo(2, 5));
+    expect(names('fall')).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-5.ckpt']);
+  });
+
+  it('are an error where all are damaged', async () => {
+    await make('lost', progressedTo(2), progressedTo(3));
+    for (const name of names('lost')) damage('lost', name);
+    await expect(newest('lost')).rejects.toMatchObject({
+      message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
+      hint: 'start a new run with the same flags and seed, which config.json tells',
+    });
+  });
+});
+
+it('a reader of model/ always finds one whole model while it is written over', async () => {
+  const model = lenet({ norm: 'none', seed: 1 });
+  const fill = (value: number) =>
+    model.weights.forEach((weight) => weight.write(tf.fill(weight.shape as number[], value)));
+  fill(0);
+  await saveModel(model, folder('busy'));
+  const writer = { writing: true };
+  const written = (async () => {
+    for (let value = 1; value <= 30; value++) {
+      fill(value);
+      await saveModel(model, folder('busy'));
+    }
+    writer.writing = false;
+  })();
+  const seen = new Set<number>();
+  while (writer.writing) {
+    const values = new Set((await readWeights(folder('busy'))).flatMap((weight) => [...weight.values]));
+    expect(values.size).toBe(1);
+    seen.add([...values][0] ?? NaN);
+  }
+  await written;
+  expect(seen.size).toBeGreaterThan(1);
 });

@@ -15,6 +15,8 @@ export interface Reply {
   cutAfter?: number;
   /** Sends so many bytes and then nothing more, with the connection open. */
   stallAfter?: number;
+  /** Sent as it stands instead of an answer, after which the connection ends. */
+  raw?: string | Uint8Array;
   /** Sends the body in pieces, this many bytes each 10 ms. */
   trickle?: number;
 }
@@ -52,8 +54,10 @@ export async function startServer(reply: (request: Request, earlier: number) => 
 }
 
 async function answer(incoming: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+  if (reply.raw !== undefined) return void response.socket?.end(reply.raw);
   const size = reply.file === undefined ? Buffer.byteLength(reply.body ?? '') : statSync(reply.file).size;
   const from = reply.status === undefined ? Number(/^bytes=(\d+)-$/.exec(incoming.headers.range ?? '')?.[1] ?? 0) : 0;
+  if (from > 0 && from >= size) return void response.writeHead(416).end();
   const length = size - from;
   const partial = from > 0 ? { 'content-range': `bytes ${from}-${size - 1}/${size}` } : {};
   const status = reply.status ?? (from > 0 ? 206 : 200);

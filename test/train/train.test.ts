@@ -6,11 +6,12 @@ import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { populationStatistics, withStatistics } from '../../src/nn/population.js';
 import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
-import type { TrainEvent } from '../../src/train/events.js';
+import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { train, type TrainOptions } from '../../src/train/loop.js';
 import type { Mode } from '../../src/train/runner.js';
 import { DeviceDataset } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
+import { timeless } from '../support/timeless.js';
 
 const real = await loadFashionMnist();
 
@@ -40,11 +41,8 @@ async function collect(norm: Norm, options: Partial<TrainOptions> = {}): Promise
   return events;
 }
 
-/** Events without their time figures. */
-function timeless(events: TrainEvent[]): unknown[] {
-  const keep = (key: string, value: unknown) => (['seconds', 'examplesPerSecond'].includes(key) ? 0 : value);
-  return events.map((event) => JSON.parse(JSON.stringify(event, keep)) as unknown);
-}
+const epochsOf = (events: TrainEvent[]) =>
+  events.filter((event) => event.type === 'epoch').map(({ type: _, ...epoch }): EpochResult => epoch);
 
 describe('train', () => {
   it('yields start, steps, evaluation and epoch for each epoch, then the end', async () => {
@@ -93,9 +91,41 @@ describe('train', () => {
     const stopped = before.at(-1);
     if (stopped?.type !== 'interrupted') throw new Error('expected an interruption');
     expect(stopped.position).toMatchObject({ epoch: 2, batch: 2, examples: 512 });
-    const history = before.filter((event) => event.type === 'epoch').map(({ type: _, ...epoch }) => epoch);
-    const after = await collect('scratch', { model, mode, from: { position: stopped.position, history } });
-    expect(timeless(after).at(-1)).toEqual(timeless(whole).at(-1));
+    const from = { position: stopped.position, history: epochsOf(before) };
+    const after = await collect('scratch', { model, mode, from });
+    expect(timeless(after.at(-1))).toEqual(timeless(whole.at(-1)));
+  });
+
+  it('yields a checkpoint after each so many batches, from which it goes on to the same result', async () => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const whole: TrainEvent[] = [];
+    const moments: { position: Position; weights: tf.Tensor[]; history: EpochResult[] }[] = [];
+    for await (const event of train({ model, data: small, epochs: 2, seed: 1, checkpointSteps: 2 })) {
+      whole.push(event);
+      const weights = model.getWeights().map((weight) => weight.clone());
+      if (event.type === 'checkpoint') moments.push({ position: event.position, weights, history: epochsOf(whole) });
+    }
+    expect(moments.map(({ position: { epoch, batch } }) => [epoch, batch])).toEqual([
+      [1, 2],
+      [1, 4],
+      [2, 2],
+      [2, 4],
+    ]);
+    for (const { position, weights, history } of moments.slice(1, 3)) {
+      model.setWeights(weights);
+      const after = await collect('scratch', { model, from: { position, history } });
+      expect(timeless(after.at(-1))).toEqual(timeless(whole.at(-1)));
+    }
+  });
+
+  it('brings the model’s weights up to date before anybody may read them', async () => {
+    const model = lenet({ norm: 'none', seed: 1 });
+    const seen: string[] = [];
+    const first = () => String(model.getWeights()[0]?.dataSync()[0]);
+    for await (const event of train({ model, data: small, epochs: 1, seed: 1, checkpointSteps: 2 }))
+      if (['checkpoint', 'epoch', 'end'].includes(event.type)) seen.push(first());
+    expect(new Set(seen).size).toBe(2);
+    expect(seen.slice(1)).toEqual([seen[1], seen[1], seen[1]]);
   });
 
   it.each(modes)('stops at a loss that is not finite: %s', async (mode) => {

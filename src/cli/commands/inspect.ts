@@ -1,6 +1,6 @@
 /** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
 import { Command, InvalidArgumentError } from 'commander';
-import { wholeNumber } from '../options.js';
+import { folder, wholeNumber } from '../options.js';
 
 interface InspectFlags {
   layer: number | 'all';
@@ -11,7 +11,7 @@ interface InspectFlags {
 export function inspectCommand(): Command {
   return new Command('inspect-gamma')
     .description("print a run's learned gamma and beta")
-    .argument('[run]', 'run folder (default: the newest in ./runs)')
+    .argument('[run]', 'run folder (default: the newest in ./runs)', folder)
     .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layerNumber, 1)
     .option('--moving', 'print the moving mean and variance too')
     .option('--json', 'print JSON')

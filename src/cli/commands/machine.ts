@@ -1,7 +1,7 @@
 /** `bn-train setup`, `doctor` and `data`: what the machine has and what it needs. */
 import { Command } from 'commander';
 import { interruptSignal } from '../session.js';
-import { runtimeDirOption } from '../options.js';
+import { folder as folderName, runtimeDirOption } from '../options.js';
 
 interface MachineFlags {
   runtimeDir?: string;
@@ -31,7 +31,7 @@ export function setupCommand(): Command {
 export function dataCommand(): Command {
   return new Command('data')
     .description('find Fashion-MNIST on this machine, or download it into the user cache, and check it')
-    .option('--data-dir <folder>', 'check this folder instead')
+    .option('--data-dir <folder>', 'check this folder instead', folderName)
     .option('--quiet', 'print results and errors only')
     .action(async ({ dataDir, quiet = false }: MachineFlags) => {
       const [{ loadFashionMnist }, { Terminal }] = await Promise.all([

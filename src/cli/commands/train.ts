@@ -1,9 +1,8 @@
 /** `bn-train scratch | builtin | none`: turns flags into one training run. */
 import { Command } from 'commander';
 import type { Norm } from '../../nn/lenet.js';
-import { addPlaceOptions, numberThat, type TrainFlags, wholeNumber } from '../options.js';
-
-const LARGEST_SEED = 2 ** 31 - 1;
+import { LARGEST_SEED } from '../../run/config.js';
+import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from '../options.js';
 
 export function trainCommand(norm: Norm, description: string): Command {
   const command = new Command(norm)
@@ -31,8 +30,9 @@ export function trainCommand(norm: Norm, description: string): Command {
     )
     .option('--eager', 'run every op by itself instead of each step as one graph');
   return addPlaceOptions(command)
-    .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)')
-    .option('--resume <folder>', 'go on with a run, with its own options')
+    .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)', folder)
+    .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)
+    .option('--checkpoint-steps <n>', 'a checkpoint every so many steps too, not only every epoch', wholeNumber(1))
     .option('--json', 'print one JSON object instead of lines')
     .action(async (flags: TrainFlags, self: Command) => {
       const { runTraining } = await import('../training.js');

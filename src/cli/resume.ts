@@ -1,0 +1,115 @@
+/** A run to go on with: its own options, which no flag may contradict, and where it stands. */
+import { readdir } from 'node:fs/promises';
+import { type BnTrainError, cannot, EXIT } from '../errors.js';
+import type { Norm } from '../nn/lenet.js';
+import type { Listener } from '../progress.js';
+import type { Checkpoint } from '../run/checkpoint.js';
+import { readNewestCheckpoint } from '../run/checkpoints.js';
+import { readConfig, type RunConfig } from '../run/config.js';
+import { isLeftover } from '../run/hold.js';
+import { assertBatchSize } from '../run/progressed.js';
+import type { TrainFlags } from './options.js';
+
+export interface Resumed {
+  config: RunConfig;
+  /** Undefined where the run was killed before its first one: it begins again from its seed. */
+  checkpoint: Checkpoint | undefined;
+}
+
+/** Throws a BnTrainError unless the folder holds a run of this norm. */
+export async function assertRun(folder: string, norm: Norm): Promise<void> {
+  // Where it cannot be listed, reading its config.json says why.
+  const names = await readdir(folder).catch(() => undefined);
+  if (names?.every(isLeftover))
+    throw cannot(`resume ${folder}`, {
+      expected: 'a run',
+      got: 'a folder without one: it was stopped before it began',
+      hint: `begin it again: bn-train ${norm} --run-dir '${folder}', with the flags it had`,
+    });
+  const config = await readConfig(folder);
+  if (config.norm !== norm) throw contradiction(folder, 'command', config.norm, norm);
+}
+
+/** Flags that decide what a run computes, and the options they set. */
+const DECIDING = {
+  lr: 'learningRate',
+  batchSize: 'batchSize',
+  seed: 'seed',
+  momentum: 'momentum',
+  epsilon: 'epsilon',
+} as const;
+
+/** Reads the run and says where it goes on. Throws a BnTrainError for a flag that contradicts it. */
+export async function readRun(
+  folder: string,
+  flags: TrainFlags,
+  given: (flag: string) => boolean,
+  { notice }: Pick<Listener, 'notice'>,
+): Promise<Resumed> {
+  const own = await readConfig(folder);
+  assertNoContradiction(folder, own, flags, given);
+  const config = {
+    ...own,
+    epochs: given('epochs') ? flags.epochs : own.epochs,
+    checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
+  };
+  const checkpoint = await readNewestCheckpoint(folder, notice);
+  if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);
+  notice(whereItStands(folder, config, checkpoint));
+  return { config, checkpoint };
+}
+
+function assertNoContradiction(
+  folder: string,
+  own: RunConfig,
+  flags: TrainFlags,
+  given: (flag: string) => boolean,
+): void {
+  if (flags.runDir !== undefined) throw contradiction(folder, 'folder', folder, `--run-dir ${flags.runDir}`);
+  for (const [flag, option] of Object.entries(DECIDING)) {
+    const value = flags[flag as keyof typeof DECIDING];
+    if (given(flag) && value !== own[option]) throw contradiction(folder, option, own[option], value);
+  }
+  for (const place of ['backend', 'device'] as const)
+    if (flags[place] !== 'auto' && flags[place] !== own[place])
+      throw contradiction(folder, place, own[place], flags[place]);
+  if (flags.eager && own.mode !== 'eager') throw contradiction(folder, 'mode', own.mode, 'eager');
+  if (given('epochs') && flags.epochs < own.epochs)
+    throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
+}
+
+function contradiction(folder: string, what: string, own: unknown, got: unknown): BnTrainError {
+  return cannot(`resume ${folder}`, {
+    expected: `the run's own ${what} ${String(own)}`,
+    got: String(got),
+    hint: 'leave it out',
+    exitCode: EXIT.usage,
+  });
+}
+
+/** A line for the user if this is not the machine or the software that the run began with, else undefined. */
+export function describeChange(began: RunConfig, now: RunConfig): string | undefined {
+  const facts = ({ versions, machine }: RunConfig): [string, unknown][] => [
+    ['bn-train', versions['bn-train']],
+    ['TensorFlow', versions['tensorflow']],
+    ['CPU', machine.cpu],
+    ['cores', machine.cores],
+  ];
+  const after = new Map(facts(now));
+  const changed = facts(began)
+    .filter(([name, before]) => after.get(name) !== before)
+    .map(([name, before]) => `${name} ${String(before)} then, ${String(after.get(name))} now`);
+  if (changed.length === 0) return undefined;
+  return `${changed.join('; ')}: its last bits may differ from those of a run that was never stopped`;
+}
+
+function whereItStands(folder: string, { norm, epochs }: RunConfig, checkpoint: Checkpoint | undefined): string {
+  if (!checkpoint) return `${folder} has no checkpoint yet; it begins again from its seed`;
+  const { epoch, batch } = checkpoint.position;
+  if (epoch > epochs)
+    return (
+      `all ${epochs} epochs of ${folder} are trained; its result is measured again. ` +
+      `To train on: bn-train ${norm} --resume '${folder}' --epochs ${2 * epochs}`
+    );
+  return `going on with epoch ${epoch} of ${epochs}${batch > 0 ? ` after ${batch} batches` : ''}`;
+}

@@ -1,0 +1,121 @@
+/** What `--resume` takes up and what it refuses. */
+import '../support/native.js';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrainFlags } from '../../src/cli/options.js';
+import { assertRun, describeChange, readRun } from '../../src/cli/resume.js';
+import { lenet } from '../../src/nn/lenet.js';
+import { Checkpoints } from '../../src/run/checkpoints.js';
+import { describeMachine, type RunConfig } from '../../src/run/config.js';
+import { progressedTo } from '../support/progressed.js';
+
+const work = mkdtempSync(path.join(tmpdir(), 'bn-train-resume-'));
+afterAll(() => rm(work, { recursive: true }));
+const run = path.join(work, 'run');
+
+const config: RunConfig = {
+  ...{ norm: 'none', learningRate: 1, epochs: 3, batchSize: 256, seed: 1, momentum: 0.9, epsilon: 1e-5 },
+  ...{ checkpointSteps: 50, backend: 'native', device: 'cpu', mode: 'graph', started: 'then' },
+  ...{ versions: { 'bn-train': '0.1.0', tensorflow: '2.18.1' }, machine: describeMachine() },
+};
+const DEFAULTS: TrainFlags = {
+  ...{ lr: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5, backend: 'auto', device: 'auto' },
+};
+
+beforeAll(async () => {
+  await mkdir(run);
+  writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
+});
+
+const notices: string[] = [];
+const read = (flags: Partial<TrainFlags> = {}) =>
+  readRun(run, { ...DEFAULTS, ...flags }, (flag) => flag in flags, { notice: (line) => notices.push(line) });
+const save = async (epoch: number, batch: number) => {
+  await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressedTo(epoch, batch));
+};
+
+describe('a resumed run', () => {
+  it('keeps its own options, and flags that repeat them are fine', async () => {
+    const own: Partial<TrainFlags> = { lr: 1, seed: 1, backend: 'native', device: 'cpu', epochs: 3 };
+    expect((await read()).config).toEqual(config);
+    expect((await read(own)).config).toEqual(config);
+  });
+
+  it('may be given more epochs, and other checkpoints', async () => {
+    const { epochs, checkpointSteps } = (await read({ epochs: 5, checkpointSteps: 7 })).config;
+    expect([epochs, checkpointSteps]).toEqual([5, 7]);
+  });
+
+  it.each<{ flags: Partial<TrainFlags>; words: string }>([
+    { flags: { lr: 0.5 }, words: 'learningRate 1, got 0.5' },
+    { flags: { batchSize: 128 }, words: 'batchSize 256, got 128' },
+    { flags: { seed: 2 }, words: 'seed 1, got 2' },
+    { flags: { momentum: 0.5 }, words: 'momentum 0.9, got 0.5' },
+    { flags: { epsilon: 1 }, words: 'epsilon 0.00001, got 1' },
+    { flags: { epochs: 2 }, words: 'number of epochs, at least 3, got 2' },
+    { flags: { backend: 'wasm' }, words: 'backend native, got wasm' },
+    { flags: { device: 'cuda:0' }, words: 'device cpu, got cuda:0' },
+    { flags: { eager: true }, words: 'mode graph, got eager' },
+    { flags: { runDir: 'other' }, words: `folder ${run}, got --run-dir other` },
+  ])('refuses $flags', async ({ flags, words }) => {
+    await expect(read(flags)).rejects.toMatchObject({
+      message: `Cannot resume ${run}: expected the run's own ${words}`,
+      hint: 'leave it out',
+      exitCode: 2,
+    });
+  });
+
+  it('refuses another command', async () => {
+    await expect(assertRun(run, 'scratch')).rejects.toMatchObject({
+      message: `Cannot resume ${run}: expected the run's own command none, got scratch`,
+      exitCode: 2,
+    });
+  });
+
+  it.each([
+    { at: undefined, words: `${run} has no checkpoint yet; it begins again from its seed` },
+    { at: [1, 7], words: 'going on with epoch 1 of 3 after 7 batches' },
+    { at: [3, 0], words: 'going on with epoch 3 of 3' },
+    {
+      at: [4, 0],
+      words: `all 3 epochs of ${run} are trained; its result is measured again. To train on: bn-train none --resume '${run}' --epochs 6`,
+    },
+  ])('says where it goes on: $at', async ({ at, words }) => {
+    if (at) await save(at[0] ?? 0, at[1] ?? 0);
+    const { checkpoint } = await read();
+    expect(checkpoint && [checkpoint.position.epoch, checkpoint.position.batch]).toEqual(at);
+    expect(notices.at(-1)).toBe(words);
+  });
+
+  it('says what has changed since it began', () => {
+    const now = { ...config, versions: { 'bn-train': '0.1.0', tensorflow: '2.21.0' } };
+    expect(describeChange(config, config)).toBeUndefined();
+    expect(describeChange(config, now)).toBe(
+      'TensorFlow 2.18.1 then, 2.21.0 now: its last bits may differ from those of a run that was never stopped',
+    );
+  });
+});
+
+describe('what is no run', () => {
+  it('a folder whose run was killed before it began', async () => {
+    const folder = path.join(work, 'torn');
+    await mkdir(folder);
+    writeFileSync(path.join(folder, 'run.lock'), '');
+    await expect(assertRun(folder, 'scratch')).rejects.toMatchObject({
+      message: `Cannot resume ${folder}: expected a run, got a folder without one: it was stopped before it began`,
+      hint: `begin it again: bn-train scratch --run-dir '${folder}', with the flags it had`,
+    });
+  });
+
+  it('a folder with something else, a file, nothing', async () => {
+    const message = (folder: string) => `Cannot read the run ${folder}: expected a run folder with a config.json`;
+    const file = path.join(run, 'config.json');
+    await expect(assertRun(work, 'scratch')).rejects.toThrow(`${message(work)}, got none`);
+    await expect(assertRun(file, 'scratch')).rejects.toThrow(`${message(file)}, got ENOTDIR`);
+    await expect(assertRun(`${work}/no`, 'scratch')).rejects.toThrow(`${message(`${work}/no`)}, got none`);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(config);
+  });
+});

@@ -1,0 +1,86 @@
+/** What lies in the cache may be damaged too: a lock that names nobody is an error with its name, a marker that is not whole counts as none. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import * as fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { tryLock } from '../../src/lock.js';
+import { LIBRARIES } from '../../src/runtime/builds.js';
+import { addonIn, markFinished, readFinished } from '../../src/runtime/finished.js';
+import { CASES, wellPut } from '../support/fuzz.js';
+import { mutatedJson, parsed } from '../support/fuzzJson.js';
+
+const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cache-'));
+afterAll(() => rm(work, { recursive: true }));
+
+describe('a lock', () => {
+  let number = 0;
+  const file = () => path.join(work, `lock-${number++}`);
+
+  it.each<{ name: string; make: (file: string) => void; got: RegExp }>([
+    { name: 'a folder', make: (lock) => mkdirSync(lock), got: /got a folder$/ },
+    { name: 'a pipe', make: (lock) => execFileSync('mkfifo', [lock]), got: /got a pipe or a device$/ },
+    { name: 'a device', make: (lock) => symlinkSync('/dev/zero', lock), got: /got a pipe or a device$/ },
+    { name: 'empty', make: (lock) => writeFileSync(lock, ''), got: /got ""$/ },
+    { name: 'null', make: (lock) => writeFileSync(lock, 'null'), got: /got "null"$/ },
+    {
+      name: 'huge',
+      make: (lock) => writeFileSync(lock, Buffer.alloc(5000)),
+      got: /got 5000 bytes where at most 4096 belong$/,
+    },
+    ...[0, -1, 1.5, '7', null].map((pid) => ({
+      name: `of process ${pid}`,
+      make: (lock: string) => writeFileSync(lock, JSON.stringify({ pid, host: '', started: '' })),
+      got: /got "\{\\"pid\\":/,
+    })),
+  ])('that is $name is an error, not waited for', async ({ make, got }) => {
+    const lock = file();
+    make(lock);
+    const error = wellPut(await tryLock(lock).catch((thrown: unknown) => thrown), lock);
+    expect(error.message).toMatch(/^Cannot read the lock .*: expected the process that holds it, got /);
+    expect(error.message).toMatch(got);
+    expect(error.hint).toBe(`rm -r '${lock}' if no other bn-train is running`);
+  });
+});
+
+describe('the marker of a finished runtime', () => {
+  const folder = path.join(work, 'runtime');
+  const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'c++ 12', tfjs: '4.22.0' } as const;
+  const marker = { ...facts, libraries: '$ORIGIN/tensorflow', sizes: [1, 2, 3] };
+
+  it('counts only where it is whole and the files have the sizes it names', async () => {
+    mkdirSync(path.join(folder, 'tensorflow'), { recursive: true });
+    [addonIn(folder), ...LIBRARIES.map((name) => path.join(folder, 'tensorflow', name))].forEach((name, i) =>
+      writeFileSync(name, Buffer.alloc(i + 1)),
+    );
+    await markFinished(folder, { ...facts, libraries: marker.libraries });
+    const whole = { ...facts, libraries: path.join(folder, 'tensorflow'), addon: addonIn(folder) };
+    expect(await readFinished(folder)).toEqual(whole);
+    const seen = { whole: 0, none: 0 };
+    await fc.assert(
+      fc.asyncProperty(mutatedJson(fc.constant(marker)), async ({ text }) => {
+        writeFileSync(path.join(folder, 'runtime.json'), text);
+        const found = await readFinished(folder);
+        seen[found ? 'whole' : 'none']++;
+        if (!found) return assert.notEqual(text, JSON.stringify(marker));
+        assert.deepEqual((parsed(text) as typeof marker).sizes, marker.sizes);
+        assert.equal(path.resolve(found.libraries), whole.libraries);
+        for (const name of ['source', 'tensorflow', 'compiler', 'tfjs'] as const)
+          assert.equal(typeof found[name], 'string');
+        assert.ok(['override', 'wheel', 'python'].includes(found.source));
+      }),
+      { numRuns: CASES / 5 },
+    );
+    expect(Math.min(seen.whole, seen.none)).toBeGreaterThan(CASES / 100);
+  });
+
+  it('does not count where neither it nor the folder has any files', async () => {
+    const empty = path.join(work, 'empty');
+    mkdirSync(empty);
+    writeFileSync(path.join(empty, 'runtime.json'), JSON.stringify({ ...marker, sizes: [] }));
+    expect(await readFinished(empty)).toBeUndefined();
+  });
+});
