@@ -1,23 +1,47 @@
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root, start } from './support/program.js';
 
+/** The README's examples, in order: plain JavaScript, too, so that they run as they stand. */
+const examples = [...readFileSync(path.join(root, 'README.md'), 'utf8').matchAll(/```[tj]s\n(.*?)```/gs)].map(
+  ([, code]) => code ?? '',
+);
+
+/** The lines that a module prints, run beside the package; anything on stderr is a failure. */
+async function run(code: string): Promise<string[]> {
+  const {
+    stdout,
+    stderr,
+    code: status,
+  } = await start(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: root,
+  }).result;
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return stdout.trim().split('\n');
+}
+
 describe("import … from 'bn-train'", () => {
-  it('gives the public names, and trains as the README shows', async () => {
-    const script = `
-      import * as library from 'bn-train';
-      const { lenet, loadFashionMnist, openBackend, train } = library;
-      console.log(Object.keys(library).join(' '));
-      console.log((await openBackend('auto')).name);
-      const events = train({ model: lenet({ norm: 'scratch', seed: 1 }), data: await loadFashionMnist(), epochs: 1, seed: 1 });
-      for await (const event of events) if (event.type === 'step') { console.log(event.loss > 0); break; }`;
-    const { stdout, stderr, code } = await start(process.execPath, ['--input-type=module', '-e', script], { cwd: root })
-      .result;
-    expect(stderr).toBe('');
-    expect(stdout.trim().split('\n')).toEqual([
-      'BatchNorm BnTrainError batchNorm lenet loadFashionMnist openBackend populationStatistics train withStatistics',
-      'native',
-      'true',
+  it('gives the public names', async () => {
+    const names = 'console.log(Object.keys(await import(name)).join(" "))';
+    expect(await run(`const name = 'bn-train'; ${names}`)).toEqual([
+      'BatchNorm BnTrainError batchNorm compileStep lenet loadFashionMnist openBackend populationStatistics train withStatistics',
     ]);
-    expect(code).toBe(0);
+    expect(await run(`const name = 'bn-train/graph'; ${names}`)).toEqual([
+      'compileStep compileSteps minimize optimizerVariables',
+    ]);
+  });
+
+  it('trains as the README shows', async () => {
+    const [loss, accuracy] = (await run(examples[0] ?? ''))[0]?.split(' ').map(Number) ?? [];
+    expect(loss).toBeLessThan(0.8);
+    expect(accuracy).toBeGreaterThan(0.6);
+  });
+
+  it('compiles as the README shows: an MLP with Adam', async () => {
+    const losses = (await run(examples[1] ?? '')).map(Number);
+    expect(losses).toHaveLength(5);
+    expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 3);
   });
 });

@@ -1,0 +1,73 @@
+/** The SavedModel in Python's TensorFlow: it loads there, and runs the same step on the same variables. */
+import '../support/native.js';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { compileStep } from '../../src/graph/compile.js';
+import { lenet } from '../../src/nn/lenet.js';
+import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+
+/** A Python with TensorFlow. CI has one and names it; elsewhere this file has nothing to say without it. */
+const python = process.env['BN_TRAIN_TENSORFLOW'];
+
+interface Answer {
+  version: string;
+  outputs: number[][][];
+  variables: number[][];
+}
+
+it.runIf(process.env['CI'] !== undefined)('CI names a Python with TensorFlow', () => {
+  expect(python, 'BN_TRAIN_TENSORFLOW: a Python with tensorflow-cpu').toBeTruthy();
+});
+
+describe.runIf(python !== undefined)('a SavedModel in Python', () => {
+  it('runs LeNet’s training step to the same losses and weights', async () => {
+    const count = 64;
+    const bytes = (length: number, most: number) => Uint8Array.from({ length }, (_, i) => (i * 7919) % most);
+    const set = { count, height: 28, width: 28, images: bytes(count * 784, 256), labels: bytes(count, 10) };
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const data = new DeviceDataset(set);
+    const weights = model.weights.map((weight) => weight.read() as tf.Variable);
+    const rows = tf.range(0, 32, 1, 'int32');
+    const rate = tf.scalar(0.1);
+    const compiled = await compileStep(trainingStep(model, data), {
+      inputs: [rows, rate],
+      variables: [...weights, ...data.variables],
+    });
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'bn-train-python-'));
+    await compiled.save(folder);
+    const describeTensor = (tensor: tf.Tensor) => ({
+      shape: tensor.shape,
+      dtype: tensor.dtype as string,
+      values: [...tensor.dataSync()],
+    });
+    const variables = [
+      ...weights.map(describeTensor),
+      { shape: [count, 28, 28, 1], dtype: 'uint8', values: [...set.images] },
+      { shape: [count], dtype: 'uint8', values: [...set.labels] },
+    ];
+    const request = { step: 'step0', inputs: [rows, rate].map(describeTensor), variables, times: 3 };
+    const script = path.join(import.meta.dirname, 'run_saved_model.py');
+    const { stdout, stderr, status } = spawnSync(python ?? '', [script, folder], {
+      input: JSON.stringify(request),
+      encoding: 'utf8',
+      maxBuffer: 1e8,
+    });
+    rmSync(folder, { recursive: true });
+    expect(status, stderr).toBe(0);
+    const answer = JSON.parse(stdout) as Answer;
+    for (const outputs of answer.outputs) {
+      const [loss, correct] = tf.tidy(() => compiled.run(rows, rate).map((tensor) => tensor.dataSync()[0] ?? NaN));
+      // The same graph on the same TensorFlow; only its threads and their sums may differ.
+      expect(outputs[0]?.[0]).toBeCloseTo(loss ?? NaN, 5);
+      expect(outputs[1]?.[0]).toBe(correct);
+    }
+    compiled.read();
+    for (const [i, weight] of weights.entries())
+      for (const [j, value] of weight.dataSync().entries()) expect(answer.variables[i]?.[j]).toBeCloseTo(value, 4);
+    compiled.dispose();
+  });
+});
