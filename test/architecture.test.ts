@@ -13,7 +13,8 @@ const RULES: Record<string, string[]> = {
   bench: ['node', 'tfjs', 'nn', 'data', 'train'],
   run: ['node', 'tfjs', 'nn', 'train'],
   report: ['node', 'train', 'run'],
-  cli: ['node', 'tfjs', 'nn', 'data', 'runtime', 'graph', 'train', 'bench', 'run', 'report'],
+  verify: ['tfjs', 'nn', 'graph', 'train'],
+  cli: ['node', 'tfjs', 'nn', 'data', 'runtime', 'graph', 'train', 'bench', 'run', 'report', 'verify'],
 };
 /** Any room may import these; those that need Node only a room that may. */
 const COMMON = ['errors', 'format', 'progress'];

@@ -6,6 +6,7 @@ import { inspectCommand } from './commands/inspect.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { dataCommand, doctorCommand, setupCommand } from './commands/machine.js';
 import { trainCommand } from './commands/train.js';
+import { verifyCommand } from './commands/verify.js';
 import { packageVersion } from './version.js';
 
 /** All commands; a wrong word or value throws a CommanderError. */
@@ -21,6 +22,7 @@ export function buildProgram(): Command {
     trainCommand('none', 'train without batch normalization'),
     inspectCommand(),
     evaluateCommand(),
+    verifyCommand(),
     benchCommand(),
     setupCommand(),
     doctorCommand(),

@@ -37,12 +37,16 @@ export function folder(text: string): string {
 }
 
 /** Where to compute. */
-export interface PlaceOptions {
+export interface BackendOptions {
   backend: 'auto' | 'native' | 'wasm' | 'js';
   device: string;
   runtimeDir?: string;
-  dataDir?: string;
   quiet?: boolean;
+}
+
+/** Where to compute, and with which data. */
+export interface PlaceOptions extends BackendOptions {
+  dataDir?: string;
 }
 
 /** What the commands that train take. */
@@ -76,13 +80,23 @@ export interface BenchFlags extends PlaceOptions {
   json?: boolean;
 }
 
+export interface VerifyFlags extends BackendOptions {
+  json?: boolean;
+}
+
+/** For commands that compute with the data set. */
 export function addPlaceOptions(command: Command): Command {
+  const data = 'the data set: the four IDX files, unpacked or .gz';
+  return addBackendOptions(command).option('--data-dir <folder>', data, folder);
+}
+
+/** For commands that compute. */
+export function addBackendOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'),
     )
     .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
-    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz', folder)
     .addOption(runtimeDirOption())
     .option('--quiet', 'print results and errors only');
 }

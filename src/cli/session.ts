@@ -2,7 +2,7 @@
 import { BnTrainError, EXIT } from '../errors.js';
 import type { Listener } from '../progress.js';
 import type { BackendInfo } from '../runtime/backend.js';
-import type { PlaceOptions } from './options.js';
+import type { BackendOptions } from './options.js';
 
 /** A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once. */
 export function interruptSignal(): AbortSignal {
@@ -19,7 +19,11 @@ export function interruptSignal(): AbortSignal {
  * Opens the backend, installing the native runtime on first need. Under `auto` an install that fails says why and the
  * WASM backend takes over; under `native` it is the end.
  */
-export async function openReady(options: PlaceOptions, listener: Listener, signal: AbortSignal): Promise<BackendInfo> {
+export async function openReady(
+  options: BackendOptions,
+  listener: Listener,
+  signal: AbortSignal,
+): Promise<BackendInfo> {
   const { assertDevice, openBackend } = await import('../runtime/backend.js');
   assertDevice(options.device);
   if (options.backend === 'auto' || options.backend === 'native') {

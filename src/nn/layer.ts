@@ -25,7 +25,7 @@ export interface BatchNormConfig {
  * Weights: gamma, beta (trainable), moving_mean, moving_variance (not trainable), each [channels].
  */
 export class BatchNorm extends tf.layers.Layer {
-  static readonly className = 'BatchNorm';
+  static readonly className: string = 'BatchNorm';
   readonly momentum: number;
   readonly epsilon: number;
   readonly center: boolean;

@@ -100,7 +100,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
 });
 
 describe('--help', () => {
-  it.each([[], ['scratch'], ['inspect-gamma'], ['setup'], ['doctor'], ['data'], ['evaluate'], ['bench']])(
+  it.each([[], ['scratch'], ['inspect-gamma'], ['setup'], ['doctor'], ['data'], ['evaluate'], ['bench'], ['verify']])(
     'of %s',
     async (...command) => {
       const { code, stdout } = await run([...command, '--help']);

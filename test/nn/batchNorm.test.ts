@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
-import { reference, referenceGradient, type Vectors } from './reference.js';
+import { reference, referenceGradient, type Vectors } from '../../src/verify/reference.js';
 
 const SHAPES = [
   [5, 3],
@@ -75,7 +75,7 @@ describe.each(SHAPES.map((shape) => ({ shape })))('batchNorm of shape $shape', (
     };
     const inputs = [tf.tensor(input, shape), tf.tensor1d(vectors.gamma), tf.tensor1d(vectors.beta)];
     const gradients = tf.grads(f)(inputs);
-    const expected = referenceGradient(input, channels, vectors, weights, 1e-5);
+    const expected = referenceGradient(input, channels, vectors, weights, { training: true, epsilon: 1e-5 });
     const tolerance = shape[0] === 2 ? 1e-3 : 2e-5;
     expect(worst(gradients[0] as tf.Tensor, expected.x)).toBeLessThan(tolerance);
     expect(worst(gradients[1] as tf.Tensor, expected.gamma)).toBeLessThan(tolerance);
@@ -93,7 +93,7 @@ describe('the float64 gradient of the tests', () => {
         (sum, y, i) => sum + y * (dy[i] ?? 0),
         0,
       );
-    const gradient = referenceGradient(x, 3, vectors, dy, 1e-5).x;
+    const gradient = referenceGradient(x, 3, vectors, dy, { training: true, epsilon: 1e-5 }).x;
     const h = 1e-5;
     for (const i of x.keys()) {
       const moved = (by: number) => loss(x.map((value, j) => (j === i ? value + by : value)));
