@@ -8,16 +8,17 @@ export const JSON_LIMIT = 2 ** 20;
 
 /**
  * The content of a regular file of at most `limit` bytes. Throws the file system's error, or an Error that says what is
- * there instead; folders, pipes and devices are never read, as some of them have no end.
+ * there instead; folders, pipes and devices are never read, as some of them have no end. The content stands `lead` bytes
+ * into its memory.
  */
-export async function readBounded(file: string, limit: number): Promise<Buffer> {
+export async function readBounded(file: string, limit: number, lead = 0): Promise<Buffer> {
   // Opening a pipe that nobody writes to would wait for ever.
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new Error(stats.isDirectory() ? 'a folder' : 'a pipe or a device');
     if (stats.size > limit) throw new Error(`${stats.size} bytes where at most ${limit} belong`);
-    const content = Buffer.alloc(stats.size);
+    const content = Buffer.alloc(lead + stats.size).subarray(lead);
     let length = 0;
     for (let read = -1; read !== 0 && length < content.length; length += read)
       read = (await handle.read(content, length)).bytesRead;
