@@ -62,4 +62,4 @@ done
 [ ${#commands[@]} -gt 0 ] || wrong_peers nothing
 
 # The bash of macOS takes no empty array where nothing may be unset.
-exec node bin/bn-train.js bench --starts 3 "${commands[@]}" ${options[@]+"${options[@]}"}
+exec bin/bn-train.js bench --starts 3 "${commands[@]}" ${options[@]+"${options[@]}"}

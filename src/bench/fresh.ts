@@ -34,7 +34,7 @@ export async function peakMemoryOf(args: string[], signal?: AbortSignal): Promis
   const report = `import { writeSync } from 'node:fs';
     process.on('exit', () => writeSync(3, String(process.resourceUsage().maxRSS * 1024)));`;
   const preload = ['--import', `data:text/javascript,${encodeURIComponent(report)}`];
-  const child = spawn(process.execPath, [...preload, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, ...preload, ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     signal,
   });

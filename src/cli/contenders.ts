@@ -20,7 +20,7 @@ export function contenders(flags: BenchFlags, dataDir: string): Command[] {
   const work = ['--data-dir', dataDir, '--batch-size', String(batchSize), '--norms', norms.join(',')];
   const own = ['bench', '--serve', ...work, ...placeArguments(flags), ...(modes ? ['--modes', modes.join(',')] : [])];
   return [
-    { label: 'bn-train', file: process.execPath, args: [PROGRAM, ...own] },
+    { label: 'bn-train', file: process.execPath, args: [...process.execArgv, PROGRAM, ...own] },
     ...peer.map((line) => shellCommand(line, work)),
   ];
 }

@@ -12,7 +12,7 @@ import { stockPackage } from './native.js';
 const require = createRequire(import.meta.url);
 
 /** This project's own part of the addon. */
-const OWN_SOURCE = fileURLToPath(new URL('../../src/runtime/logging.cc', import.meta.url));
+const OWN_SOURCE = fileURLToPath(new URL('../../src/runtime/settings.cc', import.meta.url));
 
 /** Changes whenever the addon would be another one. */
 export function addonVersion(): string {
