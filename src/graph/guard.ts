@@ -7,8 +7,8 @@ export interface Guarded {
   binding: Binding;
   /** Those that the step may assign to. */
   variables: readonly tf.Variable[];
-  /** Told of every array of values that becomes a tensor. */
-  written: (values: object) => void;
+  /** Gets every array of values that becomes a tensor during the step. */
+  written: WeakSet<object>;
 }
 
 /** Runs `action` on the replacement binding. Variables are put back, and tensors that the action kept are disposed of. */
@@ -34,7 +34,7 @@ export function guarded<T>(backend: NativeBackend, { binding, variables, written
   }
 }
 
-function hooks(backend: NativeBackend, written: (values: object) => void, onKeep: (tensor: tf.Tensor) => void) {
+function hooks(backend: NativeBackend, written: WeakSet<object>, onKeep: (tensor: tf.Tensor) => void) {
   const engine = tf.engine();
   const firstId = tf.tidy(() => tf.scalar(0).id);
   const [keep, write, read] = [engine.keep.bind(engine), backend.write.bind(backend), backend.readSync.bind(backend)];
@@ -44,12 +44,13 @@ function hooks(backend: NativeBackend, written: (values: object) => void, onKeep
       return keep(tensor);
     },
     write: (...given: Parameters<typeof write>): object => {
-      written(given[0]);
+      written.add(given[0]);
       return write(...given);
     },
     readSync: (dataId: object): ReturnType<typeof read> => {
-      // tfjs itself looks at tensors that it has just made, such as axes; what TensorFlow computed is out of reach.
-      if (backend.tensorMap.get(dataId).values !== null) return read(dataId);
+      // tfjs itself looks at tensors that it has just made, such as axes; any others would be frozen.
+      const { values } = backend.tensorMap.get(dataId);
+      if (values !== null && written.has(values)) return read(dataId);
       throw refuse("a read of a tensor's values (data, dataSync, array or print)", 'return the tensor instead');
     },
   };

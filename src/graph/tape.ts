@@ -16,7 +16,6 @@ export class Tape {
   readonly entries: Entry[] = [];
   /** Ids that an op of the graph may read, and their types. */
   private readonly known: Map<number, number>;
-  private readonly made = new WeakSet();
   private replayed = 0;
 
   constructor(
@@ -26,8 +25,8 @@ export class Tape {
     this.known = new Map(given.map(({ id, dtype }) => [id, dtype]));
   }
 
-  /** Notes values that became a tensor during the step; a constant is made of such, and of no others. */
-  readonly written = (values: object): void => void this.made.add(values);
+  /** Values that became a tensor during the step; a constant is made of such, and of no others. */
+  readonly written = new WeakSet();
 
   /** A binding that does what it is asked, and writes it down. */
   recorder(): Binding {
@@ -36,7 +35,7 @@ export class Tape {
       createTensor: (shape, dtype, values) => {
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
-        if (!this.made.has(values)) return id;
+        if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
         this.known.set(id, dtype);
         this.entries.push({ constant: { id, shape: [...shape], dtype, values: (values as Values).slice() } });

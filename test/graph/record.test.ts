@@ -29,6 +29,7 @@ describe('a step is refused that', () => {
     ['reads with dataSync', (x) => [x.mul(x.square().dataSync()[0] ?? 0)]],
     ['reads with arraySync', (x) => [x.mul(x.square().arraySync())]],
     ['prints', (x) => (x.square().print(), [x])],
+    ['reads a tensor from outside', ((outside) => (x) => [x.mul(outside.dataSync()[0] ?? 0)])(tf.scalar(2))],
     ['reads an input', (x) => [x.mul(x.dataSync()[0] ?? 0)]],
   ])('%s', async (_, step) => {
     expect(await refusal(step)).toMatchObject({ message: REFUSED + READ, hint: 'return the tensor instead' });

@@ -176,6 +176,7 @@ const CASES: Case[] = [
         step: (x, v) => x.add<tf.Tensor>(v),
         inputs: () => [normal([2, 1, 1, 5], 1), normal([1, 3, 4, 5], 2)],
       },
+      'nothing at all': { step: (x, v) => x.add<tf.Tensor>(v), inputs: () => [tf.zeros([0, 3, 4]), tf.zeros([4])] },
       'many channels': {
         step: (x, v) => x.add<tf.Tensor>(v),
         inputs: () => [normal([2, 3, 3, 64], 1), normal([64], 2)],

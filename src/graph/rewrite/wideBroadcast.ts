@@ -14,7 +14,8 @@ export const wideBroadcast: Rule = {
     const [output] = outputs;
     const [a = 0, b = 0] = inputs;
     if (!OPS.has(op) || output?.dtype !== DTYPE.float32 || output.shape.length < 3) return undefined;
-    const channels = output.shape.at(-1) ?? 0;
+    const [batch = 0, channels = 0] = [output.shape[0], output.shape.at(-1)];
+    if (!(sizeOf(output.shape) > 0)) return undefined;
     const isFull = (id: number) => editor.shape(id).join() === output.shape.join();
     const isPerChannel = (id: number) => sizeOf(editor.shape(id)) === channels && editor.shape(id).at(-1) === channels;
     const vector = isFull(a) ? b : a;
@@ -22,7 +23,6 @@ export const wideBroadcast: Rule = {
     if (channels >= MANY_CHANNELS || !isFull(full) || !isPerChannel(vector) || isFull(vector)) return undefined;
     // TensorFlow itself fuses a bias into the convolution before it.
     if (op === 'Add' && editor.producer(full)?.op === 'Conv2D') return undefined;
-    const batch = output.shape[0] ?? 0;
     const rest = sizeOf(output.shape) / batch;
     const row = tile(editor, reshape(editor, vector, [channels]), rest / channels);
     const flat = reshape(editor, full, [batch, rest]);
