@@ -20,11 +20,17 @@ export function guarded<T>(backend: NativeBackend, { binding, variables, written
   backend.binding = binding;
   Object.assign(backend, { readSync, write });
   Object.assign(tf.engine(), { keep });
+  const random = Math.random;
+  // tfjs draws its seeds and numbers from here; a graph would repeat them.
+  Math.random = () => {
+    throw refuse('randomness on the host (Math.random)', 'make it an input of the step; give a random op a seed');
+  };
   try {
     const result = tf.tidy(action as unknown as () => tf.TensorContainer) as T;
     assertDeclared(before, new Set(variables));
     return result;
   } finally {
+    Math.random = random;
     putBack(before);
     for (const tensor of kept) if (!tensor.isDisposed) tensor.dispose();
     backend.binding = original;

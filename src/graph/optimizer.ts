@@ -1,5 +1,6 @@
 /** tfjs optimizers inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../errors.js';
 
 /**
  * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its
@@ -12,14 +13,12 @@ export function optimizerVariables(optimizer: tf.Optimizer, trainable: readonly 
       fields[name] = tf.variable(value, false);
       value.dispose();
     }
-  const changing = [...trainable, ...variablesOf(optimizer)];
+  const changing = variablesOf(optimizer);
   const before = changing.map((variable) => variable.clone());
   const { iterations_: iterations } = fields;
-  tf.tidy(() => {
-    optimizer.applyGradients(
-      Object.fromEntries(trainable.map((variable) => [variable.name, tf.zerosLike<tf.Tensor>(variable)])),
-    );
-  });
+  // Without a gradient an optimizer makes its slots and moves nothing.
+  const none = Object.fromEntries(trainable.map(({ name }) => [name, null]));
+  optimizer.applyGradients(none as unknown as tf.NamedTensorMap);
   fields['iterations_'] = iterations;
   for (const [i, old] of before.entries()) {
     changing[i]?.assign(old);
@@ -39,8 +38,9 @@ function variablesOf(optimizer: tf.Optimizer): tf.Variable[] {
 
 /**
  * `optimizer.minimize` with a learning rate [] that is a tensor, so that it may be an input of a compiled step. tfjs's
- * own is a number, which a graph would hold on to. Make the optimizer with learning rate 1: all of tfjs's move each
- * variable by a multiple of it, so that going the fraction `learningRate` of its way is a step with that rate.
+ * own is a number, which a graph would hold on to. Make the optimizer with learning rate 1: tfjs's move each variable by
+ * a multiple of it, so that going the fraction `learningRate` of its way is a step with that rate. Throws a BnTrainError
+ * for the one that does not, RMSProp with momentum, whose momentum remembers earlier rates.
  */
 export function minimize(
   optimizer: tf.Optimizer,
@@ -48,6 +48,13 @@ export function minimize(
   loss: () => tf.Scalar,
   trainable: readonly tf.Variable[],
 ): tf.Scalar {
+  const { momentum } = optimizer as unknown as { momentum?: number };
+  if (optimizer.getClassName() === 'RMSProp' && momentum !== 0)
+    throw cannot('minimize at a given learning rate', {
+      expected: 'an optimizer that forgets its rate',
+      got: `RMSProp with momentum ${momentum ?? 'unknown'}`,
+      hint: 'use it without momentum, or tf.train.momentum or adam',
+    });
   return tf.tidy(() => {
     const before = trainable.map((variable) => variable.clone());
     const value = optimizer.minimize(loss, true, [...trainable]) as tf.Scalar;

@@ -38,6 +38,7 @@ export function record(
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
     const { outputs, after } = run(tape.recorder());
+    tape.assertKnown([...outputs, ...after]);
     // No op is run again: this only finds what differs.
     const again = run(tape.replayer());
     tape.assertReplayed();

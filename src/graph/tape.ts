@@ -73,6 +73,11 @@ export class Tape {
     });
   }
 
+  /** Throws where one of these is neither given nor made by the step. */
+  assertKnown(values: readonly Value[]): void {
+    for (const { id } of values) if (!this.known.has(id)) throw this.foreign('its result', id);
+  }
+
   assertReplayed(): void {
     if (this.replayed < this.entries.length) throw differs('fewer ops');
   }

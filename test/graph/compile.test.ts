@@ -146,7 +146,7 @@ describe('compiled and op by op agree on', () => {
         { shape: [], dtype: 'float32' },
       ],
     ] as const;
-    await expect(compileStep(step, { inputs, variables })).rejects.toThrow('another constant for Add at a second call');
+    await expect(compileStep(step, { inputs, variables })).rejects.toThrow('got randomness on the host (Math.random)');
   });
 });
 
@@ -163,6 +163,30 @@ describe('optimizerVariables', () => {
     ]);
     expect([...w.dataSync()]).toEqual([1, 2]);
     expect(adam.iterations).toBe(0);
+  });
+
+  it('makes slots of zeros for a centered RMSProp, too', () => {
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const slots = optimizerVariables(tf.train.rmsprop(0.1, 0.9, 0, 1e-8, true), [w]);
+    expect(slots.map((slot) => [...slot.dataSync()])).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+});
+
+describe('minimize', () => {
+  it('refuses RMSProp with momentum, which remembers earlier rates', () => {
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const step = () => minimize(tf.train.rmsprop(1, 0.9, 0.9), tf.scalar(0.1), () => w.sum(), [w]);
+    expect(step).toThrow(
+      expect.objectContaining({
+        message:
+          'Cannot minimize at a given learning rate: expected an optimizer that forgets its rate, got RMSProp with momentum 0.9',
+        hint: 'use it without momentum, or tf.train.momentum or adam',
+      }) as Error,
+    );
   });
 });
 

@@ -95,8 +95,6 @@ describe('a step is refused that', () => {
   });
 
   it.each<[string, StepFunction, string]>([
-    ['draws random numbers', (x) => [x.add(tf.randomUniform([3]))], 'another constant for Add'],
-    ['drops out without a seed', (x) => [tf.dropout(x, 0.5)], 'another constant for Add'],
     ['counts on the host', ((n) => (x) => [x.mul(n++)])(1), 'another constant for Mul'],
     ['does something else each time', ((n) => (x) => [n++ % 2 ? x.square() : x.neg()])(0), 'Square instead of Neg'],
     ['does less each time', ((n) => (x) => [n++ ? x.square() : x.square().square()])(0), 'fewer ops'],
@@ -114,6 +112,26 @@ describe('a step is refused that', () => {
       new RegExp(`^${REFUSED.replace(/[.]/g, '\\.')}${what}.* at a second call, as with randomness`),
     );
     expect(hint).toBe(CHANGES);
+  });
+
+  it.each<[string, StepFunction]>([
+    ['draws random numbers', (x) => [x.add(tf.randomUniform([3]))]],
+    ['drops out without a seed', (x) => [tf.dropout(x, 0.5)]],
+    ['chooses at random', (x) => [Math.random() < 0.5 ? x.square() : x.neg()]],
+  ])('%s', async (_, step) => {
+    expect(await refusal(step)).toMatchObject({
+      message: `${REFUSED}randomness on the host (Math.random)`,
+      hint: 'make it an input of the step; give a random op a seed',
+    });
+  });
+
+  it('returns a tensor from outside', async () => {
+    const outside = tf.tensor1d([1, 2, 3]);
+    expect((await refusal(() => [outside])).message).toBe(
+      `${REFUSED}its result reading a tensor that was made outside`,
+    );
+    outside.dispose();
+    tensors = tf.memory().numTensors;
   });
 
   it('holds a string', async () => {

@@ -6,7 +6,6 @@ const { float32, int32 } = DTYPE;
 
 export const typed = (name: string, value: number): Attribute => ({ name, kind: 'type', value });
 export const flag = (name: string, value: boolean): Attribute => ({ name, kind: 'bool', value });
-export const text = (name: string, value: string): Attribute => ({ name, kind: 'string', value });
 export const whole = (name: string, value: number | readonly number[]): Attribute => ({ name, kind: 'int', value });
 
 export function ints(editor: Editor, values: readonly number[], shape: readonly number[] = [values.length]): number {

@@ -14,7 +14,8 @@ export const sigmoidGrad: Rule = {
       [b, a],
     ] as const) {
       const y = sigmoidOfSlope(slope, editor);
-      if (y !== undefined && editor.shape(y).join() === editor.shape(dy).join())
+      const shapes = [y ?? dy, dy].map((id) => editor.shape(id).join());
+      if (y !== undefined && shapes.every((shape) => shape === node.outputs[0]?.shape.join()))
         return elementwise(editor, 'SigmoidGrad', y, dy);
     }
     return undefined;
