@@ -26,7 +26,6 @@ export interface Binding {
   readonly TF_UINT8: number;
   createTensor: (shape: number[], dtype: number, values: ArrayBufferView) => number;
   deleteTensor: (id: number) => void;
-  tensorDataSync: (id: number) => Float32Array | Int32Array | Uint8Array;
   executeOp: (op: string, attributes: OpAttribute[], inputs: number[], outputs: number) => TensorMetadata[];
   loadSavedModel: (folder: string, tags: string) => number;
   /** Names are separated by commas; every output is a new tensor. */
@@ -44,7 +43,7 @@ interface TensorRecord {
 
 export interface NativeBackend extends tf.KernelBackend {
   binding: Binding;
-  readonly tensorMap: { get: (dataId: object) => TensorRecord; has: (dataId: object) => boolean };
+  readonly tensorMap: { get: (dataId: object) => TensorRecord };
   createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
   executeSingleOutput: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[]) => tf.Tensor;
   getInputTensorIds: (tensors: tf.Tensor[]) => number[];

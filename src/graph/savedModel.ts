@@ -40,7 +40,7 @@ function signatures(graphs: Graphs, variables: readonly Value[]): Uint8Array {
   ]);
   all.push(['set', signature('set', named(NAMES.set, variables), named(NAMES.done, done))]);
   all.push(['get', signature('get', [], named(NAMES.get, variables))]);
-  return map(5, all, (content) => content);
+  return map(5, all);
 }
 
 function signature(method: string, inputs: [string, Value][], outputs: [string, Value][]): Uint8Array {
@@ -49,7 +49,6 @@ function signature(method: string, inputs: [string, Value][], outputs: [string, 
     map(
       field,
       values.map(([name, value]) => [name.replace(/^.*\//, ''), info(name, value)] as const),
-      (content) => content,
     );
   return Buffer.concat([infos(1, inputs), infos(2, outputs), bytes(3, method)]);
 }
@@ -134,7 +133,7 @@ class GraphWriter {
   }
 
   private add(op: string, name: string, inputs: string[], attributes: Record<string, Uint8Array>): string {
-    const attrs = map(5, Object.entries(attributes), (content) => content);
+    const attrs = map(5, Object.entries(attributes));
     this.nodes.push(bytes(1, [bytes(1, name), bytes(2, op), each(inputs, (input) => bytes(3, input)), attrs]));
     return name;
   }

@@ -35,9 +35,9 @@ export function each<T>(values: Iterable<T>, encode: (value: T) => Uint8Array): 
   return join([...values].map(encode));
 }
 
-/** A map field from strings. */
-export function map<T>(field: number, entries: Iterable<readonly [string, T]>, encode: (value: T) => Part): Uint8Array {
-  return each(entries, ([key, value]) => bytes(field, [bytes(1, key), bytes(2, encode(value))]));
+/** A map field from strings to messages. */
+export function map(field: number, entries: Iterable<readonly [string, Part]>): Uint8Array {
+  return each(entries, ([key, message]) => bytes(field, [bytes(1, key), bytes(2, message)]));
 }
 
 export function join(part: Part): Uint8Array {

@@ -6,7 +6,6 @@ import { nativeBackend } from '../graph/native.js';
 export type Mode = 'eager' | 'graph';
 
 export interface Runner<Name extends string> {
-  readonly mode: Mode;
   /** The caller owns the outputs. */
   run: (step: Name, ...inputs: tf.Tensor[]) => tf.Tensor[];
   /** Makes the variables those of the moment; before, they may lag behind. */
@@ -27,18 +26,11 @@ export async function openRunner<Name extends string>(
   variables: readonly tf.Variable[],
 ): Promise<Runner<Name>> {
   if (mode === 'eager') return eagerRunner(steps);
-  const compiled = await compileSteps(steps, { variables });
-  return {
-    mode,
-    run: (step, ...inputs) => compiled.run(step, ...inputs),
-    read: () => compiled.read(),
-    write: () => compiled.write(),
-    dispose: () => compiled.dispose(),
-  };
+  return compileSteps(steps, { variables });
 }
 
 function eagerRunner<Name extends string>(steps: Readonly<Record<Name, StepDefinition>>): Runner<Name> {
   const nothing = () => undefined;
   const run = (step: Name, ...inputs: tf.Tensor[]) => tf.tidy(() => steps[step].step(...inputs));
-  return { mode: 'eager', run, read: nothing, write: nothing, dispose: nothing };
+  return { run, read: nothing, write: nothing, dispose: nothing };
 }

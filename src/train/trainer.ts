@@ -57,10 +57,6 @@ export class Trainer {
     return new Trainer(model, batchSize, runner, tf.scalar(learningRate), { train, test });
   }
 
-  get mode(): Mode {
-    return this.runner.mode;
-  }
-
   get normalized(): boolean {
     return this.model.layers.some(isBatchNorm);
   }
