@@ -26,6 +26,9 @@ export interface CompileOptions {
   rules?: readonly Rule[];
 }
 
+const ASSIGN_HINT =
+  "to change an optimizer's learning rate, assign to its variable and write(), or use minimize; setLearningRate makes another";
+
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run'> {
   run: (...inputs: tf.Tensor[]) => tf.Tensor[];
@@ -52,7 +55,10 @@ export async function compileStep(
   };
 }
 
-/** Compiles several steps that share their variables, such as one that trains and one that evaluates. */
+/**
+ * Compiles several steps that share their variables, such as one that trains and one that evaluates. Throws as
+ * `compileStep` does.
+ */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
   { variables, rules = RULES }: CompileOptions,
@@ -66,15 +72,30 @@ export async function compileSteps<Name extends string>(
     });
   const graphs = new Map<string, Graph>();
   const signatures = new Map<string, string>();
-  for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps))
+  for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
+    assertName(name);
     for (const [i, signature] of listOf(inputs).entries()) {
       const recorded = record(backend, step, signature, variables);
-      graphs.set(`${name}${i}`, rewrite(recorded, rules).graph);
-      signatures.set(`${name}(${describe(signature)})`, `${name}${i}`);
+      graphs.set(`${name}_${i}`, rewrite(recorded, rules).graph);
+      signatures.set(`${name}(${describe(signature)})`, `${name}_${i}`);
     }
+  }
   const bytes = encodeSavedModel(graphs);
   const session = await Session.open(backend, bytes);
-  return new CompiledSteps(backend, session, bytes, { graphs, signatures, variables });
+  const compiled = new CompiledSteps<Name>(backend, session, bytes, { graphs, signatures, variables });
+  try {
+    compiled.write();
+  } catch (error) {
+    compiled.dispose();
+    throw error;
+  }
+  return compiled;
+}
+
+/** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */
+function assertName(name: string): void {
+  if (!/^[A-Za-z]\w*$/.test(name))
+    throw cannot('compile the step', { expected: 'a name of letters, digits and _', got: JSON.stringify(name) });
 }
 
 function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {
@@ -102,21 +123,22 @@ export class CompiledSteps<Name extends string> {
   /** Variables that the session has changed since. */
   private readonly changed = new Set<number>();
 
+  private disposed = false;
+
   /** Use `compileSteps`. */
   constructor(
     private readonly backend: NativeBackend,
     private readonly session: Session,
     private readonly bytes: Uint8Array,
     private readonly contents: Contents,
-  ) {
-    this.write();
-  }
+  ) {}
 
   /**
    * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
    * Throws a BnTrainError for other shapes or types.
    */
   run(name: Name, ...inputs: tf.Tensor[]): tf.Tensor[] {
+    this.assertAlive();
     const { graphs, signatures } = this.contents;
     const graphName = signatures.get(`${name}(${describe(inputs)})`) ?? '';
     const graph = graphs.get(graphName);
@@ -132,6 +154,7 @@ export class CompiledSteps<Name extends string> {
 
   /** Gives the tfjs variables the session's values. */
   read(): void {
+    this.assertAlive();
     const changed = [...this.changed];
     if (changed.length === 0) return;
     const values = this.session.run(new Map(), changed.map(NAMES.get));
@@ -146,6 +169,7 @@ export class CompiledSteps<Name extends string> {
 
   /** Gives the session the values of tfjs variables that were assigned to since the last `read` or `write`. */
   write(): void {
+    this.assertAlive();
     const { variables } = this.contents;
     const stale = [...variables.keys()].filter((i) => this.known[i] !== this.variable(i).dataId);
     if (stale.length === 0) return;
@@ -158,8 +182,8 @@ export class CompiledSteps<Name extends string> {
   }
 
   /**
-   * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME0`,
-   * `NAME1` … are the steps, one per recorded shape; `get` reads the variables.
+   * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
+   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables.
    */
   async save(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true });
@@ -168,7 +192,18 @@ export class CompiledSteps<Name extends string> {
 
   /** Frees the session. The tfjs variables keep the values of the last `read`. */
   dispose(): void {
-    this.session.close();
+    if (!this.disposed) this.session.close();
+    this.disposed = true;
+  }
+
+  private assertAlive(): void {
+    const gone = this.contents.variables.find((variable) => variable.isDisposed);
+    if (!this.disposed && !gone) return;
+    throw cannot('use the compiled step', {
+      expected: 'it and its variables to live',
+      got: gone ? `the variable ${gone.name}, which was disposed of` : 'a step after its dispose()',
+      hint: gone ? ASSIGN_HINT : 'compile it again',
+    });
   }
 
   private variable(i: number): tf.Variable {

@@ -5,6 +5,7 @@ import { cannot } from '../errors.js';
 /**
  * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its
  * first step, and its constants, which it holds as tensors. List them in `variables` when compiling a step that uses it.
+ * A learning rate among them is changed by assigning to its variable: `setLearningRate` would make another tensor.
  */
 export function optimizerVariables(optimizer: tf.Optimizer, trainable: readonly tf.Variable[]): tf.Variable[] {
   const fields = optimizer as unknown as Record<string, unknown>;

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Constant, Graph, Value } from './graph.js';
 import { guarded } from './guard.js';
-import { type Binding, type NativeBackend, nativeValue } from './native.js';
+import { type Binding, type NativeBackend, nativeValue, type TensorMetadata } from './native.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -16,10 +16,12 @@ export interface InputSpec {
 }
 
 /**
- * The graph of `step`; its inputs are zeros while it is recorded. Variables and tensors are afterwards as they were.
+ * The graph of `step`; its inputs are zeros while it is recorded, and so may be what it computes. Variables and tensors
+ * are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
- * made outside it, variables that are not declared, and whatever differs between two calls.
+ * made outside it, variables that are not declared, shapes that follow from values, and whatever differs between two
+ * calls.
  */
 export function record(
   backend: NativeBackend,
@@ -28,12 +30,13 @@ export function record(
   variables: readonly tf.Variable[],
 ): Graph {
   const inputs = signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype));
+  const standIns = new Map(variables.map((variable) => [variable, standIn(backend, variable)]));
   try {
-    const given = [inputs, variables].map((tensors) => tensors.map((tensor) => nativeValue(backend, tensor)));
-    const [inputValues = [], before = []] = given;
-    const tape = new Tape(backend, given.flat());
+    const given = inputs.map((tensor) => nativeValue(backend, tensor));
+    const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
+    const tape = new Tape(backend, [...given, ...before]);
     const run = (binding: Binding) =>
-      guarded(backend, { binding, variables, written: tape.written }, () => {
+      guarded(backend, { binding, variables: standIns, written: tape.written }, () => {
         const outputs = assertTensors(step(...inputs)).map((tensor) => nativeValue(backend, tensor));
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
@@ -43,18 +46,30 @@ export function record(
     const again = run(tape.replayer());
     tape.assertReplayed();
     if (JSON.stringify(again) !== JSON.stringify({ outputs, after })) throw differs('other results');
-    return { inputs: inputValues, variables: before, outputs, updates: updated(before, after), ...contents(tape) };
+    return { inputs: given, variables: before, outputs, updates: updated(before, after), ...contents(tape) };
   } finally {
-    tf.dispose(inputs);
+    tf.dispose([inputs, ...standIns.values()]);
   }
+}
+
+/** The variable's value under a native id that nothing else has: in tfjs, clones and other variables may share its own. */
+function standIn(backend: NativeBackend, variable: tf.Variable): tf.Tensor {
+  const { id, dtype } = nativeValue(backend, variable);
+  const { binding } = backend;
+  const [copy] = binding.executeOp('Identity', [{ name: 'T', type: binding.TF_ATTR_TYPE, value: dtype }], [id], 1);
+  return backend.createOutputTensor(copy as TensorMetadata);
 }
 
 function assertTensors(outputs: unknown): tf.Tensor[] {
   if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
     return outputs;
-  const got = outputs instanceof Promise ? 'an async function' : 'a step that returns something else than tensors';
-  throw refuse(got, 'return an array of tensors, such as [loss], and await outside');
+  if (!(outputs instanceof Promise)) throw refuse('a step that returns something else than tensors', RETURN_TENSORS);
+  // Whatever becomes of it, it is refused here.
+  outputs.catch(() => undefined);
+  throw refuse('an async function', `${RETURN_TENSORS}, and await outside`);
 }
+
+const RETURN_TENSORS = 'return an array of tensors, such as [loss]';
 
 function updated(before: readonly Value[], after: readonly Value[]): Map<number, Value> {
   return new Map([...after.entries()].filter(([i, { id }]) => id !== before[i]?.id));

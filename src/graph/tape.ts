@@ -1,7 +1,9 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
+import { messageOf } from '../errors.js';
 import { type Attribute, type Constant, DTYPE, type Node, type Value, type Values } from './graph.js';
 import { registeredVariables } from './guard.js';
+import { leanBinding } from './lean.js';
 import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from './native.js';
 import { differs, LIST_IT, refuse } from './refusal.js';
 
@@ -9,6 +11,9 @@ type Entry = { constant: Constant; node?: undefined } | { node: Node; constant?:
 
 /** Stock kernels that leave out the type of the first input, which TensorFlow infers for one op but not in a graph. */
 const UNTYPED = new Map([['ExpandDims', 'T']]);
+
+/** Ops whose output's shape follows from values, which a graph cannot know beforehand. */
+const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)$/;
 
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
 
@@ -28,10 +33,12 @@ export class Tape {
   /** Values that became a tensor during the step; a constant is made of such, and of no others. */
   readonly written = new WeakSet();
 
-  /** A binding that does what it is asked, and writes it down. */
+  /** A binding that does what it is asked, as far as shapes go, and writes it down. */
   recorder(): Binding {
     const { binding } = this.backend;
+    const lean = leanBinding(binding);
     return withFunctions(binding, {
+      ...lean,
       createTensor: (shape, dtype, values) => {
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
@@ -43,11 +50,11 @@ export class Tape {
       },
       executeOp: (op, attributes, inputs, count) => {
         for (const id of inputs) if (!this.known.has(id)) throw this.foreign(op, id);
-        const outputs = binding.executeOp(op, attributes, inputs, count);
+        if (VALUE_SHAPED.test(op)) throw refuse(`${op}, whose result's shape follows from values`, 'do it outside');
+        const translated = this.translate(op, attributes, inputs);
+        const outputs = attempt(op, () => lean.executeOp(op, attributes, inputs, count));
         for (const { id, dtype } of outputs) this.known.set(id, dtype);
-        this.entries.push({
-          node: { op, attributes: this.translate(op, attributes, inputs), inputs: [...inputs], outputs },
-        });
+        this.entries.push({ node: { op, attributes: translated, inputs: [...inputs], outputs } });
         return outputs;
       },
     });
@@ -108,14 +115,23 @@ export class Tape {
   }
 }
 
+function attempt<T>(op: string, execute: () => T): T {
+  try {
+    return execute();
+  } catch (error) {
+    const hint = 'inputs are zeros while a step is recorded; it must work with those, too';
+    throw refuse(`${op}, which fails: ${messageOf(error)}`, hint, error);
+  }
+}
+
 function translate(binding: Binding, op: string, { name, type, value }: OpAttribute): Attribute {
   if (type === binding.TF_ATTR_TYPE && typeof value === 'number') return { name, kind: 'type', value };
   if (type === binding.TF_ATTR_FLOAT && typeof value === 'number') return { name, kind: 'float', value };
-  if (type === binding.TF_ATTR_INT && typeof value === 'number') return { name, kind: 'int', value };
+  if (type === binding.TF_ATTR_INT && Number.isSafeInteger(value)) return { name, kind: 'int', value: value as number };
   if (type === binding.TF_ATTR_INT && Array.isArray(value)) return { name, kind: 'int', value: value as number[] };
   if (type === binding.TF_ATTR_BOOL && typeof value === 'boolean') return { name, kind: 'bool', value };
   if (type === binding.TF_ATTR_STRING && typeof value === 'string') return { name, kind: 'string', value };
-  throw refuse(`${op} with the attribute ${name} = ${JSON.stringify(value)}`, 'use another op');
+  throw refuse(`${op} with the attribute ${name} = ${JSON.stringify(value)}`, 'use a whole number, or another op');
 }
 
 /** A plain copy with some functions exchanged: the addon's own object is read-only. */

@@ -242,7 +242,70 @@ describe('a compiled step', () => {
     expect(binding.getNumOfSavedModels()).toBe(before + 1);
     compiled.dispose();
     expect(binding.getNumOfSavedModels()).toBe(before);
-    expect(() => compiled.run(tf.zeros([2]))).toThrow('SavedModel ID not found');
+    const message =
+      'Cannot use the compiled step: expected it and its variables to live, got a step after its dispose()';
+    for (const use of [() => compiled.run(tf.zeros([2])), () => compiled.read(), () => compiled.write()])
+      expect(use).toThrow(expect.objectContaining({ message, hint: 'compile it again' }) as Error);
+    compiled.dispose();
+    expect(binding.getNumOfSavedModels()).toBe(before);
+  });
+
+  it('says so when a variable was replaced, as by setLearningRate', async () => {
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const sgd = tf.train.sgd(0.5);
+    const compiled = await compileStep((x) => [sgd.minimize(() => w.mul(x).sum(), true, [w]) as tf.Scalar], {
+      inputs: [{ shape: [2], dtype: 'float32' }],
+      variables: [w, ...optimizerVariables(sgd, [w])],
+    });
+    sgd.setLearningRate(0.1);
+    expect(() => compiled.run(tf.ones([2]))).toThrow(
+      /^Cannot use the compiled step: expected it and its variables to live, got the variable \d+, which was disposed of$/,
+    );
+    compiled.dispose();
+  });
+
+  it('tells apart variables and clones that share their data', async () => {
+    const start = tf.tensor1d([1, 2]).square();
+    const [a, b] = [tf.variable(start), tf.variable(start)];
+    const step: StepFunction = (x) => (a.assign(a.add(x)), [a.add(b)]);
+    const compiled = await compileStep(step, { inputs: [{ shape: [2], dtype: 'float32' }], variables: [a, b] });
+    const sums = [1, 2].map(() => [...(compiled.run(tf.tensor1d([1, 1]))[0] as tf.Tensor).dataSync()]);
+    expect(sums).toEqual([
+      [3, 9],
+      [4, 10],
+    ]);
+    compiled.read();
+    expect([...a.dataSync(), ...b.dataSync()]).toEqual([3, 6, 1, 4]);
+    compiled.dispose();
+    const outside = a.clone();
+    const reading = compileStep((x) => [x.add(outside)], {
+      inputs: [{ shape: [2], dtype: 'float32' }],
+      variables: [a],
+    });
+    await expect(reading).rejects.toThrow('Add reading a tensor that was made outside');
+  });
+
+  it('has a name, and an unknown one is told those there are', async () => {
+    const define = (name: string) => compileSteps({ [name]: { step: (x) => [x.neg()], inputs } }, { variables: [] });
+    await expect(define('a/b')).rejects.toThrow(
+      'Cannot compile the step: expected a name of letters, digits and _, got "a/b"',
+    );
+    const steps = await define('neg');
+    expect(() => steps.run('abs')).toThrow('expected a step named neg(float32 [2]), neg(float32 [3]), got abs()');
+    steps.dispose();
+    const many = inputs.map((input) => [...input]);
+    const near = {
+      a: { step: (x: tf.Tensor) => [x.neg()], inputs: many },
+      a_1: { step: (x: tf.Tensor) => [x.abs()], inputs: many },
+    };
+    const both = await compileSteps(near, { variables: [] });
+    const of = (name: 'a' | 'a_1') =>
+      both
+        .run(name, tf.tensor1d([1, -2, 3]))[0]
+        ?.dataSync()
+        .join();
+    expect([of('a'), of('a_1')]).toEqual(['-1,2,-3', '1,2,3']);
+    both.dispose();
   });
 
   it('keeps no tensor from run to run', async () => {

@@ -49,7 +49,7 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
       { shape: [count, 28, 28, 1], dtype: 'uint8', values: [...set.images] },
       { shape: [count], dtype: 'uint8', values: [...set.labels] },
     ];
-    const request = { step: 'step0', inputs: [rows, rate].map(describeTensor), variables, times: 3 };
+    const request = { step: 'step_0', inputs: [rows, rate].map(describeTensor), variables, times: 3 };
     const script = path.join(import.meta.dirname, 'run_saved_model.py');
     const { stdout, stderr, status } = spawnSync(python ?? '', [script, folder], {
       input: JSON.stringify(request),

@@ -8,7 +8,7 @@ import type { StepFunction } from '../../src/graph/record.js';
 const vector = { shape: [3], dtype: 'float32' } as const;
 const REFUSED = 'Cannot compile the step: expected a step of TensorFlow ops on its inputs and variables alone, got ';
 const VARIABLES = "list it in variables; an optimizer's own are given by optimizerVariables(optimizer, trainable)";
-const CHANGES = 'make what changes an input of the step; give a random op a seed';
+const CHANGES = 'make what changes an input of the step; give a random op a seed; build layers before';
 
 let tensors = 0;
 beforeEach(() => void (tensors = tf.memory().numTensors));
@@ -43,6 +43,48 @@ describe('a step is refused that', () => {
     });
   });
 
+  it('waits for values', async () => {
+    // With nobody to await the promise, a rejection would end the process.
+    const step: StepFunction = (x) => (void x.square().data(), [x.square()]);
+    expect((await refusal(step)).message).toBe(REFUSED + READ);
+    const waiting = (async (x: tf.Tensor) => [x.mul((await x.data())[0] ?? 0)]) as unknown as StepFunction;
+    expect((await refusal(waiting)).message).toBe(`${REFUSED}an async function`);
+    const failing = (() => Promise.reject(new Error('seen by nobody'))) as unknown as StepFunction;
+    expect((await refusal(failing)).message).toBe(`${REFUSED}an async function`);
+  });
+
+  it.each<[string, StepFunction]>([
+    ['UniqueV2', (x) => [tf.unique(x).values]],
+    ['Where', (x) => [(tf.backend() as unknown as { where: (x: tf.Tensor) => tf.Tensor }).where(x.greater(0))]],
+    [
+      'NonMaxSuppressionV5',
+      (x) => {
+        const boxes = tf.zeros<tf.Rank.R2>([3, 4]);
+        return Object.values(tf.image.nonMaxSuppressionWithScore(boxes, x as tf.Tensor1D, 1));
+      },
+    ],
+  ])('has a shape that follows from values: %s', async (op, step) => {
+    expect(await refusal(step)).toMatchObject({
+      message: `${REFUSED}${op}, whose result's shape follows from values`,
+      hint: 'do it outside',
+    });
+  });
+
+  it('fails on the zeros that it is recorded with', async () => {
+    const step: StepFunction = (x) => [tf.scalar(1, 'int32').div(x.toInt())];
+    const { message, hint } = await refusal(step);
+    expect(message).toMatch(/, got \w+, which fails: .*division by zero/);
+    expect(hint).toBe('inputs are zeros while a step is recorded; it must work with those, too');
+  });
+
+  it('passes an attribute that no graph can hold', async () => {
+    const step: StepFunction = (x) => [tf.multinomial(x as tf.Tensor1D, 2, 0.5)];
+    expect(await refusal(step)).toMatchObject({
+      message: `${REFUSED}Multinomial with the attribute seed = 0.5`,
+      hint: 'use a whole number, or another op',
+    });
+  });
+
   it('returns something else than tensors', async () => {
     const step = (() => [1]) as unknown as StepFunction;
     expect((await refusal(step)).message).toBe(`${REFUSED}a step that returns something else than tensors`);
@@ -72,7 +114,10 @@ describe('a step is refused that', () => {
     });
     expect([...variable.dataSync()]).toEqual([1, 4, 9]);
     const making: StepFunction = (x) => [tf.variable(x.square(), true, 'made').square()];
-    expect((await refusal(making)).message).toBe(`${REFUSED}the variable made, which it makes but does not declare`);
+    expect(await refusal(making)).toMatchObject({
+      message: `${REFUSED}the variable made, which it makes at its first call`,
+      hint: `call it once, or build the layer, before compiling, and ${VARIABLES}`,
+    });
     variable.dispose();
     tensors = tf.memory().numTensors - 1;
     tf.dispose(tf.engine().state.registeredVariables);
@@ -121,7 +166,7 @@ describe('a step is refused that', () => {
   ])('%s', async (_, step) => {
     expect(await refusal(step)).toMatchObject({
       message: `${REFUSED}randomness on the host (Math.random)`,
-      hint: 'make it an input of the step; give a random op a seed',
+      hint: CHANGES,
     });
   });
 
