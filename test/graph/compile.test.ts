@@ -286,7 +286,8 @@ describe('a compiled step', () => {
   });
 
   it('has a name, and an unknown one is told those there are', async () => {
-    const define = (name: string) => compileSteps({ [name]: { step: (x) => [x.neg()], inputs } }, { variables: [] });
+    const define = (name: string) =>
+      compileSteps({ [name]: { step: (x: tf.Tensor) => [x.neg()], inputs } }, { variables: [] });
     await expect(define('a/b')).rejects.toThrow(
       'Cannot compile the step: expected a name of letters, digits and _, got "a/b"',
     );

@@ -3,6 +3,8 @@ import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileStep } from '../../src/graph/compile.js';
+import { leanBinding } from '../../src/graph/lean.js';
+import type { Binding } from '../../src/graph/native.js';
 import type { StepFunction } from '../../src/graph/record.js';
 
 const vector = { shape: [3], dtype: 'float32' } as const;
@@ -209,6 +211,43 @@ describe('recording', () => {
     expect([...(y as tf.Tensor).dataSync()]).toEqual([2, 5, 10]);
     tf.dispose([x, y]);
     compiled.dispose();
+  });
+
+  it('freezes plain numbers and branches, as the README says', async () => {
+    let scale = 2;
+    const compiled = await compileStep((x) => [scale > 1 ? x.mul(scale) : x.neg()], {
+      inputs: [vector],
+      variables: [],
+    });
+    scale = 0;
+    const [y] = compiled.run(tf.tensor1d([1, 2, 3]));
+    expect([...(y as tf.Tensor).dataSync()]).toEqual([2, 4, 6]);
+    compiled.dispose();
+    tensors = tf.memory().numTensors;
+  });
+
+  it('keeps no large result, and feeds zeros where it is read', () => {
+    const { binding } = tf.backend() as unknown as {
+      binding: Binding & { tensorDataSync: (id: number) => Float32Array };
+    };
+    const lean = leanBinding(binding);
+    const type = [{ name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }];
+    const x = binding.createTensor([2 ** 14], binding.TF_FLOAT, new Float32Array(2 ** 14).fill(2));
+    const [square] = lean.executeOp('Square', type, [x], 1);
+    expect(square).toMatchObject({ shape: [2 ** 14], dtype: binding.TF_FLOAT });
+    const id = square?.id ?? -1;
+    expect(() => binding.deleteTensor(id)).toThrow(`tensor_id: ${id}`);
+    const axes = binding.createTensor([1], binding.TF_INT32, Int32Array.of(0));
+    const sum = [
+      { name: 'keep_dims', type: binding.TF_ATTR_BOOL, value: false },
+      ...type,
+      { name: 'Tidx', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
+    ];
+    // 2² of each is 65,536; of zeros it is 0.
+    const [total] = lean.executeOp('Sum', sum, [id, axes], 1);
+    expect([...binding.tensorDataSync(total?.id ?? -1)]).toEqual([0]);
+    for (const made of [x, axes, total?.id ?? -1, id]) lean.deleteTensor(made);
+    expect(() => binding.deleteTensor(x)).toThrow(`tensor_id: ${x}`);
   });
 
   it('leaves the backend usable after a refusal', async () => {

@@ -80,6 +80,7 @@ const CASES: Case[] = [
         step: (a, b) => tf.matMul(a, b),
         inputs: () => [normal([2, 3, 4], 1), normal([2, 4, 5], 2)],
       },
+      integers: { step: (a, b) => tf.matMul(a, b), inputs: () => [int([3, 4]), int([4, 5])] },
     },
   },
   {
@@ -126,6 +127,10 @@ const CASES: Case[] = [
       'an image that windows do not fill': {
         step: (x, dy) => tf.grad((t) => tf.avgPool(x4(t), 2, 2, 'valid'))(x, dy),
         inputs: () => [normal([1, 5, 5, 2], 1), normal([1, 2, 2, 2], 2)],
+      },
+      'an image that padding fills up': {
+        step: (x, dy) => tf.grad((t) => tf.avgPool(x4(t), 2, 2, 'same'))(x, dy),
+        inputs: () => [normal([1, 5, 5, 2], 1), normal([1, 3, 3, 2], 2)],
       },
     },
   },
@@ -215,6 +220,10 @@ const CASES: Case[] = [
         step: (x, dy) => tf.grad((t) => tf.conv2d(x4(t), tf.ones([3, 3, 9, 4]), 1, 'valid'))(x, dy),
         inputs: () => [normal([1, 5, 5, 9], 1), normal([1, 3, 3, 4], 2)],
       },
+      'wide images, whose matrix would be large': {
+        step: (x, dy) => tf.grad((t) => tf.conv2d(x4(t), tf.ones([3, 3, 8, 2]), 1, 'valid'))(x, dy),
+        inputs: () => [normal([1, 3, 66, 8], 1), normal([1, 1, 64, 2], 2)],
+      },
     },
   },
 ];
@@ -235,11 +244,36 @@ describe.each(CASES.map(({ rule, ...rest }) => ({ name: rule.name, rule, ...rest
     );
   });
 
+  it('keeps what it matches where others read it, too', async () => {
+    const [drawn] = fc.sample(fires, { numRuns: 1, seed: 4 });
+    const { step, shapes } = drawn ?? { step: tf.neg, shapes: [] };
+    const inputs = shapes.map((shape, i) => normal(shape, i + 1));
+    // The result is read twice, and so is all that it is made of.
+    const shared: Step = (...given) => {
+      const results = [step(...given)].flat();
+      return [...results, ...results.map((result) => result.square()), ...given.map((x) => x.neg())];
+    };
+    expect(await difference(rule, shared, inputs)).toBeLessThan(1e-5);
+    tf.dispose(inputs);
+  });
+
   it.each(Object.entries(ignores))('leaves alone %s', (_, { step, inputs }) => {
     const tensors = inputs();
     expect(fired(rule, step, tensors)).toBe(0);
     tf.dispose(tensors);
   });
+});
+
+it('convInputGrad spreads what is not finite over the image row, as its comment says', async () => {
+  const dy = tf.tidy(() => tf.tensor4d([0, 0, 0, 0, Infinity], [1, 1, 5, 1]));
+  const gradient = (rules: Rule[]) =>
+    compileStep((t, d) => [tf.grad((x) => tf.conv2d(x4(x), tf.ones([1, 2, 1, 1]), 1, 'valid'))(t, d)], {
+      inputs: [tf.zeros([1, 1, 6, 1]), dy],
+      variables: [],
+      rules,
+    }).then((compiled) => [...(compiled.run(tf.zeros([1, 1, 6, 1]), dy)[0] as tf.Tensor).dataSync()]);
+  expect(await gradient([])).toEqual([0, 0, 0, 0, Infinity, Infinity]);
+  expect(await gradient([convInputGrad])).toEqual([NaN, NaN, NaN, NaN, Infinity, Infinity]);
 });
 
 describe('all rewrites together', () => {

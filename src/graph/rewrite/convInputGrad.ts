@@ -1,9 +1,25 @@
 /** The gradient of a convolution with few channels with respect to its image, a whole image row at a time. */
-import { DTYPE, sizeOf } from '../graph.js';
-import { type Geometry, unitGeometry } from './convolution.js';
+import { attribute, DTYPE, type Node, sizeOf } from '../graph.js';
 import type { Editor } from './editor.js';
 import { flag, gatherOrZero, ints, reshape, transpose, typed } from './ops.js';
 import type { Rule } from './rule.js';
+
+interface Geometry {
+  batch: number;
+  height: number;
+  width: number;
+  channels: number;
+  filterHeight: number;
+  filterWidth: number;
+  filters: number;
+  outHeight: number;
+  outWidth: number;
+  /** Rows and columns of zeros that padding puts before the image. */
+  top: number;
+  left: number;
+}
+
+type Shapes = Record<'image' | 'filter' | 'output', readonly number[]>;
 
 /** Measured on AVX-512; above these the plain form is faster, or the matrix gets large. */
 const MOST_CHANNELS = 8;
@@ -12,6 +28,7 @@ const MOST_ROW = 512;
 /**
  * One matrix product leads from all columns and filters of a row of dy to all columns and channels of the image rows it
  * came from, whose overlaps are then added up. It multiplies by some zeros, but along rows of 72 instead of 6 channels.
+ * An infinite or undefined dy thus makes NaN of whole image rows, where the plain op would spoil a filter's width of them.
  */
 export const convInputGrad: Rule = {
   name: 'convInputGrad',
@@ -34,6 +51,21 @@ export const convInputGrad: Rule = {
     return reshape(editor, sumRows(editor, terms, imageRows(geometry), batch * height), output.shape);
   },
 };
+
+/** Of a float32 NHWC convolution with stride and dilation 1 between these shapes; undefined for any other. */
+function unitGeometry(node: Node, { image, filter, output }: Shapes): Geometry | undefined {
+  const ones = (name: string) => ((attribute(node, name) ?? [1]) as readonly number[]).every((size) => size === 1);
+  const padding = attribute(node, 'padding');
+  if (attribute(node, 'data_format') !== 'NHWC' || !ones('strides') || !ones('dilations')) return undefined;
+  if (padding !== 'VALID' && padding !== 'SAME') return undefined;
+  const [batch = 0, height = 0, width = 0, channels = 0] = image;
+  const [filterHeight = 0, filterWidth = 0, filterChannels, filters = 0] = filter;
+  const [, outHeight = 0, outWidth = 0] = output;
+  if (node.outputs[0]?.dtype !== DTYPE.float32 || channels !== filterChannels) return undefined;
+  const before = (size: number) => (padding === 'SAME' ? Math.floor((size - 1) / 2) : 0);
+  const sizes = { batch, height, width, channels, filterHeight, filterWidth, filters, outHeight, outWidth };
+  return { ...sizes, top: before(filterHeight), left: before(filterWidth) };
+}
 
 function isWorthwhile({ channels, width, outWidth, filters }: Geometry): boolean {
   return channels <= MOST_CHANNELS && width * channels <= MOST_ROW && outWidth * filters <= MOST_ROW;

@@ -51,6 +51,7 @@ function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>):
 }
 
 function applyFirst(rules: readonly Rule[], node: Node, editor: Editor, fired: Map<string, number>) {
+  if (node.outputs.length !== 1) return undefined;
   for (const rule of rules) {
     const by = rule.apply(node, editor);
     if (by === undefined) continue;
