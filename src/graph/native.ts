@@ -42,6 +42,7 @@ interface TensorRecord {
 }
 
 export interface NativeBackend extends tf.KernelBackend {
+  readonly isUsingGpuDevice: boolean;
   binding: Binding;
   readonly tensorMap: { get: (dataId: object) => TensorRecord };
   createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
