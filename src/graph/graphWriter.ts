@@ -1,5 +1,5 @@
 /** Turns values and nodes into TensorFlow's NodeDefs. */
-import { type Attribute, type Constant, DTYPE, type Graph, type Value } from './graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Value, type Values } from './graph.js';
 import { bytes, each, float, int, map } from './wire.js';
 
 type Typed = Pick<Value, 'dtype' | 'shape'>;
@@ -26,6 +26,16 @@ function encodeAttribute({ kind, value }: Attribute): Uint8Array {
     case 'int':
       return typeof value === 'number' ? intAttr(value) : bytes(1, each(value, intAttr));
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: Values, count?: number): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, count === undefined ? byteLength : count * BYTES_PER_ELEMENT);
+}
+
+/** To the bit, so that -0 is not 0. */
+function areEqual(values: Values): boolean {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return bits.length > 0 && bits.every((word) => word === bits[0]);
 }
 
 /** Where a graph's nodes are written, and what stands for the values that it starts from. */
@@ -78,8 +88,10 @@ export class GraphWriter {
     after?: string,
     marks: Attributes = {},
   ): string {
-    const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const tensor = [int(1, dtype), bytes(2, dims(shape)), bytes(4, content)];
+    // One value stands for many equal ones, such as the ones and zeros of gradients.
+    const content =
+      dtype === DTYPE.float32 && areEqual(values) ? bytes(5, bytesOf(values, 1)) : bytes(4, bytesOf(values));
+    const tensor = [int(1, dtype), bytes(2, dims(shape)), content];
     const inputs = after === undefined ? [] : [`^${after}`];
     return this.add('Const', name, inputs, { dtype: typeAttr(dtype), value: bytes(8, tensor), ...marks });
   }

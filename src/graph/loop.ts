@@ -3,8 +3,8 @@ import { DTYPE, type Graph, type Value } from './graph.js';
 import { flagAttr, type GraphWriter, intAttr, type Place, shapeAttr, textAttr, typeAttr } from './graphWriter.js';
 
 const { int32 } = DTYPE;
-/** TensorFlow's type of a list of tensors. */
-const VARIANT = 21;
+/** TensorFlow's numbers; a variant is a list of tensors here. */
+const [VARIANT, UINT32] = [21, 22];
 
 export interface LoopResults {
   /** By output: all steps' values, [steps, ...shape]. */
@@ -114,18 +114,20 @@ class Loop {
   /** The step's own of all steps' values, of the shape of `value`. */
   slice(name: string, stack: string, { dtype, shape }: Value): string {
     const { writer } = this;
-    const types = { T: typeAttr(int32), Tshape: typeAttr(int32) };
-    const whole = this.enter(name, stack, dtype, true);
+    const cast = (x: string, from: number, to: number, as: string) =>
+      from === to ? x : writer.add('Bitcast', this.own(as), [x], { T: typeAttr(from), type: typeAttr(to) });
+    // On a GPU an int32 would be sliced by the host, and every step's slice copied over.
+    const bits = dtype === int32 ? UINT32 : dtype;
+    const whole = this.enter(name, cast(stack, dtype, bits, `${name}/bits`), bits, true);
     const vector = writer.whole(this.own(`${name}/vector`), [1], this.position.inside);
+    const types = { T: typeAttr(int32), Tshape: typeAttr(int32) };
     const bounds = (['inside', 'next'] as const).map((key) =>
       writer.add('Reshape', this.own(`${name}/${key}`), [this.position[key], vector], types),
     );
-    const slice = this.strided(`${name}/slice`, whole, dtype, [...bounds, vector]);
-    // TensorFlow does not find the shape by itself, and optimizes much less without.
-    return writer.add('EnsureShape', this.own(`${name}/shaped`), [slice], {
-      T: typeAttr(dtype),
-      shape: shapeAttr(shape),
-    });
+    const slice = this.strided(`${name}/slice`, whole, bits, [...bounds, vector]);
+    // TensorFlow does not find the shape by itself, and fuses much less without.
+    const known = { T: typeAttr(bits), shape: shapeAttr(shape) };
+    return cast(writer.add('EnsureShape', this.own(`${name}/shaped`), [slice], known), bits, dtype, `${name}/value`);
   }
 
   /** An empty list for as many tensors of the shape of `value`. */

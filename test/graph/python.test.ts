@@ -46,8 +46,14 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
     });
     const variables = [
       ...weights.map(describeTensor),
-      { shape: [count, 28, 28, 1], dtype: 'uint8', values: [...set.images] },
-      { shape: [count], dtype: 'uint8', values: [...set.labels] },
+      // As ByteRows holds them.
+      { shape: [count, 98 * 8], dtype: 'uint8', as: 'int64', values: [...set.images] },
+      {
+        shape: [count, 8],
+        dtype: 'uint8',
+        as: 'int64',
+        values: [...set.labels].flatMap((label) => [label, 0, 0, 0, 0, 0, 0, 0]),
+      },
     ];
     const [one, three] = [
       [rows, rate],

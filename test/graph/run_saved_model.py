@@ -13,7 +13,8 @@ folder, request = sys.argv[1], json.load(sys.stdin)
 
 
 def array(tensor):
-    return np.array(tensor["values"], dtype=tensor["dtype"]).reshape(tensor["shape"])
+    values = np.array(tensor["values"], dtype=tensor["dtype"]).reshape(tensor["shape"])
+    return values.view(tensor.get("as", tensor["dtype"]))
 
 
 with tf.Graph().as_default(), tf1.Session() as session:
