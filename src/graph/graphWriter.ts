@@ -1,19 +1,19 @@
 /** Turns values and nodes into TensorFlow's NodeDefs. */
-import { type Attribute, type Constant, DTYPE, type Graph, type Value, type Values } from './graph.js';
-import { bytes, each, float, int, map } from './wire.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Value } from './graph.js';
+import { bytes, each, float, int, map, message, text } from './wire.js';
 
 type Typed = Pick<Value, 'dtype' | 'shape'>;
-type Attributes = Record<string, Uint8Array>;
+type Attributes = Record<string, string>;
 
 /** -1 stands for a size that is only known at run time. */
-export const dims = (shape: readonly number[]) => each(shape, (size) => bytes(2, int(1, size)));
+export const dims = (shape: readonly number[]) => each(shape, (size) => message(2, int(1, size)));
 export const typeAttr = (dtype: number) => int(6, dtype);
-export const shapeAttr = (shape: readonly number[]) => bytes(7, dims(shape));
+export const shapeAttr = (shape: readonly number[]) => message(7, dims(shape));
 export const intAttr = (value: number) => int(3, value);
 export const flagAttr = (value: boolean) => int(5, value);
-export const textAttr = (value: string) => bytes(2, value);
+export const textAttr = (value: string) => text(2, value);
 
-function encodeAttribute({ kind, value }: Attribute): Uint8Array {
+function encodeAttribute({ kind, value }: Attribute): string {
   switch (kind) {
     case 'type':
       return typeAttr(value);
@@ -24,18 +24,13 @@ function encodeAttribute({ kind, value }: Attribute): Uint8Array {
     case 'bool':
       return flagAttr(value);
     case 'int':
-      return typeof value === 'number' ? intAttr(value) : bytes(1, each(value, intAttr));
+      return typeof value === 'number' ? intAttr(value) : message(1, each(value, intAttr));
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: Values, count?: number): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, count === undefined ? byteLength : count * BYTES_PER_ELEMENT);
-}
-
-/** To the bit, so that -0 is not 0. */
-function areEqual(values: Values): boolean {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return bits.length > 0 && bits.every((word) => word === bits[0]);
+/** Whether all values have the same bits; -0 is not 0. */
+function areEqual(content: Uint8Array, size: number): boolean {
+  return content.length > size && Buffer.compare(content.subarray(size), content.subarray(0, -size)) === 0;
 }
 
 /** Where a graph's nodes are written, and what stands for the values that it starts from. */
@@ -50,7 +45,7 @@ export interface Place {
 }
 
 export class GraphWriter {
-  readonly nodes: Uint8Array[] = [];
+  readonly nodes: string[] = [];
 
   /** Returns what the nodes' names are for the graph's values. */
   body(graph: Graph, { prefix, inputs, variables, after, cluster }: Place): (value: Value) => string {
@@ -88,12 +83,14 @@ export class GraphWriter {
     after?: string,
     marks: Attributes = {},
   ): string {
+    const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const size = values.BYTES_PER_ELEMENT;
     // One value stands for many equal ones, such as the ones and zeros of gradients.
-    const content =
-      dtype === DTYPE.float32 && areEqual(values) ? bytes(5, bytesOf(values, 1)) : bytes(4, bytesOf(values));
-    const tensor = [int(1, dtype), bytes(2, dims(shape)), content];
+    const isOne = dtype === DTYPE.float32 && areEqual(content, size);
+    const filled = isOne ? bytes(5, content.subarray(0, size)) : bytes(4, content);
+    const tensor = int(1, dtype) + message(2, dims(shape)) + filled;
     const inputs = after === undefined ? [] : [`^${after}`];
-    return this.add('Const', name, inputs, { dtype: typeAttr(dtype), value: bytes(8, tensor), ...marks });
+    return this.add('Const', name, inputs, { dtype: typeAttr(dtype), value: message(8, tensor), ...marks });
   }
 
   whole(name: string, values: number | readonly number[], after?: string): string {
@@ -104,7 +101,7 @@ export class GraphWriter {
 
   add(op: string, name: string, inputs: readonly string[], attributes: Attributes): string {
     const attrs = map(5, Object.entries(attributes));
-    this.nodes.push(bytes(1, [bytes(1, name), bytes(2, op), each(inputs, (input) => bytes(3, input)), attrs]));
+    this.nodes.push(message(1, text(1, name) + text(2, op) + each(inputs, (input) => text(3, input)) + attrs));
     return name;
   }
 

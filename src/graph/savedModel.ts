@@ -2,7 +2,7 @@
 import { DTYPE, type Graph, type Value } from './graph.js';
 import { dims, GraphWriter, type Place, shapeAttr, textAttr, typeAttr } from './graphWriter.js';
 import { type LoopResults, writeLoop } from './loop.js';
-import { bytes, int, map } from './wire.js';
+import { finished, int, map, message, text } from './wire.js';
 
 /** Graphs by name; they share their variables. */
 export type Graphs = ReadonlyMap<string, Graph>;
@@ -46,16 +46,16 @@ export function encodeSavedModel(graphs: Graphs, { xla = false }: EncodeOptions 
     const many = NAMES.many(name);
     if (graph.inputs.length > 0) writeMany(writer, graph, { prefix: many, cluster: cluster(many) });
   }
-  const graphDef = [writer.nodes, bytes(4, int(1, PRODUCER))];
-  const metaGraph = [bytes(1, bytes(4, NAMES.tag)), bytes(2, graphDef), signatures(graphs, variables)];
-  return Buffer.concat([int(1, 1), bytes(2, metaGraph)]);
+  const graphDef = writer.nodes.join('') + message(4, int(1, PRODUCER));
+  const metaGraph = message(1, text(4, NAMES.tag)) + message(2, graphDef) + signatures(graphs, variables);
+  return finished(int(1, 1) + message(2, metaGraph));
 }
 
-function signatures(graphs: Graphs, variables: readonly Value[]): Uint8Array {
+function signatures(graphs: Graphs, variables: readonly Value[]): string {
   const named = (name: (i: number) => string, values: readonly Value[]) =>
     values.map((value, i): [string, Value] => [name(i), value]);
   const done = variables.map(({ id }) => ({ id, shape: [], dtype: DTYPE.int32 }));
-  const step = (name: string, inputs: readonly Value[], outputs: readonly Value[]): [string, Uint8Array] => [
+  const step = (name: string, inputs: readonly Value[], outputs: readonly Value[]): [string, string] => [
     name,
     signature(name, named(NAMES.input.bind(null, name), inputs), named(NAMES.output.bind(null, name), outputs)),
   ];
@@ -68,14 +68,15 @@ function signatures(graphs: Graphs, variables: readonly Value[]): Uint8Array {
   return map(5, all);
 }
 
-function signature(method: string, inputs: [string, Value][], outputs: [string, Value][]): Uint8Array {
-  const info = (name: string, { dtype, shape }: Value) => [bytes(1, `${name}:0`), int(2, dtype), bytes(3, dims(shape))];
+function signature(method: string, inputs: [string, Value][], outputs: [string, Value][]): string {
+  const info = (name: string, { dtype, shape }: Value) =>
+    text(1, `${name}:0`) + int(2, dtype) + message(3, dims(shape));
   const infos = (field: number, values: [string, Value][]) =>
     map(
       field,
       values.map(([name, value]) => [name.replace(/^.*\//, ''), info(name, value)] as const),
     );
-  return Buffer.concat([infos(1, inputs), infos(2, outputs), bytes(3, method)]);
+  return infos(1, inputs) + infos(2, outputs) + text(3, method);
 }
 
 /** With an axis of any size in front. */
