@@ -1,11 +1,8 @@
-/**
- * Protocol buffers' wire format, as much as a SavedModel needs: varints, floats, and length-delimited fields. A message
- * under construction is a string of one character per byte: of all that V8 joins, strings cost least.
- */
+/** Protocol buffers' wire format, as much as a SavedModel needs: varints, floats, and length-delimited fields. */
 
 const [VARINT, LENGTH, FIXED32] = [0, 2, 5];
 
-/** One character per byte. */
+/** A message under construction, one character per byte: of all that V8 joins, strings cost least. */
 type Wire = string;
 
 function varint(value: number | bigint): Wire {
