@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Measures all there is to measure on one GPU (or, with --device cpu, all but the GPU's own on a CPU) and writes one JSON
 # file; from a checkout, or from the folder that unpack.sh made, where it needs nothing else. A step that fails is recorded,
-# the others go on, and the exit status is 1. What is measured so far is in the file after each step.
-# gpu.sh [--device cuda:0] [--out gpu.json] [--python python3] [--turns 7] [--steps N] [--modes LIST] [--peer-modes LIST] [--limit SECONDS]
+# the others go on, and the exit status is 1. What is measured so far is in the file after each step; with --work, a second
+# call goes on where the first was ended.
+# gpu.sh [--device cuda:0] [--out gpu.json] [--python python3] [--turns 7] [--steps N] [--modes LIST] [--peer-modes LIST] [--limit SECONDS] [--work DIR]
 set -euo pipefail
 start=$PWD
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ usage() {
 }
 
 device=cuda:0 out=gpu.json python='' turns=7 steps='' limit=900
-modes=graph,eager,loop,xla,loop+xla peer_modes=''
+modes=graph,eager,loop,xla,loop+xla peer_modes='' work=''
 while [ $# -gt 0 ]; do
   case $1 in
     --device) device=${2-} ;;
@@ -26,7 +27,8 @@ while [ $# -gt 0 ]; do
     --modes) modes=${2-} ;;
     --peer-modes) peer_modes=${2-} ;;
     --limit) limit=${2-} ;;
-    *) usage 'one of --device --out --python --turns --steps --modes --peer-modes --limit' "$1" ;;
+    --work) work=${2-} ;;
+    *) usage 'one of --device --out --python --turns --steps --modes --peer-modes --limit --work' "$1" ;;
   esac
   [ $# -ge 2 ] || usage "a value after $1" nothing
   shift 2
@@ -34,24 +36,29 @@ done
 case $out in '') usage 'a file after --out' nothing ;; /*) ;; *) out=$start/$out ;; esac
 case $device in
   # 235 steps are an epoch: much fewer are over before a GPU's clock has settled.
-  cuda | cuda:*) gpu=${device#cuda} gpu=${gpu#:} steps=${steps:-235} peer_modes=${peer_modes:-eager,compile,cudagraphs,loop,loop+compile} ;;
+  cuda | cuda:[0-9] | cuda:[0-9][0-9]) gpu=${device#cuda} gpu=${gpu#:} steps=${steps:-235} peer_modes=${peer_modes:-eager,compile,cudagraphs,loop,loop+compile} ;;
   cpu) gpu='' steps=${steps:-40} peer_modes=${peer_modes:-eager,compile} ;;
   *) usage '--device cpu or cuda[:N]' "$device" ;;
 esac
-for number in "$turns" "$steps" "$limit" "${gpu:-1}1"; do
-  [[ $number =~ ^[1-9][0-9]*$|^01$ ]] || usage 'whole numbers from 1' "$number"
+for number in "$turns" "$steps" "$limit"; do
+  [[ $number =~ ^[1-9][0-9]*$ ]] || usage 'whole numbers from 1' "${number:-nothing}"
 done
 
 program=$root/bin/bn-train.js node=node
 if [ -x bn-train ]; then program=$root/bn-train; fi
 if [ -x node/bin/node ]; then node=$root/node/bin/node; fi
-if [ ! -e dist/bench/gpuReport.js ]; then usage 'a built checkout, or the folder that unpack.sh made' "$root" ; fi
-# TensorFlow would take all of the GPU's memory at once, and PyTorch measures beside it.
-export TF_FORCE_GPU_ALLOW_GROWTH=true
+[ -e dist/bench/gpuReport.js ] || usage 'a built checkout, or the folder that unpack.sh made' "$root"
+# PyTorch counts the fastest GPU first unless told to count as nvidia-smi and bn-train do.
+export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
-work=$(mktemp -d)
+case $work in
+  '') work=$(mktemp -d) && left=$work ;;
+  /*) ;;
+  *) work=$start/$work ;;
+esac
+mkdir -p "$work"
 # What still runs is ended before its folder goes.
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "${left-}"' EXIT
 trap 'exit 130' INT TERM
 report() { "$node" bench/gpu.js "$work" "$out" "$device" "$1"; }
 
@@ -59,6 +66,7 @@ report() { "$node" bench/gpu.js "$work" "$out" "$device" "$1"; }
 step() {
   local name=$1 started=$EPOCHREALTIME code=0
   shift
+  if [ -e "$work/$name.step" ]; then return "$(sed -n 2p "$work/$name.step")"; fi
   echo "$name ($SECONDS s)" >&2
   # Aside, as bash hears no signal while it runs a command itself.
   timeout --kill-after=10 "$limit" "$@" >"$work/$name.stdout" 2>"$work/$name.stderr" </dev/null &
@@ -83,7 +91,7 @@ own verify "$program" verify --json || true
 # Which ways to train work here; one that does not would end the comparison for all.
 usable=
 for mode in ${modes//,/ }; do
-  if own "probe-bn-train-$mode" "$program" bench --norms scratch --modes "$mode" --steps 1 --turns 1 --json; then usable+=,$mode; fi
+  if own "probe-bn-train-$mode" "$program" bench --modes "$mode" --steps 1 --turns 1 --json; then usable+=,$mode; fi
 done
 usable=${usable#,}
 
@@ -107,17 +115,21 @@ if ! own bench "${measure[@]}" ${peer[@]+"${peer[@]}"} && [ ${#peer[@]} -gt 0 ];
 train() {
   local name=$1 epochs=$2
   shift 2
+  if [ ! -e "$work/$name.step" ]; then rm -rf "$work/run-$name"; fi
   step "$name" "$program" scratch --epochs "$epochs" --seed 1 --json --run-dir "$work/run-$name" "$@"
 }
 train training 10 --device "$device" || true
 if [ "$device" != cpu ]; then
   train training-cpu 10 --device cpu || true
+fi
+if [ "$device" != cpu ] && [ ! -e "$work/sampled.step" ]; then
   # Over a run that is long enough; with each sample goes how many epochs were done.
   while :; do
     echo "$(($(wc -l <"$work/run-sampled/metrics.csv") - 1)), $(nvidia-smi --id="${gpu:-0}" --query-gpu=utilization.gpu,memory.used,power.draw,clocks.sm --format=csv,noheader,nounits)"
     sleep 0.2
   done >"$work/samples" 2>/dev/null &
+  sampler=$!
   train sampled 100 --device "$device" || true
-  kill $!
+  kill "$sampler"
 fi
 report finished

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs what bn-train needs on a machine without registries, compiler or Python, into parts that can be carried there: Node,
 # the built program, the native runtime that is installed here, the data set, and the benchmark with PyTorch's part of it.
-# pack.sh [--device cuda|cpu] [--without node,data,nvidia] [--size 60M] [--compress xz|zstd|gzip|none] OUT_DIR
+# pack.sh [--device cuda|cpu] [--without node,data,nvidia,nvidia/NAME] [--size 60M] [--compress xz|zstd|gzip|none] OUT_DIR
 set -euo pipefail
 start=$PWD
 cd "$(dirname "$0")/.."
@@ -42,16 +42,15 @@ case $device in
   *) usage '--device cuda or cpu' "${device:-nothing}" ;;
 esac
 for word in ${without//,/ }; do
-  case $word in node | data | nvidia) ;; *) usage '--without some of node,data,nvidia' "$word" ;; esac
+  [[ $word =~ ^(node|data|nvidia(/[a-z_]+)?)$ ]] || usage '--without some of node,data,nvidia,nvidia/NAME' "$word"
 done
 leaves_out() { [[ $without == *,$1,* ]]; }
 
-npm run -s build
+if [ ! -e dist/.tsbuildinfo ] || [ -n "$(find src tsconfig.json -newer dist/.tsbuildinfo -type f)" ]; then npm run -s build; fi
 
 # ask EXPRESSION: its value, where the program's own modules say what belongs to this build of it.
 ask() {
   node --input-type=module -e "
-    import * as path from 'node:path';
     import { cacheDirectory } from './dist/files.js';
     import { addonVersion } from './dist/runtime/addon.js';
     import { findFashionMnist } from './dist/data/fashionMnist.js';
@@ -64,6 +63,10 @@ for folder in "$cache/runtime/$package"-[0-9]*-"$(ask 'addonVersion()')"; do
 done
 [ -n "$runtime" ] || cannot "the pinned $package in $cache/runtime" none \
   "bn-train setup$([ "$device" = cpu ] || echo ' --cuda'), in an environment without a TensorFlow of Python's"
+data=$(ask 'await findFashionMnist()')
+[ -d "$data" ] || leaves_out data || cannot Fashion-MNIST none 'bn-train data'
+node=$(node -p process.execPath)
+! ldd "$node" | grep -q libnode || leaves_out node || cannot 'a Node in one file' "$node and libnode" 'pack with another Node on the PATH'
 
 mkdir -p "$(dirname "$out")"
 stage=$(mktemp -d "$out.packing-XXXXXX")
@@ -81,18 +84,21 @@ put src/runtime/settings.cc "$program/src/runtime"
 npm ls --omit=dev --all --parseable | sed -n "s,^$root/node_modules/,,p" | grep -v /node_modules/ | sort -u |
   while read -r name; do put "node_modules/$name" "$program/node_modules/$(dirname "$name")"; done
 find "$program/node_modules" "$program/dist" -name '*.map' -delete
-if ! leaves_out node; then
-  node=$(node -p process.execPath)
-  ! ldd "$node" | grep libnode || cannot 'a Node in one file, as nodejs.org and most images have it' "$node" 'pack with another Node on the PATH'
-  put "$node" "$program/node/bin"
-fi
-if ! leaves_out data; then
-  data=$(ask 'await findFashionMnist()')
-  [ -d "$data" ] || cannot 'Fashion-MNIST' none 'bn-train data'
-  put "$data"/* "$program/cache/bn-train/fashion-mnist"
-fi
+if ! leaves_out node; then put "$node" "$program/node/bin"; fi
+if ! leaves_out data; then put "$data"/* "$program/cache/bn-train/fashion-mnist"; fi
 put "$runtime" "$program/cache/bn-train/runtime"
-if leaves_out nvidia; then rm -rf "$program/cache/bn-train/runtime/"*/nvidia; fi
+for word in ${without//,/ }; do
+  case $word in nvidia*) rm -r "$program/cache/bn-train/runtime/$(basename "$runtime")/$word" ;; esac
+done
+# The marker of a finished runtime is not to miss what was left out on purpose.
+FOLDER=$program/cache/bn-train/runtime/$(basename "$runtime") node --input-type=module -e "
+  import { existsSync, readFileSync } from 'node:fs';
+  import { writeFileAtomic } from './dist/files.js';
+  const file = process.env.FOLDER + '/runtime.json';
+  const marker = JSON.parse(readFileSync(file, 'utf8'));
+  const sizes = Object.entries(marker.cuda?.sizes ?? {});
+  if (marker.cuda) marker.cuda.sizes = Object.fromEntries(sizes.filter(([name]) => existsSync(process.env.FOLDER + '/nvidia/' + name)));
+  await writeFileAtomic(file, JSON.stringify(marker, null, 2));"
 cat >"$program/bn-train" <<'LAUNCHER'
 #!/bin/sh
 # bn-train with the Node, the runtime and the data set of this folder, and nothing of the machine's.

@@ -22,7 +22,8 @@ export interface GpuReport {
   finished: boolean;
   device: string;
   gpu: Record<'name' | 'driver' | 'memory' | 'computeCapability', string> | Absent;
-  doctor: Record<string, string>;
+  /** What `bn-train doctor --json` printed, its facts by their labels. */
+  doctor: object;
   verify: object | undefined;
   pytorch: { version: string } | Absent;
   /** What `bn-train bench --json` printed. */
@@ -60,7 +61,7 @@ export function gpuReport({ recording, samples, device, finished }: Measured): G
     finished,
     device,
     gpu: gpuOf(recording['gpu']),
-    doctor: Object.fromEntries(factsOf(recording).map(({ label, value }) => [label, value])),
+    doctor: doctorOf(recording),
     verify: verifyOf(recording['verify']),
     pytorch: pytorchOf(recording['pytorch']),
     bench,
@@ -82,6 +83,11 @@ export function gpuReport({ recording, samples, device, finished }: Measured): G
 /** Where the doctor of a recording found the data set; empty if it did not. */
 export function dataFolder(recording: Recording): string {
   return factsOf(recording).find(({ label }) => label === 'data set')?.value ?? '';
+}
+
+function doctorOf(recording: Recording): object {
+  const facts = Object.fromEntries(factsOf(recording).map(({ label, value }) => [label, value]));
+  return { ...(jsonOf(recording['doctor']) as Doctor | undefined), facts };
 }
 
 function factsOf(recording: Recording): Doctor['facts'] {
