@@ -16,7 +16,7 @@ usage() {
 }
 
 device=cuda:0 out=gpu.json python='' turns=7 steps='' limit=900
-modes=graph,eager,loop,xla,loop+xla peer_modes='' work=''
+modes='' peer_modes='' work=''
 while [ $# -gt 0 ]; do
   case $1 in
     --device) device=${2-} ;;
@@ -35,9 +35,15 @@ while [ $# -gt 0 ]; do
 done
 case $out in '') usage 'a file after --out' nothing ;; /*) ;; *) out=$start/$out ;; esac
 case $device in
-  # 235 steps are an epoch: much fewer are over before a GPU's clock has settled.
-  cuda | cuda:[0-9] | cuda:[0-9][0-9]) gpu=${device#cuda} gpu=${gpu#:} steps=${steps:-235} peer_modes=${peer_modes:-eager,compile,cudagraphs,loop,loop+compile} ;;
-  cpu) gpu='' steps=${steps:-40} peer_modes=${peer_modes:-eager,compile} ;;
+  cuda | cuda:[0-9] | cuda:[0-9][0-9])
+    gpu=${device#cuda} gpu=${gpu#:}
+    # An epoch: much fewer are over before a GPU's clock has settled.
+    steps=${steps:-235}
+    # The first is what training takes, and what ratios are of.
+    modes=${modes:-loop,graph,eager,xla,loop+xla}
+    peer_modes=${peer_modes:-eager,compile,cudagraphs,loop,loop+compile}
+    ;;
+  cpu) gpu='' steps=${steps:-40} modes=${modes:-graph,eager,loop,xla,loop+xla} peer_modes=${peer_modes:-eager,compile} ;;
   *) usage '--device cpu or cuda[:N]' "$device" ;;
 esac
 for number in "$turns" "$steps" "$limit"; do

@@ -23,7 +23,7 @@ options = common.arguments(device={"default": "cpu", "type": torch.device}, mode
 device = options.device
 on_cuda = device.type == "cuda"
 if on_cuda:
-    torch.cuda.set_device(device)
+    torch.cuda.set_device(device.index or 0)
     torch.backends.cudnn.benchmark = True
 # All contestants compile one function; beyond the limit PyTorch would run it op by op and only warn.
 torch._dynamo.config.recompile_limit = 64

@@ -174,6 +174,7 @@ describe('pack.sh', () => {
 
   beforeAll(async () => {
     await writeRuntime(path.join(cache, 'runtime', name));
+    addNvidia(path.join(cache, 'runtime', name), ['cublas/lib/libcublas.so.12', 'nccl/lib/libnccl.so.2']);
     const payload = makePayload(2, 1);
     mkdirSync(path.join(cache, 'fashion-mnist'));
     writeFiles(path.join(cache, 'fashion-mnist'), payload);
@@ -181,7 +182,7 @@ describe('pack.sh', () => {
   });
 
   it('packs a program that finds its Node, runtime and data set by itself, whatever the machine has', async () => {
-    const made = await packCpu(['--compress', 'none', 'packed']);
+    const made = await packCpu(['--compress', 'none', '--without', 'nvidia/nccl', 'packed']);
     expect(made).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/packed: [3-9] parts, \d+ bytes\n$/) as string,
@@ -195,6 +196,9 @@ describe('pack.sh', () => {
     const runtime = path.join(program, 'cache/bn-train/runtime', name);
     expect(facts).toContainEqual({ label: 'libraries', value: path.join(runtime, 'tensorflow') });
     expect(facts).toContainEqual({ label: 'data set', value: path.join(program, 'cache/bn-train/fashion-mnist') });
+    expect(readdirSync(path.join(runtime, 'nvidia'))).toEqual(['cublas']);
+    expect(Object.keys(readMarker(runtime).cuda?.sizes ?? {})).toEqual(['cublas/lib/libcublas.so.12']);
+    expect(Object.keys(readMarker(path.join(cache, 'runtime', name)).cuda?.sizes ?? {})).toHaveLength(2);
     expect(readdirSync(path.join(program, 'node_modules'))).not.toContain('vitest');
     expect(readdirSync(work).filter((entry) => entry.includes('packing'))).toEqual([]);
     expect(code).toBe(0);
@@ -260,6 +264,28 @@ describe('pack.sh', () => {
     });
   });
 });
+
+interface Marker {
+  cuda?: { sizes: Record<string, number> };
+}
+
+function readMarker(folder: string): Marker {
+  return JSON.parse(readFileSync(path.join(folder, 'runtime.json'), 'utf8')) as Marker;
+}
+
+/** Libraries of NVIDIA's that the marker of a runtime names, in their sizes. */
+function addNvidia(runtime: string, names: string[]): void {
+  const marker = readMarker(runtime);
+  const sizes: Record<string, number> = {};
+  for (const name of names) {
+    const file = path.join(runtime, 'nvidia', name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, name);
+    sizes[name] = name.length;
+  }
+  const cuda = { toolkit: '12.5', cudnn: '9.3', missing: [], sizes };
+  writeFileSync(path.join(runtime, 'runtime.json'), JSON.stringify({ ...marker, cuda }));
+}
 
 /** A runtime that looks finished: only who loads it would see that it is none. */
 async function writeRuntime(target: string): Promise<void> {
