@@ -3,18 +3,29 @@ import { batches, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot, EXIT } from '../errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
+import { calls } from '../train/calls.js';
 import { breathe } from '../train/evaluate.js';
-import { defaultMode, type Mode } from '../train/runner.js';
+import { defaultMode, defaultStepsPerCall, MANY } from '../train/runner.js';
 import { Trainer } from '../train/trainer.js';
 import type { Hello, Program, Turn } from './program.js';
+
+/** Ways to run a step: op by op, as a graph, many in one call of a graph, or as one of the last two compiled by XLA. */
+export const BENCH_MODES = {
+  graph: { mode: 'graph', stepsPerCall: 1, xla: false },
+  eager: { mode: 'eager', stepsPerCall: 1, xla: false },
+  loop: { mode: 'graph', stepsPerCall: MANY, xla: false },
+  xla: { mode: 'graph', stepsPerCall: 1, xla: true },
+  'loop+xla': { mode: 'graph', stepsPerCall: MANY, xla: true },
+} as const;
+export type BenchMode = keyof typeof BENCH_MODES;
 
 const LEARNING_RATE = 1;
 const SEED = 1;
 
 export interface OwnOptions {
   norms: Norm[];
-  /** All there are if left out. */
-  modes?: Mode[] | undefined;
+  /** Default: those worth comparing on this device. */
+  modes?: BenchMode[] | undefined;
   batchSize: number;
   data: Pick<FashionMnist, 'train' | 'test'>;
   versions: Record<string, string>;
@@ -22,23 +33,19 @@ export interface OwnOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Those that the open backend has; the first is the one that training takes. */
-function modesHere(): Mode[] {
-  return defaultMode() === 'graph' ? ['graph', 'eager'] : ['eager'];
-}
-
-/** The modes asked for, or all. Throws a BnTrainError for a mode that there is not. */
-function chooseModes(modes?: Mode[]): Mode[] {
-  const here = modesHere();
+/** The modes asked for, or those that tell most; of these the first is the one that training takes. */
+function chooseModes(modes?: BenchMode[]): BenchMode[] {
+  if (defaultMode() === 'graph')
+    return modes ?? (defaultStepsPerCall('graph') > 1 ? ['loop', 'graph', 'eager'] : ['graph', 'eager']);
   for (const mode of modes ?? [])
-    if (!here.includes(mode))
+    if (mode !== 'eager')
       throw cannot(`measure the mode ${mode}`, {
-        expected: `${here.join(' or ')} on this backend`,
+        expected: 'eager on this backend',
         got: mode,
-        hint: '--backend native has both',
+        hint: '--backend native has them all',
         exitCode: EXIT.usage,
       });
-  return modes ?? here;
+  return ['eager'];
 }
 
 /** Measures in this very process, on the backend that is open. */
@@ -50,7 +57,13 @@ export class OwnProgram implements Program {
     const named = norms.flatMap((norm) =>
       chooseModes(modes).map((mode) => {
         const build = () =>
-          Trainer.open({ model: lenet({ norm, seed: SEED }), data, batchSize, learningRate: LEARNING_RATE, mode });
+          Trainer.open({
+            model: lenet({ norm, seed: SEED }),
+            data,
+            batchSize,
+            learningRate: LEARNING_RATE,
+            ...BENCH_MODES[mode],
+          });
         return [`${norm}/${mode}`, new Contestant(build, endlessRows(data.train.count, batchSize), signal)] as const;
       }),
     );
@@ -84,12 +97,14 @@ class Contestant {
     const trainer = (this.trainer ??= await this.build());
     const sums = { loss: 0, correct: 0, examples: 0 };
     const started = performance.now();
-    for (let i = 0; i < steps; i++) {
-      const rows = this.rows.next().value;
-      const { loss, correct } = trainer.step(rows);
-      sums.loss += loss * rows.length;
-      sums.correct += correct;
-      sums.examples += rows.length;
+    const batches = Array.from({ length: steps }, () => this.rows.next().value);
+    for (const call of calls(batches, { most: trainer.stepsPerCall })) {
+      for (const [i, { loss, correct }] of trainer.step(call).entries()) {
+        const size = call[i]?.length ?? 0;
+        sums.loss += loss * size;
+        sums.correct += correct;
+        sums.examples += size;
+      }
       await breathe(this.signal);
     }
     const seconds = (performance.now() - started) / 1000;

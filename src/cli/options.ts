@@ -1,5 +1,6 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { BenchMode } from '../bench/own.js';
 import type { Norm } from '../nn/lenet.js';
 
 /** A whole number from `least`. */
@@ -58,6 +59,8 @@ export interface TrainFlags extends PlaceOptions {
   momentum: number;
   epsilon: number;
   eager?: boolean;
+  xla?: boolean;
+  stepsPerCall?: number;
   checkpointSteps?: number;
   runDir?: string;
   resume?: string;
@@ -73,7 +76,7 @@ export interface BenchFlags extends PlaceOptions {
   turns: number;
   batchSize: number;
   norms: Norm[];
-  modes?: ('graph' | 'eager')[];
+  modes?: BenchMode[];
   peer: string[];
   starts: number;
   serve?: boolean;

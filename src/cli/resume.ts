@@ -37,6 +37,7 @@ const DECIDING = {
   seed: 'seed',
   momentum: 'momentum',
   epsilon: 'epsilon',
+  xla: 'xla',
 } as const;
 
 /** Reads the run and says where it goes on. Throws a BnTrainError for a flag that contradicts it. */
@@ -47,11 +48,12 @@ export async function readRun(
   { notice }: Pick<Listener, 'notice'>,
 ): Promise<Resumed> {
   const own = await readConfig(folder);
-  assertNoContradiction(folder, own, flags, given);
+  assertNoContradiction(folder, { xla: false, ...own }, flags, given);
   const config = {
     ...own,
     epochs: given('epochs') ? flags.epochs : own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
+    stepsPerCall: flags.stepsPerCall ?? own.stepsPerCall,
   };
   const checkpoint = await readNewestCheckpoint(folder, notice);
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);

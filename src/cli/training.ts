@@ -15,7 +15,7 @@ import { Recorder } from '../run/recorder.js';
 import type { BackendInfo } from '../runtime/backend.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
 import { train } from '../train/loop.js';
-import { defaultMode } from '../train/runner.js';
+import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
 import { assertRun, describeChange, readRun, type Resumed } from './resume.js';
 import { interruptSignal, openReady } from './session.js';
@@ -36,6 +36,7 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
   }
   const options = optionsFrom(norm, flags);
   assertBatch(options);
+  assertXla(flags, flags.backend);
   const folder = await createRunFolder(norm, flags.runDir);
   return holdRunFolder(folder, async () => {
     // Another process may have had the folder, and left it, since it was looked at.
@@ -54,6 +55,7 @@ async function trainIn(
   const { norm } = options;
   const signal = interruptSignal();
   const backend = await openReady(flags, terminal, signal);
+  assertXla({ ...flags, xla: options.xla === true }, backend.name);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   terminal.notice(`${norm}: seed ${options.seed}, ${describe(backend)}; run folder ${folder}`);
 
@@ -112,9 +114,23 @@ function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
     momentum,
     epsilon,
     checkpointSteps,
+    stepsPerCall,
+    xla = false,
     seed = randomInt(2 ** 31 - 1),
   } = flags;
-  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, checkpointSteps };
+  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, checkpointSteps, stepsPerCall, xla };
+}
+
+/** XLA compiles graphs, which only the native backend runs. */
+function assertXla({ xla, eager }: Pick<TrainFlags, 'xla' | 'eager'>, backend: string): void {
+  const got = eager === true ? '--eager' : ['auto', 'native'].includes(backend) ? undefined : `the ${backend} backend`;
+  if (xla === true && got !== undefined)
+    throw cannot('train with XLA', {
+      expected: 'steps as graphs, on the native backend',
+      got,
+      hint: 'leave out --xla',
+      exitCode: EXIT.usage,
+    });
 }
 
 /** The last batch counts too: 60,000 examples in batches of 59,999 leave one alone. */
@@ -139,6 +155,7 @@ function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mo
   const { name, device } = backend;
   return {
     ...options,
+    stepsPerCall: options.stepsPerCall ?? defaultStepsPerCall(mode),
     backend: name,
     device,
     mode,

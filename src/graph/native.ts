@@ -24,6 +24,7 @@ export interface Binding {
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
   readonly TF_UINT8: number;
+  readonly TF_INT64: number;
   createTensor: (shape: number[], dtype: number, values: ArrayBufferView) => number;
   deleteTensor: (id: number) => void;
   executeOp: (op: string, attributes: OpAttribute[], inputs: number[], outputs: number) => TensorMetadata[];
@@ -42,6 +43,7 @@ interface TensorRecord {
 }
 
 export interface NativeBackend extends tf.KernelBackend {
+  readonly isUsingGpuDevice: boolean;
   binding: Binding;
   readonly tensorMap: { get: (dataId: object) => TensorRecord };
   createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
@@ -59,4 +61,12 @@ export function nativeValue(backend: NativeBackend, tensor: tf.Tensor): TensorMe
   const [id = -1] = backend.getInputTensorIds([tensor]);
   const { dtype } = backend.tensorMap.get(tensor.dataId);
   return { id, shape: tensor.shape, dtype };
+}
+
+/** A tensor of a native value. tfjs has no int64 and would say so: such a tensor calls itself int32. */
+export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorMetadata): tf.Tensor {
+  const { TF_INT64, TF_INT32 } = backend.binding;
+  const tensor = backend.createOutputTensor({ ...rest, dtype: dtype === TF_INT64 ? TF_INT32 : dtype });
+  backend.tensorMap.get(tensor.dataId).dtype = dtype;
+  return tensor;
 }

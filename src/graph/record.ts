@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Constant, Graph, Value } from './graph.js';
 import { guarded } from './guard.js';
-import { type Binding, type NativeBackend, nativeValue, type TensorMetadata } from './native.js';
+import { type Binding, type NativeBackend, nativeTensor, nativeValue, type TensorMetadata } from './native.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -57,7 +57,7 @@ function standIn(backend: NativeBackend, variable: tf.Variable): tf.Tensor {
   const { id, dtype } = nativeValue(backend, variable);
   const { binding } = backend;
   const [copy] = binding.executeOp('Identity', [{ name: 'T', type: binding.TF_ATTR_TYPE, value: dtype }], [id], 1);
-  return backend.createOutputTensor(copy as TensorMetadata);
+  return nativeTensor(backend, copy as TensorMetadata);
 }
 
 function assertTensors(outputs: unknown): tf.Tensor[] {

@@ -20,6 +20,10 @@ export interface RunOptions {
   epsilon: number;
   /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
   checkpointSteps?: number | undefined;
+  /** Steps that one call into TensorFlow takes; what they compute does not depend on it. */
+  stepsPerCall?: number | undefined;
+  /** Whether XLA compiled the graphs, whose last bits differ then. */
+  xla?: boolean | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -69,6 +73,8 @@ const CHECKS: Record<string, Check> = {
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: numberThat('a number above 0', (value) => value > 0),
   checkpointSteps: optional(whole(1)),
+  stepsPerCall: optional(whole(1)),
+  xla: optional(['true or false', (value) => typeof value === 'boolean']),
   backend: ['native, wasm or js', (value) => ['native', 'wasm', 'js'].includes(value as string)],
   device: ['cpu or cuda[:N]', (value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value)],
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import { combineMoments, withStatistics } from '../nn/population.js';
+import { calls } from './calls.js';
 import { EVALUATION_BATCH, type Trainer } from './trainer.js';
 
 function inOrder(count: number): Int32Array {
@@ -11,8 +12,8 @@ function inOrder(count: number): Int32Array {
 /** The share of the test set that the model classifies correctly in inference, in [0, 1]. Rejects on `signal`. */
 export async function accuracy(trainer: Trainer, signal?: AbortSignal): Promise<number> {
   let correct = 0;
-  for (const rows of batches(inOrder(trainer.testCount), EVALUATION_BATCH)) {
-    correct += trainer.countCorrect(rows);
+  for (const call of calls(batches(inOrder(trainer.testCount), EVALUATION_BATCH), { most: trainer.stepsPerCall })) {
+    correct += trainer.countCorrect(call);
     await breathe(signal);
   }
   return correct / trainer.testCount;
@@ -26,8 +27,9 @@ export async function populationAccuracy(trainer: Trainer, signal?: AbortSignal)
   if (!trainer.normalized) return accuracy(trainer, signal);
   trainer.sync();
   async function* moments() {
-    for (const rows of batches(inOrder(trainer.trainCount), trainer.batchSize)) {
-      yield { size: rows.length, vectors: trainer.moments(rows) };
+    const all = batches(inOrder(trainer.trainCount), trainer.batchSize);
+    for (const call of calls(all, { most: trainer.stepsPerCall })) {
+      for (const [i, vectors] of trainer.moments(call).entries()) yield { size: call[i]?.length ?? 0, vectors };
       await breathe(signal);
     }
   }

@@ -3,10 +3,11 @@ import type * as tf from '@tensorflow/tfjs';
 import { batches, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../errors.js';
+import { calls } from './calls.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
-import { Trainer } from './trainer.js';
+import { type StepResult, Trainer } from './trainer.js';
 
 export interface TrainOptions {
   /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */
@@ -24,7 +25,14 @@ export interface TrainOptions {
   checkpointSteps?: number | undefined;
   /** Steps as one graph each, or op by op. Default: graphs on the native backend, op by op elsewhere. */
   mode?: Mode;
-  /** Ends the run after the step under way, with an 'interrupted' event. */
+  /**
+   * Steps that one call into TensorFlow takes, as one graph. The events are the same, and come together at the end of the
+   * call. Default 64 on a GPU, where a step is bound by launches and a wait between calls leaves it idle; 1 elsewhere.
+   */
+  stepsPerCall?: number | undefined;
+  /** Has XLA compile the graphs, for the device they run on. Default false, as it is many times slower on the CPU. */
+  xla?: boolean | undefined;
+  /** Ends the run after the call under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
   from?: { position: Position; history: EpochResult[] };
@@ -51,10 +59,12 @@ export async function* train({
   seed = 0,
   checkpointSteps,
   mode = defaultMode(),
+  stepsPerCall,
+  xla,
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
-  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode });
+  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla });
   const history = [...from.history];
   let position = { ...from.position };
   try {
@@ -96,24 +106,36 @@ async function* trainEpoch(
 ): AsyncGenerator<TrainEvent> {
   const { trainCount, batchSize } = trainer;
   const order = shuffledOrder(trainCount, seed, position.epoch).subarray(position.batch * batchSize);
-  for (const rows of batches(order, batchSize)) {
+  const bounds = { most: trainer.stepsPerCall, before: position.batch, bound: checkpointSteps };
+  for (const call of calls(batches(order, batchSize), bounds)) {
     if (signal?.aborted) return;
     const started = performance.now();
-    const { loss, correct } = trainer.step(rows);
-    position.seconds += (performance.now() - started) / 1000;
-    position.batch += 1;
-    assertFinite(loss, position);
-    position.loss += loss * rows.length;
-    position.correct += correct;
-    position.examples += rows.length;
-    const { epoch, batch, examples, seconds } = position;
-    yield { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
-    if (batch % checkpointSteps === 0) {
+    const results = trainer.step(call);
+    const seconds = (performance.now() - started) / 1000 / call.length;
+    for (const [i, result] of results.entries())
+      yield advance(position, result, { size: call[i]?.length ?? 0, seconds });
+    if (position.batch % checkpointSteps === 0) {
       trainer.sync();
       yield { type: 'checkpoint', position: { ...position } };
     }
     await breathe();
   }
+}
+
+/** Adds one step to `position`. */
+function advance(
+  position: Position,
+  { loss, correct }: StepResult,
+  done: { size: number; seconds: number },
+): TrainEvent {
+  position.seconds += done.seconds;
+  position.batch += 1;
+  assertFinite(loss, position);
+  position.loss += loss * done.size;
+  position.correct += correct;
+  position.examples += done.size;
+  const { epoch, batch, examples, seconds } = position;
+  return { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
 }
 
 function assertFinite(loss: number, { epoch, batch }: Position): void {

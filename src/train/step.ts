@@ -1,41 +1,47 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../data/fashionMnist.js';
-import { byteTensor, gatherBytes } from '../graph/bytes.js';
+import { ByteRows } from '../graph/bytes.js';
 import type { StepFunction } from '../graph/record.js';
 import { batchMoments } from '../nn/population.js';
 
 /** A data set on the backend: bytes, uploaded once; `take` scales its rows to [0, 1]. */
 export class DeviceDataset {
   readonly count: number;
-  /** Variables, as a compiled step keeps its own reference to them. */
-  readonly variables: [images: tf.Variable, labels: tf.Variable];
+  private readonly images: ByteRows;
+  private readonly labels: ByteRows;
 
   constructor({ count, height, width, images, labels }: Dataset) {
     this.count = count;
-    this.variables = tf.tidy(() => [
-      tf.variable(byteTensor(images, [count, height, width, 1]), false),
-      tf.variable(byteTensor(labels, [count]), false),
-    ]);
+    this.images = new ByteRows(images, [count, height, width, 1]);
+    this.labels = new ByteRows(labels, [count]);
+  }
+
+  /** For a compiled step that takes from here. */
+  get variables(): tf.Variable[] {
+    return [this.images.variable, this.labels.variable];
   }
 
   /** Images [rows, height, width, 1] in [0, 1] and labels [rows], int32, of the given rows. */
   take(rows: tf.Tensor1D): { x: tf.Tensor4D; labels: tf.Tensor1D } {
-    const [images, labels] = this.variables;
     return tf.tidy(() => ({
-      x: gatherBytes(images, rows).div(255),
-      labels: gatherBytes(labels, rows).toInt() as tf.Tensor1D,
+      x: this.images.gather(rows).div(255),
+      labels: this.labels.gather(rows).toInt() as tf.Tensor1D,
     }));
   }
 
   dispose(): void {
-    tf.dispose(this.variables);
+    this.images.dispose();
+    this.labels.dispose();
   }
 }
 
-/** How many of the logits [batch, classes] have their largest value at the label [batch]; an int32 scalar. */
+/**
+ * How many of the logits [batch, classes] have their largest value at the label [batch]; a float32 scalar. A GPU has no
+ * kernels that compare or add up int32: the host would, and every step wait for it.
+ */
 export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar {
-  return tf.tidy(() => logits.argMax(-1).equal(labels).toInt().sum());
+  return tf.tidy(() => logits.argMax(-1).toFloat().equal(labels.toFloat()).toFloat().sum());
 }
 
 /**
@@ -48,7 +54,7 @@ export function trainingStep(model: tf.Sequential, data: DeviceDataset): StepFun
   const classes = model.outputs[0]?.shape.at(-1) ?? 0;
   return (rows, learningRate) => {
     const { x, labels } = data.take(rows as tf.Tensor1D);
-    const expected = tf.oneHot(labels, classes);
+    const expected = tf.oneHot(labels, classes, 1, 0, 'float32');
     let correct: tf.Scalar | undefined;
     const { value, grads } = tf.variableGrads(() => {
       const logits = model.apply(x, { training: true }) as tf.Tensor2D;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
-import { type Mode, openRunner, type Runner } from './runner.js';
+import { defaultStepsPerCall, type Mode, openRunner, type Runner } from './runner.js';
 import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
 
 export interface StepResult {
@@ -19,6 +19,10 @@ export interface TrainerOptions {
   batchSize: number;
   learningRate: number;
   mode: Mode;
+  /** Default: as `defaultStepsPerCall` has it. */
+  stepsPerCall?: number | undefined;
+  /** In graph mode. Default false. */
+  xla?: boolean | undefined;
 }
 
 type StepName = 'train' | 'evaluate' | 'moments';
@@ -32,6 +36,8 @@ export class Trainer {
   private constructor(
     readonly model: tf.Sequential,
     readonly batchSize: number,
+    /** How many batches of one size the functions below take at most. */
+    readonly stepsPerCall: number,
     private readonly runner: Runner<StepName>,
     private readonly learningRate: tf.Scalar,
     private readonly datasets: { train: DeviceDataset; test: DeviceDataset },
@@ -41,7 +47,9 @@ export class Trainer {
   }
 
   /** Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. */
-  static async open({ model, data, batchSize, learningRate, mode }: TrainerOptions): Promise<Trainer> {
+  static async open(options: TrainerOptions): Promise<Trainer> {
+    const { model, data, batchSize, learningRate, mode, xla = false } = options;
+    const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     const [train, test] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
     const weights = model.weights.map((weight) => weight.read() as tf.Variable);
     const rate = { shape: [], dtype: 'float32' } as const;
@@ -53,28 +61,29 @@ export class Trainer {
       },
       moments: { step: momentsStep(model, train), inputs: rowsOf(train.count, batchSize).map((rows) => [rows]) },
     };
-    const runner = await openRunner(mode, steps, [...weights, ...train.variables, ...test.variables]);
-    return new Trainer(model, batchSize, runner, tf.scalar(learningRate), { train, test });
+    const variables = [...weights, ...train.variables, ...test.variables];
+    const runner = await openRunner(steps, { mode, variables, xla });
+    return new Trainer(model, batchSize, stepsPerCall, runner, tf.scalar(learningRate), { train, test });
   }
 
   get normalized(): boolean {
     return this.model.layers.some(isBatchNorm);
   }
 
-  /** Trains on the given rows of the training set. */
-  step(rows: Int32Array): StepResult {
-    const [loss = NaN, correct = NaN] = this.run('train', rows, this.learningRate).map(([value]) => value);
-    return { loss, correct };
+  /** Trains on batches of rows of the training set, one after the other. */
+  step(batches: Int32Array[]): StepResult[] {
+    const results = this.run('train', batches, this.learningRate);
+    return results.map(([[loss = NaN] = [], [correct = NaN] = []]) => ({ loss, correct }));
   }
 
   /** How many of the given rows of the test set the model classifies correctly in inference. */
-  countCorrect(rows: Int32Array): number {
-    return this.run('evaluate', rows)[0]?.[0] ?? NaN;
+  countCorrect(batches: Int32Array[]): number {
+    return this.run('evaluate', batches).reduce((sum, [[correct = NaN] = []]) => sum + correct, 0);
   }
 
-  /** Of rows of the training set: mean and variance of each BN layer's input, see `batchMoments`. */
-  moments(rows: Int32Array): Float32Array[] {
-    return this.run('moments', rows);
+  /** Of each batch of rows of the training set: mean and variance of each BN layer's input, see `batchMoments`. */
+  moments(batches: Int32Array[]): Float32Array[][] {
+    return this.run('moments', batches);
   }
 
   /** Makes the model's weights those of the moment. */
@@ -94,12 +103,29 @@ export class Trainer {
     this.datasets.test.dispose();
   }
 
-  private run(name: StepName, rows: Int32Array, ...rest: tf.Tensor[]): Float32Array[] {
-    const index = tf.tensor1d(rows, 'int32');
-    const outputs = this.runner.run(name, index, ...rest);
-    index.dispose();
-    return takeVectors(outputs);
+  /** For each batch, the values of each output. */
+  private run(name: StepName, batches: Int32Array[], ...scalars: tf.Scalar[]): Float32Array[][] {
+    const [first = new Int32Array()] = batches;
+    if (batches.length === 1)
+      return [takeVectors(tf.tidy(() => this.runner.run(name, tf.tensor1d(first, 'int32'), ...scalars)))];
+    const outputs = tf.tidy(() => {
+      const rows = tf.tensor2d(joined(batches), [batches.length, first.length], 'int32');
+      return this.runner.runMany(name, rows, ...scalars.map((scalar) => scalar.broadcastTo([batches.length])));
+    });
+    const all = takeVectors(outputs);
+    return batches.map((_, i) =>
+      all.map((values) =>
+        values.subarray((i * values.length) / batches.length, ((i + 1) * values.length) / batches.length),
+      ),
+    );
   }
+}
+
+function joined(batches: Int32Array[]): Int32Array {
+  const size = batches[0]?.length ?? 0;
+  const all = new Int32Array(batches.length * size);
+  for (const [i, rows] of batches.entries()) all.set(rows, i * size);
+  return all;
 }
 
 /** The shapes of the batches that `count` rows are cut into: the usual one, and that of a smaller last one. */

@@ -61,11 +61,11 @@ describe('bn-train bench', () => {
     { args: ['--steps', '0'], words: 'Expected a whole number from 1, got 0.' },
     { args: ['--norms', 'scratch,batch'], words: 'Expected some of scratch,builtin,none, got scratch,batch.' },
     { args: ['--norms', 'none,none'], words: 'Expected some of scratch,builtin,none, got none,none.' },
-    { args: ['--modes', 'fast'], words: 'Expected some of graph,eager, got fast.' },
+    { args: ['--modes', 'fast'], words: 'Expected some of graph,eager,loop,xla,loop+xla, got fast.' },
     {
       args: ['--modes', 'graph', '--backend', 'js'],
       words:
-        'Cannot measure the mode graph: expected eager on this backend, got graph\nhint: --backend native has both\n',
+        'Cannot measure the mode graph: expected eager on this backend, got graph\nhint: --backend native has them all\n',
     },
     { args: ['--batch-size', '1'], words: 'got a batch size of 1' },
   ])('$args is wrong usage', async ({ args, words }) => {

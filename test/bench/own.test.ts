@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OwnProgram } from '../../src/bench/own.js';
+import { type BenchMode, OwnProgram } from '../../src/bench/own.js';
 import '../support/native.js';
 
 /** Four whole batches of 256 and one of 76; dark images are of class 0, bright ones of class 1. */
@@ -10,7 +10,7 @@ const train = { count, height: 28, width: 28, images, labels };
 const data = { train, test: train };
 
 describe("this project's contestants", () => {
-  const open = (modes?: ('graph' | 'eager')[]) =>
+  const open = (modes?: BenchMode[]) =>
     new OwnProgram({ norms: ['scratch', 'none'], modes, batchSize: 256, data, versions: { node: '20' }, threads: 2 });
 
   it('meet the smaller last batch at once, then whole epochs, and learn', async () => {
@@ -34,6 +34,16 @@ describe("this project's contestants", () => {
   it('have all modes that there are when none is named', async () => {
     const own = open();
     expect(own.hello.contestants).toEqual(['scratch/graph', 'scratch/eager', 'none/graph', 'none/eager']);
+    await own.close();
+  });
+
+  it('take the same steps in every mode that is a graph', async () => {
+    const own = open(['graph', 'loop', 'xla', 'loop+xla']);
+    const turn = async (mode: BenchMode) => (await own.run(`none/${mode}`, 4)).loss;
+    const [graph, xla] = [await turn('graph'), await turn('xla')];
+    expect(await turn('loop')).toBe(graph);
+    expect(await turn('loop+xla')).toBe(xla);
+    expect(Math.abs(xla / graph - 1)).toBeLessThan(1e-5);
     await own.close();
   });
 

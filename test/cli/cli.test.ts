@@ -34,6 +34,13 @@ describe('wrong usage exits 2 with words', () => {
       args: ['scratch', '--device', 'tpu'],
       words: 'Cannot open the backend: expected the device auto, cpu or cuda[:N], got tpu',
     },
+    { args: ['scratch', '--steps-per-call', '0'], words: 'Expected a whole number from 1, got 0.' },
+    {
+      args: ['none', '--xla', '--eager'],
+      words:
+        'Cannot train with XLA: expected steps as graphs, on the native backend, got --eager\nhint: leave out --xla',
+    },
+    { args: ['none', '--xla', '--backend', 'wasm'], words: 'on the native backend, got the wasm backend' },
     { args: ['inspect-gamma', '--layer', '0'], words: 'Expected a whole number from 1, or all, got 0.' },
   ])('$args', async ({ args, words }) => {
     const { code, stdout, stderr } = await run(args);
@@ -118,7 +125,8 @@ describe('--help', () => {
 describe('a run', () => {
   let result: Result;
   beforeAll(async () => {
-    result = await run(['scratch', '--epochs', '1', '--seed', '1', '--batch-size', '1024', '--run-dir', 'one']);
+    const args = ['--epochs', '1', '--seed', '1', '--batch-size', '1024', '--steps-per-call', '8', '--run-dir', 'one'];
+    result = await run(['scratch', ...args]);
   });
 
   it('prints the two known lines and the population line on stdout, the rest on stderr', () => {
@@ -153,6 +161,8 @@ describe('a run', () => {
       backend: 'native',
       device: 'cpu',
       mode: 'graph',
+      stepsPerCall: 8,
+      xla: false,
     });
     expect(readFileSync(inWork('one/metrics.csv'), 'utf8')).toMatch(
       /^epoch,loss,trainAccuracy,testAccuracy,examplesPerSecond,seconds\n1,.*\n$/,

@@ -44,9 +44,9 @@ describe('a resumed run', () => {
     expect((await read(own)).config).toEqual(config);
   });
 
-  it('may be given more epochs, and other checkpoints', async () => {
-    const { epochs, checkpointSteps } = (await read({ epochs: 5, checkpointSteps: 7 })).config;
-    expect([epochs, checkpointSteps]).toEqual([5, 7]);
+  it('may be given more epochs, other checkpoints and other steps a call', async () => {
+    const { config: given } = await read({ epochs: 5, checkpointSteps: 7, stepsPerCall: 4 });
+    expect([given.epochs, given.checkpointSteps, given.stepsPerCall]).toEqual([5, 7, 4]);
   });
 
   it.each<{ flags: Partial<TrainFlags>; words: string }>([
@@ -59,6 +59,7 @@ describe('a resumed run', () => {
     { flags: { backend: 'wasm' }, words: 'backend native, got wasm' },
     { flags: { device: 'cuda:0' }, words: 'device cpu, got cuda:0' },
     { flags: { eager: true }, words: 'mode graph, got eager' },
+    { flags: { xla: true }, words: 'xla false, got true' },
     { flags: { runDir: 'other' }, words: `folder ${run}, got --run-dir other` },
   ])('refuses $flags', async ({ flags, words }) => {
     await expect(read(flags)).rejects.toMatchObject({

@@ -164,6 +164,7 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   epochs: isWholeFrom(1),
   batchSize: isWholeFrom(1),
   checkpointSteps: isWholeFrom(1),
+  stepsPerCall: isWholeFrom(1),
   seed: isWholeFrom(0, 2 ** 31 - 1),
   momentum: (value) => typeof value === 'number' && value >= 0 && value <= 1,
   epsilon: isAbove0,
@@ -174,10 +175,10 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   turns: isWholeFrom(1),
   starts: isWholeFrom(0),
   norms: isSome('scratch', 'builtin', 'none'),
-  modes: isSome('graph', 'eager'),
+  modes: isSome('graph', 'eager', 'loop', 'xla', 'loop+xla'),
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
   ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
-  ...Object.fromEntries(['eager', 'json', 'quiet', 'moving', 'serve'].map((name) => [name, isSwitch])),
+  ...Object.fromEntries(['eager', 'xla', 'json', 'quiet', 'moving', 'serve'].map((name) => [name, isSwitch])),
 };
 
 const COMMANDS = buildProgram().commands.map((command) => command.name());

@@ -45,6 +45,8 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   }),
   started: fc.constant('2026-11-24T01:30:00.000Z'),
   checkpointSteps: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  stepsPerCall: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  xla: fc.option(fc.boolean(), { nil: undefined }),
 });
 
 /** "cpu", "cuda" or "cuda:N". */
@@ -70,7 +72,8 @@ function isConfig(value: unknown): boolean {
     ['native', 'wasm', 'js'].some((name) => name === value['backend']) &&
     isDevice(value['device']) &&
     isText(value['started']) &&
-    (value['checkpointSteps'] === undefined || isWhole(value['checkpointSteps'], 1, SAFE)) &&
+    ['checkpointSteps', 'stepsPerCall'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
+    (value['xla'] === undefined || typeof value['xla'] === 'boolean') &&
     isObject(versions) &&
     Object.values(versions).every(isText) &&
     isObject(machine) &&

@@ -46,10 +46,27 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
     });
     const variables = [
       ...weights.map(describeTensor),
-      { shape: [count, 28, 28, 1], dtype: 'uint8', values: [...set.images] },
-      { shape: [count], dtype: 'uint8', values: [...set.labels] },
+      // As ByteRows holds them.
+      { shape: [count, 98 * 8], dtype: 'uint8', as: 'int64', values: [...set.images] },
+      {
+        shape: [count, 8],
+        dtype: 'uint8',
+        as: 'int64',
+        values: [...set.labels].flatMap((label) => [label, 0, 0, 0, 0, 0, 0, 0]),
+      },
     ];
-    const request = { step: 'step_0', inputs: [rows, rate].map(describeTensor), variables, times: 3 };
+    const [one, three] = [
+      [rows, rate],
+      [tf.stack([rows, rows, rows]), tf.stack([rate, rate, rate])],
+    ];
+    const request = {
+      variables,
+      calls: [
+        { step: 'step_0', inputs: one.map(describeTensor) },
+        { step: 'step_0_many', inputs: three.map(describeTensor) },
+        { step: 'step_0', inputs: one.map(describeTensor) },
+      ],
+    };
     const script = path.join(import.meta.dirname, 'run_saved_model.py');
     const { stdout, stderr, status } = spawnSync(python ?? '', [script, folder], {
       input: JSON.stringify(request),
@@ -59,11 +76,16 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
     rmSync(folder, { recursive: true });
     expect(status, stderr).toBe(0);
     const answer = JSON.parse(stdout) as Answer;
-    for (const outputs of answer.outputs) {
-      const [loss, correct] = tf.tidy(() => compiled.run(rows, rate).map((tensor) => tensor.dataSync()[0] ?? NaN));
+    const values = (outputs: tf.Tensor[]) => outputs.map((tensor) => [...tensor.dataSync()]);
+    const expected = tf.tidy(() => [
+      values(compiled.run(...one)),
+      values(compiled.runMany(...three)),
+      values(compiled.run(...one)),
+    ]);
+    for (const [i, [losses, correct]] of expected.entries()) {
       // The same graph on the same TensorFlow; only its threads and their sums may differ.
-      expect(outputs[0]?.[0]).toBeCloseTo(loss ?? NaN, 5);
-      expect(outputs[1]?.[0]).toBe(correct);
+      for (const [j, loss] of (losses ?? []).entries()) expect(answer.outputs[i]?.[0]?.[j]).toBeCloseTo(loss, 5);
+      expect(answer.outputs[i]?.[1]).toEqual(correct);
     }
     compiled.read();
     for (const [i, weight] of weights.entries())

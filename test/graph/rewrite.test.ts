@@ -333,6 +333,7 @@ describe('all rewrites together', () => {
   it('that would never end are found out', () => {
     const forever: Rule = {
       name: 'forever',
+      on: 'everything',
       apply: (node, editor) =>
         node.op === 'Neg'
           ? editor.op('Neg', node.attributes, [...node.inputs], editor.value(node.inputs[0] ?? 0))

@@ -1,4 +1,4 @@
-"""Loads a SavedModel written by bn-train, assigns its variables, runs a step, and prints what it gave as JSON."""
+"""Loads a SavedModel written by bn-train, assigns its variables, runs steps, and prints what they gave as JSON."""
 
 import json
 import os
@@ -13,7 +13,8 @@ folder, request = sys.argv[1], json.load(sys.stdin)
 
 
 def array(tensor):
-    return np.array(tensor["values"], dtype=tensor["dtype"]).reshape(tensor["shape"])
+    values = np.array(tensor["values"], dtype=tensor["dtype"]).reshape(tensor["shape"])
+    return values.view(tensor.get("as", tensor["dtype"]))
 
 
 with tf.Graph().as_default(), tf1.Session() as session:
@@ -23,10 +24,12 @@ with tf.Graph().as_default(), tf1.Session() as session:
         [signatures["set"].outputs[f"done{i}"].name for i in range(len(values))],
         {signatures["set"].inputs[f"set{i}"].name: array(value) for i, value in enumerate(values)},
     )
-    step = signatures[request["step"]]
-    outputs = [step.outputs[f"out{i}"].name for i in range(len(step.outputs))]
-    feeds = {step.inputs[f"in{i}"].name: array(value) for i, value in enumerate(request["inputs"])}
-    results = [session.run(outputs, feeds) for _ in range(request["times"])]
+    results = []
+    for call in request["calls"]:
+        step = signatures[call["step"]]
+        outputs = [step.outputs[f"out{i}"].name for i in range(len(step.outputs))]
+        feeds = {step.inputs[f"in{i}"].name: array(value) for i, value in enumerate(call["inputs"])}
+        results.append(session.run(outputs, feeds))
     variables = session.run([signatures["get"].outputs[f"get{i}"].name for i in range(len(values))])
 
 print(

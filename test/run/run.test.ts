@@ -58,6 +58,11 @@ describe('config.json', () => {
       change: { checkpointSteps: 0 },
       message: 'Cannot read c: expected checkpointSteps to be a whole number from 1, got 0',
     },
+    {
+      change: { stepsPerCall: 1.5 },
+      message: 'Cannot read c: expected stepsPerCall to be a whole number from 1, got 1.5',
+    },
+    { change: { xla: 'yes' }, message: 'Cannot read c: expected xla to be true or false, got "yes"' },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);

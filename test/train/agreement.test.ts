@@ -91,7 +91,7 @@ function relative(got: tf.Tensor, expected: tf.Tensor): number {
 /** A rule with a mistake: what it gives is off by a fraction of the value. */
 function broken(rule: Rule, factor: number): Rule {
   return {
-    name: rule.name,
+    ...rule,
     apply(node, editor) {
       const by = rule.apply(node, editor);
       return by === undefined ? undefined : elementwise(editor, 'Mul', by, floats(editor, [factor], []));

@@ -78,45 +78,74 @@ describe('train', () => {
     for (const [i, loss] of scratch.entries()) expect(Math.abs(loss / (builtin[i] ?? NaN) - 1)).toBeLessThan(1e-4);
   });
 
-  it.each(modes)('ends after the step under way when interrupted, and goes on to the same result: %s', async (mode) => {
-    const whole = await collect('scratch', { mode });
-    const controller = new AbortController();
-    const model = lenet({ norm: 'scratch', seed: 1 });
-    const before: TrainEvent[] = [];
-    const { signal } = controller;
-    for await (const event of train({ model, data: small, epochs: 2, seed: 1, mode, signal })) {
-      before.push(event);
-      if (event.type === 'step' && event.epoch === 2 && event.batch === 2) controller.abort();
-    }
-    const stopped = before.at(-1);
-    if (stopped?.type !== 'interrupted') throw new Error('expected an interruption');
-    expect(stopped.position).toMatchObject({ epoch: 2, batch: 2, examples: 512 });
-    const from = { position: stopped.position, history: epochsOf(before) };
-    const after = await collect('scratch', { model, mode, from });
-    expect(timeless(after.at(-1))).toEqual(timeless(whole.at(-1)));
+  it.each<[norm: Norm, mode: Mode, xla: boolean]>([
+    ['scratch', 'graph', false],
+    ['builtin', 'graph', false],
+    ['none', 'eager', false],
+    ['none', 'graph', true],
+  ])('gives the same events bit for bit, however many steps a call takes: %s, %s, XLA %s', async (norm, mode, xla) => {
+    // Three whole batches and a smaller one in each epoch.
+    const one = timeless(await collect(norm, { mode, xla }));
+    expect(timeless(await collect(norm, { mode, xla, stepsPerCall: 2 }))).toEqual(one);
   });
 
-  it('yields a checkpoint after each so many batches, from which it goes on to the same result', async () => {
-    const model = lenet({ norm: 'scratch', seed: 1 });
-    const whole: TrainEvent[] = [];
-    const moments: { position: Position; weights: tf.Tensor[]; history: EpochResult[] }[] = [];
-    for await (const event of train({ model, data: small, epochs: 2, seed: 1, checkpointSteps: 2 })) {
-      whole.push(event);
-      const weights = model.getWeights().map((weight) => weight.clone());
-      if (event.type === 'checkpoint') moments.push({ position: event.position, weights, history: epochsOf(whole) });
-    }
-    expect(moments.map(({ position: { epoch, batch } }) => [epoch, batch])).toEqual([
-      [1, 2],
-      [1, 4],
-      [2, 2],
-      [2, 4],
-    ]);
-    for (const { position, weights, history } of moments.slice(1, 3)) {
-      model.setWeights(weights);
-      const after = await collect('scratch', { model, from: { position, history } });
+  it.each<[mode: Mode, stepsPerCall: number]>([
+    ['graph', 1],
+    ['graph', 2],
+    ['eager', 1],
+  ])(
+    'ends after the call under way when interrupted, and goes on to the same result: %s, %i',
+    async (mode, stepsPerCall) => {
+      const whole = await collect('scratch', { mode });
+      const controller = new AbortController();
+      const model = lenet({ norm: 'scratch', seed: 1 });
+      const before: TrainEvent[] = [];
+      const { signal } = controller;
+      for await (const event of train({ model, data: small, epochs: 2, seed: 1, mode, stepsPerCall, signal })) {
+        before.push(event);
+        if (event.type === 'step' && event.epoch === 2 && event.batch === 3 - stepsPerCall) controller.abort();
+      }
+      const stopped = before.at(-1);
+      if (stopped?.type !== 'interrupted') throw new Error('expected an interruption');
+      expect(stopped.position).toMatchObject({ epoch: 2, batch: 2, examples: 512 });
+      expect(before.filter((event) => event.type === 'step')).toHaveLength(4 + 2);
+      const from = { position: stopped.position, history: epochsOf(before) };
+      const after = await collect('scratch', { model, mode, from });
       expect(timeless(after.at(-1))).toEqual(timeless(whole.at(-1)));
-    }
-  });
+    },
+  );
+
+  it.each([1, 64])(
+    'yields a checkpoint after each so many batches, from which it goes on: %i steps a call',
+    async (n) => {
+      const model = lenet({ norm: 'scratch', seed: 1 });
+      const whole: TrainEvent[] = [];
+      const moments: { position: Position; weights: tf.Tensor[]; history: EpochResult[] }[] = [];
+      for await (const event of train({
+        model,
+        data: small,
+        epochs: 2,
+        seed: 1,
+        checkpointSteps: 2,
+        stepsPerCall: n,
+      })) {
+        whole.push(event);
+        const weights = model.getWeights().map((weight) => weight.clone());
+        if (event.type === 'checkpoint') moments.push({ position: event.position, weights, history: epochsOf(whole) });
+      }
+      expect(moments.map(({ position: { epoch, batch } }) => [epoch, batch])).toEqual([
+        [1, 2],
+        [1, 4],
+        [2, 2],
+        [2, 4],
+      ]);
+      for (const { position, weights, history } of moments.slice(n === 1 ? 1 : 2, 3)) {
+        model.setWeights(weights);
+        const after = await collect('scratch', { model, from: { position, history } });
+        expect(timeless(after.at(-1))).toEqual(timeless(whole.at(-1)));
+      }
+    },
+  );
 
   it('brings the model’s weights up to date before anybody may read them', async () => {
     const model = lenet({ norm: 'none', seed: 1 });
@@ -152,7 +181,7 @@ describe('Trainer', () => {
     frozen.trainable = false;
     const before = frozen.getWeights().map((weight) => weight.dataSync());
     const trainer = await open(model, mode);
-    trainer.step(Int32Array.from({ length: 256 }, (_, i) => i));
+    trainer.step([Int32Array.from({ length: 256 }, (_, i) => i)]);
     trainer.sync();
     expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
     trainer.dispose();

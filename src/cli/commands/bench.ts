@@ -9,7 +9,11 @@ export function benchCommand(): Command {
     .option('--turns <n>', 'turns that count, after one that warms up', wholeNumber(1), 7)
     .option('--batch-size <n>', 'examples a step', wholeNumber(1), 256)
     .option('--norms <list>', 'which models', wordsOf(['scratch', 'builtin', 'none']), ['scratch', 'builtin', 'none'])
-    .option('--modes <list>', 'which ways to run a step (default: all there are)', wordsOf(['graph', 'eager']))
+    .option(
+      '--modes <list>',
+      'which ways to run a step (default: graph,eager; on a GPU loop,graph,eager)',
+      wordsOf(['graph', 'eager', 'loop', 'xla', 'loop+xla']),
+    )
     .option(
       '--peer <command>',
       'measure this program too, in turn; it serves as --serve does and is given --data-dir, --batch-size and --norms (repeatable)',

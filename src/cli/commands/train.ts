@@ -28,7 +28,13 @@ export function trainCommand(norm: Norm, description: string): Command {
       numberThat('a number above 0', (value) => value > 0),
       1e-5,
     )
-    .option('--eager', 'run every op by itself instead of each step as one graph');
+    .option('--eager', 'run every op by itself instead of each step as one graph')
+    .option(
+      '--steps-per-call <n>',
+      'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
+      wholeNumber(1),
+    )
+    .option('--xla', 'have XLA compile the graphs; slower on the CPU');
   return addPlaceOptions(command)
     .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)', folder)
     .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)

@@ -5,6 +5,7 @@ import type { Rule } from './rule.js';
 
 export const averagePoolGrad: Rule = {
   name: 'averagePoolGrad',
+  on: 'cpu',
   apply(node, editor) {
     const output = node.outputs[0];
     if (node.op !== 'AvgPoolGrad' || output?.dtype !== DTYPE.float32) return undefined;

@@ -32,6 +32,7 @@ const MOST_ROW = 512;
  */
 export const convInputGrad: Rule = {
   name: 'convInputGrad',
+  on: 'cpu',
   apply(node, editor) {
     const [output] = node.outputs;
     const [, filter = 0, dy = 0] = node.inputs;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Attribute, Constant, Graph, Node, Value } from '../graph.js';
 
 /** Two calls of it are not one: each draws other numbers. tfjs has no other such op; what else is random, the host draws. */
-const RANDOM = 'Multinomial';
+export const RANDOM = 'Multinomial';
 
 export class Editor {
   readonly nodes: Node[] = [];

@@ -11,6 +11,11 @@ import { wideBroadcast } from './wideBroadcast.js';
 
 export const RULES: readonly Rule[] = [matMul, sigmoidGrad, averagePoolGrad, reduceRows, wideBroadcast, convInputGrad];
 
+/** Those that save time on a device, with or without XLA, which has code of its own on every one. */
+export function rulesFor({ gpu, xla }: { gpu: boolean; xla: boolean }): readonly Rule[] {
+  return gpu || xla ? RULES.filter(({ on }) => on === 'everything') : RULES;
+}
+
 /** Each rule leaves behind ops that it does not match itself, so that two or three passes are enough. */
 const MOST_PASSES = 10;
 

@@ -5,6 +5,7 @@ import type { Rule } from './rule.js';
 
 export const matMul: Rule = {
   name: 'matMul',
+  on: 'everything',
   apply(node, editor) {
     const [output] = node.outputs;
     const [a = 0, b = 0] = node.inputs;

@@ -9,6 +9,7 @@ import type { Rule } from './rule.js';
  */
 export const reduceRows: Rule = {
   name: 'reduceRows',
+  on: 'cpu',
   apply({ op, inputs, outputs }, editor) {
     if ((op !== 'Sum' && op !== 'Mean') || outputs[0]?.dtype !== DTYPE.float32) return undefined;
     const [x = 0, axes = 0] = inputs;

@@ -6,6 +6,7 @@ import type { Rule } from './rule.js';
 
 export const sigmoidGrad: Rule = {
   name: 'sigmoidGrad',
+  on: 'everything',
   apply(node, editor) {
     if (node.op !== 'Mul' || node.outputs[0]?.dtype !== DTYPE.float32) return undefined;
     const [a = 0, b = 0] = node.inputs;

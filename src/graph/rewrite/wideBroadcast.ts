@@ -10,6 +10,7 @@ const MANY_CHANNELS = 64;
 
 export const wideBroadcast: Rule = {
   name: 'wideBroadcast',
+  on: 'cpu',
   apply({ op, inputs, outputs }, editor) {
     const [output] = outputs;
     const [a = 0, b = 0] = inputs;

@@ -1,0 +1,164 @@
+/** Compiled steps: each a graph in one session, run with one call, and variables that are carried over when asked. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import * as path from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
+import { cannot } from '../errors.js';
+import type { Graph } from './graph.js';
+import { type NativeBackend, nativeValue } from './native.js';
+import type { InputSpec } from './record.js';
+import { NAMES } from './savedModel.js';
+import type { Session } from './session.js';
+import { explaining } from './xla.js';
+
+const ASSIGN_HINT =
+  "to change an optimizer's learning rate, assign to its variable and write(), or use minimize; setLearningRate makes another";
+
+/** "float32 [256, 784], int32 []". */
+export function describe(signature: readonly InputSpec[]): string {
+  return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
+}
+
+interface Contents {
+  graphs: ReadonlyMap<string, Graph>;
+  /** "train(int32 [256])" → the graph's name. */
+  signatures: ReadonlyMap<string, string>;
+  variables: readonly tf.Variable[];
+}
+
+/** Compiled steps and the session they run in. */
+export class CompiledSteps<Name extends string> {
+  /** The data of each tfjs variable when it last was the session's value. */
+  private readonly known: object[] = [];
+  /** Variables that the session has changed since. */
+  private readonly changed = new Set<number>();
+
+  private disposed = false;
+
+  /** Use `compileSteps`. */
+  constructor(
+    private readonly backend: NativeBackend,
+    private readonly session: Session,
+    private readonly bytes: Uint8Array,
+    private readonly contents: Contents,
+  ) {}
+
+  /**
+   * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
+   * Throws a BnTrainError for other shapes or types.
+   */
+  run(name: Name, ...inputs: tf.Tensor[]): tf.Tensor[] {
+    this.assertAlive();
+    const found = this.find(name, inputs);
+    if (!found) throw this.mismatch('run the compiled step', name, inputs);
+    return this.call(found.graphName, found.graph, inputs);
+  }
+
+  /**
+   * Runs a step many times in one call, as often as the first axis of its inputs is long: inputs and outputs are those of
+   * `run`, [steps, ...shape]. The results are those of as many runs one after the other; what a call costs is paid once.
+   * The caller owns the outputs. Throws a BnTrainError for other shapes or types, and for a step without inputs.
+   */
+  runMany(name: Name, ...stacks: tf.Tensor[]): tf.Tensor[] {
+    this.assertAlive();
+    const slices = stacks.map(({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
+    const found = this.find(name, slices);
+    const doing = 'run the compiled step many times';
+    if (!found) throw this.mismatch(doing, name, stacks, 'for each step inputs as in ');
+    const counts = new Set(stacks.map(({ shape }) => shape[0]));
+    if (counts.size !== 1 || ![...counts].every((count) => count > 0))
+      throw cannot(doing, {
+        expected: 'inputs with one and the same number of steps, above 0, as their first axis',
+        got: `${name}(${describe(stacks)})`,
+        hint: 'stack the inputs of all steps: tf.stack([first, second])',
+      });
+    return this.call(NAMES.many(found.graphName), found.graph, stacks);
+  }
+
+  /** Gives the tfjs variables the session's values. */
+  read(): void {
+    this.assertAlive();
+    const changed = [...this.changed];
+    if (changed.length === 0) return;
+    const values = this.session.run(new Map(), changed.map(NAMES.get));
+    for (const [j, i] of changed.entries()) {
+      const tensor = this.backend.createOutputTensor(values[j] as (typeof values)[number]);
+      this.variable(i).assign(tensor);
+      tensor.dispose();
+      this.known[i] = this.variable(i).dataId;
+    }
+    this.changed.clear();
+  }
+
+  /** Gives the session the values of tfjs variables that were assigned to since the last `read` or `write`. */
+  write(): void {
+    this.assertAlive();
+    const { variables } = this.contents;
+    const stale = [...variables.keys()].filter((i) => this.known[i] !== this.variable(i).dataId);
+    if (stale.length === 0) return;
+    const feeds = new Map(stale.map((i) => [NAMES.set(i), nativeValue(this.backend, this.variable(i)).id] as const));
+    for (const { id } of this.session.run(feeds, stale.map(NAMES.done))) this.backend.binding.deleteTensor(id);
+    for (const i of stale) {
+      this.known[i] = this.variable(i).dataId;
+      this.changed.delete(i);
+    }
+  }
+
+  /**
+   * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
+   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables.
+   */
+  async save(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'saved_model.pb'), this.bytes);
+  }
+
+  /** Frees the session. The tfjs variables keep the values of the last `read`. */
+  dispose(): void {
+    if (!this.disposed) this.session.close();
+    this.disposed = true;
+  }
+
+  private assertAlive(): void {
+    const gone = this.contents.variables.find((variable) => variable.isDisposed);
+    if (!this.disposed && !gone) return;
+    throw cannot('use the compiled step', {
+      expected: 'it and its variables to live',
+      got: gone ? `the variable ${gone.name}, which was disposed of` : 'a step after its dispose()',
+      hint: gone ? ASSIGN_HINT : 'compile it again',
+    });
+  }
+
+  private variable(i: number): tf.Variable {
+    return this.contents.variables[i] as tf.Variable;
+  }
+
+  private find(name: Name, inputs: readonly InputSpec[]): { graphName: string; graph: Graph } | undefined {
+    const graphName = this.contents.signatures.get(`${name}(${describe(inputs)})`) ?? '';
+    const graph = this.contents.graphs.get(graphName);
+    return graph && { graphName, graph };
+  }
+
+  private call(graphName: string, { outputs, updates }: Graph, inputs: readonly tf.Tensor[]): tf.Tensor[] {
+    const feeds = new Map(
+      inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
+    );
+    const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
+    const results = explaining(() => this.session.run(feeds, fetches)).map((metadata) =>
+      this.backend.createOutputTensor(metadata),
+    );
+    for (const i of updates.keys()) this.changed.add(i);
+    return results;
+  }
+
+  private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {
+    const recorded = [...this.contents.signatures.keys()].filter((key) => key.startsWith(`${name}(`));
+    return cannot(doing, {
+      expected:
+        recorded.length > 0
+          ? each + recorded.join(' or ')
+          : `a step named ${[...this.contents.signatures.keys()].join(', ')}`,
+      got: `${name}(${describe(inputs)})`,
+      hint: 'list every shape in inputs when compiling: [[a], [b]]',
+    });
+  }
+}

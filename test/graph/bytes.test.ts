@@ -1,0 +1,31 @@
+import '../support/native.js';
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { ByteRows } from '../../src/graph/bytes.js';
+
+describe('ByteRows', () => {
+  it.each([
+    { name: 'a byte', shape: [] },
+    { name: 'a whole number of words', shape: [4, 4] },
+    { name: 'some words and a part of one', shape: [3, 5, 1] },
+  ])('gives the rows asked for, in any order and twice, be each $name', ({ shape }) => {
+    const [count, size] = [5, shape.reduce((product, length) => product * length, 1)];
+    // Of an odd offset, as in a file behind its header.
+    const bytes = Uint8Array.from({ length: 1 + count * size }, (_, i) => (i * 37) % 256).subarray(1);
+    const data = new ByteRows(bytes, [count, ...shape]);
+    const order = [4, 0, 4];
+    const rows = tf.tidy(() => data.gather(tf.tensor1d(order, 'int32')));
+    expect([rows.dtype, ...rows.shape]).toEqual(['float32', 3, ...shape]);
+    expect([...rows.dataSync()]).toEqual(order.flatMap((row) => [...bytes.subarray(row * size, (row + 1) * size)]));
+    rows.dispose();
+    data.dispose();
+  });
+
+  it('leaves no tensor behind', () => {
+    const before = tf.memory().numTensors;
+    const data = new ByteRows(new Uint8Array(30), [2, 15]);
+    tf.tidy(() => void data.gather(tf.tensor1d([1], 'int32')));
+    data.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
