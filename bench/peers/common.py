@@ -2,6 +2,7 @@
 
 import argparse
 import gzip
+import itertools
 import json
 import os
 import platform
@@ -41,24 +42,40 @@ def _batches(count, size):
         start = 0
 
 
-class _Contestant:
-    """Built at its first run; `step(rows)` trains on those rows and returns mean loss and number correct as Python numbers."""
+def each(step):
+    """Trains batch after batch by `step(rows)`, which returns mean loss and number correct as Python numbers, read back every time."""
 
-    def __init__(self, build, count, batch_size):
-        self._build = build
-        self._step = None
-        self._rows = _batches(count, batch_size)
-
-    def run(self, steps):
-        step = self._step = self._step or self._build()
-        loss = correct = examples = 0
-        started = time.perf_counter()
-        for _ in range(steps):
-            rows = next(self._rows)
+    def train(batches):
+        loss = correct = 0
+        for rows in batches:
             batch_loss, batch_correct = step(rows)
             loss += batch_loss * len(rows)
             correct += batch_correct
-            examples += len(rows)
+        return loss, correct
+
+    return train
+
+
+class _Contestant:
+    """Built at its first run; `train(batches)` trains on each and returns the sum of the examples' losses and how many were correct."""
+
+    def __init__(self, build, count, batch_size):
+        self._build = build
+        self._train = None
+        self._rows = _batches(count, batch_size)
+
+    def run(self, steps):
+        train = self._train = self._train or self._build()
+        examples = 0
+
+        def batches():
+            nonlocal examples
+            for rows in itertools.islice(self._rows, steps):
+                examples += len(rows)
+                yield rows
+
+        started = time.perf_counter()
+        loss, correct = train(batches())
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return {
@@ -71,16 +88,23 @@ class _Contestant:
         }
 
 
-def arguments():
+def words(text):
+    return text.split(",")
+
+
+def arguments(**more):
+    """What every peer is given; `more` adds options of one peer, by name, as `add_argument` takes them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--norms", default="scratch,builtin,none", type=lambda text: text.split(","))
+    parser.add_argument("--norms", default="scratch,builtin,none", type=words)
+    for name, settings in more.items():
+        parser.add_argument(f"--{name}", **settings)
     return parser.parse_args()
 
 
 def serve(program, versions, threads, builders, count, options):
-    """Says who is here, then answers each line `RUN name steps`; `builders` maps norm/mode to what builds its step."""
+    """Says who is here, then answers each line `RUN name steps`; `builders` maps norm/mode to what builds its `train(batches)`."""
     # A library that prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -85,7 +85,7 @@ def build(norm):
         state = parameters, moving
         return loss.item(), correct.item()
 
-    return step
+    return common.each(step)
 
 
 builders = {f"{norm}/jit": lambda norm=norm: build(norm) for norm in ("scratch", "none")}

@@ -82,7 +82,7 @@ def build(norm, mode):
         loss, correct = train(tf.constant(rows))
         return float(loss), int(correct)
 
-    return step
+    return common.each(step)
 
 
 builders = {

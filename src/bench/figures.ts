@@ -13,11 +13,20 @@ export interface Named {
 export interface Speed extends Named {
   examplesPerSecond: Summary;
   millisecondsPerStep: Summary;
+  /** Examples per second of each turn: turns of one number ran beside each other. */
+  turns: number[];
 }
 
 export function speedOf({ program, name, turns }: Series): Speed {
   const milliseconds = turns.map(({ seconds, steps }) => (1000 * seconds) / steps);
-  return { program, name, examplesPerSecond: summarize(rates(turns)), millisecondsPerStep: summarize(milliseconds) };
+  const perSecond = rates(turns);
+  return {
+    program,
+    name,
+    examplesPerSecond: summarize(perSecond),
+    millisecondsPerStep: summarize(milliseconds),
+    turns: perSecond,
+  };
 }
 
 const rates = (turns: Turn[]) => turns.map(({ examples, seconds }) => examples / seconds);

@@ -15,13 +15,13 @@ import { interruptSignal, openReady } from './session.js';
 export async function runEvaluation(run: string | undefined, flags: EvaluateFlags): Promise<void> {
   const folder = run ?? (await newestRun());
   const config = await readConfig(folder);
-  const { norm, batchSize, learningRate } = config;
+  const { norm, batchSize } = config;
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   const signal = interruptSignal();
   await openReady(flags, terminal, signal);
   const model = await loadModel(folder, config);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
-  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode: defaultMode() });
+  const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const testAccuracyPopulation = await populationAccuracy(trainer, signal);
   if (flags.json) console.log(JSON.stringify({ run: folder, norm, testAccuracy, testAccuracyPopulation }));

@@ -143,11 +143,11 @@ export class CompiledSteps<Name extends string> {
       inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
     );
     const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
-    const results = explaining(() => this.session.run(feeds, fetches)).map((metadata) =>
-      this.backend.createOutputTensor(metadata),
-    );
+    const results = explaining(() => this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]));
     for (const i of updates.keys()) this.changed.add(i);
-    return results;
+    const tensors = results.map((metadata) => this.backend.createOutputTensor(metadata));
+    for (const surplus of tensors.slice(fetches.length)) surplus.dispose();
+    return tensors.slice(0, fetches.length);
   }
 
   private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {

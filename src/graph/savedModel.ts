@@ -12,6 +12,8 @@ export const NAMES = {
   tag: 'train',
   input: (graph: string, i: number) => `${graph}/in${i}`,
   output: (graph: string, i: number) => `${graph}/out${i}`,
+  /** What is fetched of a graph without outputs. */
+  ran: (graph: string) => `${graph}/ran`,
   /** The graph that runs another one many times. */
   many: (graph: string) => `${graph}_many`,
   /** Feed `set` and fetch `done` to assign a variable; fetch `get` to read it. */
@@ -129,6 +131,8 @@ function end(writer: GraphWriter, graph: Graph, { prefix, variables }: Place, re
     const type = { dtype: typeAttr(graph.updates.get(i)?.dtype ?? 0) };
     return `^${writer.add('AssignVariableOp', `${prefix}/update${i}`, inputs, type)}`;
   });
+  if (graph.outputs.length === 0)
+    writer.add('Identity', NAMES.ran(prefix), [ONE, ...updates], { T: typeAttr(DTYPE.int32) });
   for (const [i, { dtype }] of graph.outputs.entries())
     writer.add('Identity', NAMES.output(prefix, i), [results.outputs[i] ?? '', ...updates], { T: typeAttr(dtype) });
 }

@@ -7,7 +7,7 @@ import { calls } from './calls.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
-import { type StepResult, Trainer } from './trainer.js';
+import { assertCount, type StepResult, Trainer } from './trainer.js';
 
 export interface TrainOptions {
   /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */
@@ -48,7 +48,8 @@ interface Order {
  * Trains and yields what happens. When a 'checkpoint', 'epoch', 'interrupted' or 'end' event arrives, the model's weights
  * are those of that moment. The same seed and weights give the same events on the same backend, time figures aside.
  *
- * Throws a BnTrainError when a loss is no longer finite.
+ * Throws a BnTrainError when a loss is no longer finite, and for numbers of epochs or examples that are not whole or
+ * below 1.
  */
 export async function* train({
   model,
@@ -64,6 +65,7 @@ export async function* train({
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
+  assertCount('epochs', epochs);
   const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla });
   const history = [...from.history];
   let position = { ...from.position };
@@ -154,7 +156,7 @@ function summarize({ epoch, loss, correct, examples, seconds }: Position, testAc
 
 function finish(history: EpochResult[], testAccuracyPopulation: number): FinalResult {
   const last = history.at(-1);
-  if (!last) throw cannot('finish the run', { expected: 'at least 1 epoch', got: '0' });
+  if (!last) throw cannot('finish the run', { expected: 'the epochs before in from.history', got: 'none' });
   const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const examples = history.reduce((sum, epoch) => sum + epoch.examplesPerSecond * epoch.seconds, 0);
   const { loss, trainAccuracy, testAccuracy } = last;

@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
+import { cannot } from '../errors.js';
+import type { StepDefinition } from '../graph/compile.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode, openRunner, type Runner } from './runner.js';
 import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
@@ -17,7 +19,8 @@ export interface TrainerOptions {
   model: tf.Sequential;
   data: Pick<FashionMnist, 'train' | 'test'>;
   batchSize: number;
-  learningRate: number;
+  /** Left out for a trainer that only evaluates. */
+  learningRate?: number;
   mode: Mode;
   /** Default: as `defaultStepsPerCall` has it. */
   stepsPerCall?: number | undefined;
@@ -40,7 +43,7 @@ export class Trainer {
     readonly stepsPerCall: number,
     private readonly runner: Runner<StepName>,
     private readonly learningRate: tf.Scalar,
-    private readonly datasets: { train: DeviceDataset; test: DeviceDataset },
+    private readonly datasets: Datasets,
   ) {
     this.trainCount = datasets.train.count;
     this.testCount = datasets.test.count;
@@ -48,26 +51,26 @@ export class Trainer {
 
   /** Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. */
   static async open(options: TrainerOptions): Promise<Trainer> {
-    const { model, data, batchSize, learningRate, mode, xla = false } = options;
+    const { model, data, batchSize, learningRate = NaN, mode, xla = false } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
-    const [train, test] = [new DeviceDataset(data.train), new DeviceDataset(data.test)];
-    const weights = model.weights.map((weight) => weight.read() as tf.Variable);
-    const rate = { shape: [], dtype: 'float32' } as const;
-    const steps = {
-      train: { step: trainingStep(model, train), inputs: rowsOf(train.count, batchSize).map((rows) => [rows, rate]) },
-      evaluate: {
-        step: evaluationStep(model, test),
-        inputs: rowsOf(test.count, EVALUATION_BATCH).map((rows) => [rows]),
-      },
-      moments: { step: momentsStep(model, train), inputs: rowsOf(train.count, batchSize).map((rows) => [rows]) },
-    };
-    const variables = [...weights, ...train.variables, ...test.variables];
-    const runner = await openRunner(steps, { mode, variables, xla });
-    return new Trainer(model, batchSize, stepsPerCall, runner, tf.scalar(learningRate), { train, test });
+    assertCount('batchSize', batchSize);
+    assertCount('stepsPerCall', stepsPerCall);
+    const datasets = { train: new DeviceDataset(data.train), test: new DeviceDataset(data.test) };
+    const [weights, rate] = [model.weights.map((weight) => weight.read() as tf.Variable), tf.scalar(learningRate)];
+    try {
+      const variables = [...weights, ...datasets.train.variables, ...datasets.test.variables];
+      const steps = stepsOf(options, datasets) as Record<StepName, StepDefinition>;
+      const runner = await openRunner(steps, { mode, variables, xla });
+      return new Trainer(model, batchSize, stepsPerCall, runner, rate, datasets);
+    } catch (error) {
+      tf.dispose(rate);
+      for (const dataset of Object.values(datasets)) dataset.dispose();
+      throw error;
+    }
   }
 
   get normalized(): boolean {
-    return this.model.layers.some(isBatchNorm);
+    return isNormalized(this.model);
   }
 
   /** Trains on batches of rows of the training set, one after the other. */
@@ -119,6 +122,40 @@ export class Trainer {
       ),
     );
   }
+}
+
+function isNormalized(model: tf.Sequential): boolean {
+  return model.layers.some(isBatchNorm);
+}
+
+/** Throws a BnTrainError. */
+export function assertCount(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw cannot('train', { expected: `${name} to be a whole number from 1`, got: String(value) });
+}
+
+interface Datasets {
+  train: DeviceDataset;
+  test: DeviceDataset;
+}
+
+/** Only those that will be run, as each takes time to be compiled. */
+function stepsOf(
+  { model, batchSize, learningRate }: TrainerOptions,
+  { train, test }: Datasets,
+): Partial<Record<StepName, StepDefinition>> {
+  const trainRows = rowsOf(train.count, batchSize);
+  const rate = { shape: [], dtype: 'float32' } as const;
+  const evaluated = rowsOf(test.count, EVALUATION_BATCH).map((rows) => [rows]);
+  return {
+    ...(learningRate !== undefined && {
+      train: { step: trainingStep(model, train), inputs: trainRows.map((rows) => [rows, rate]) },
+    }),
+    evaluate: { step: evaluationStep(model, test), inputs: evaluated },
+    ...(isNormalized(model) && {
+      moments: { step: momentsStep(model, train), inputs: trainRows.map((rows) => [rows]) },
+    }),
+  };
 }
 
 function joined(batches: Int32Array[]): Int32Array {

@@ -99,6 +99,7 @@ describe('figures and their lines', () => {
       name: 'scratch/eager',
       examplesPerSecond: { median: 1000 / (0.1 * 3), min: 1000 / (0.1 * 4), max: 1000 / (0.1 * 2) },
       millisecondsPerStep: { median: (0.1 * 3 * 1000) / 4, min: 50, max: 100 },
+      turns: [1000 / (0.1 * 2), 1000 / (0.1 * 3), 1000 / (0.1 * 4)],
     });
     expect(speedLines(scratch ? [scratch] : [])).toEqual([
       '                        examples/sec                 ms a step',

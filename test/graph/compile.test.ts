@@ -235,6 +235,22 @@ describe('a compiled step', () => {
     expect(total.dataSync()[0]).toBe(5);
   });
 
+  it('may have no outputs', async () => {
+    const w = tf.variable(tf.tensor1d([1, 2]));
+    const inputs = [{ shape: [2], dtype: 'float32' }] as const;
+    const compiled = await compileStep((x) => (w.assign(w.add(x)), []), { inputs, variables: [w] });
+    const before = tf.memory().numTensors;
+    const results = tf.tidy(() => [
+      ...compiled.run(tf.tensor1d([1, 1])),
+      ...compiled.runMany(tf.tensor2d([10, 10, 100, 100], [2, 2])),
+    ]);
+    expect(results).toEqual([]);
+    expect(tf.memory().numTensors).toBe(before);
+    compiled.read();
+    expect([...w.dataSync()]).toEqual([112, 113]);
+    compiled.dispose();
+  });
+
   it('frees its session, and says what a disposed one cannot do', async () => {
     const binding = (tf.backend() as unknown as { binding: { getNumOfSavedModels: () => number } }).binding;
     const before = binding.getNumOfSavedModels();

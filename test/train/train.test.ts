@@ -6,7 +6,7 @@ import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { populationStatistics, withStatistics } from '../../src/nn/population.js';
 import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
-import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
+import { type EpochResult, type Position, startOf, type TrainEvent } from '../../src/train/events.js';
 import { train, type TrainOptions } from '../../src/train/loop.js';
 import type { Mode } from '../../src/train/runner.js';
 import { DeviceDataset } from '../../src/train/step.js';
@@ -51,6 +51,32 @@ describe('train', () => {
     expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch, 'evaluate', 'end']);
     expect(events[0]).toMatchObject({ type: 'start', epochs: 2, batches: 4, examples: 1000 });
     expect(backend.name).toBe('native');
+  });
+
+  it.each<[Partial<TrainOptions>, string]>([
+    [{ batchSize: 0 }, 'Cannot train: expected batchSize to be a whole number from 1, got 0'],
+    [{ epochs: 0 }, 'Cannot train: expected epochs to be a whole number from 1, got 0'],
+    [{ epochs: 1.5 }, 'Cannot train: expected epochs to be a whole number from 1, got 1.5'],
+    [{ stepsPerCall: -1 }, 'Cannot train: expected stepsPerCall to be a whole number from 1, got -1'],
+    [
+      { from: { position: startOf(3), history: [] } },
+      'Cannot finish the run: expected the epochs before in from.history, got none',
+    ],
+  ])('%j is an error', async (options, message) => {
+    const model = lenet({ norm: 'none', seed: 1 });
+    const before = tf.memory().numTensors;
+    await expect(collect('none', { model, ...options })).rejects.toThrow(message);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('keeps no data on the backend when a step cannot be compiled', async () => {
+    const model = tf.sequential({
+      layers: [tf.layers.flatten({ inputShape: [28, 28, 1] }), tf.layers.dropout({ rate: 0.5 })],
+    });
+    model.add(tf.layers.dense({ units: 10 }));
+    const before = tf.memory().numTensors;
+    await expect(open(model, 'graph')).rejects.toThrow('got randomness on the host (Math.random)');
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it('counts the smaller last batch, and averages by examples', async () => {

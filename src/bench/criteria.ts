@@ -1,0 +1,81 @@
+/** What the figures of a GPU must show, and whether they do. */
+import type { Named, Speed } from './figures.js';
+import { type Summary, summarizeRatios } from './statistics.js';
+
+/** Ten times the 32,293.9 examples/sec that the recipe's authors report of batch normalization from scratch, on one GPU. */
+export const TARGET = 323_000;
+/** Between two devices: their rounding differs, and at learning rate 1.0 training makes the most of it. */
+const SAME_ACCURACY = 0.01;
+
+export interface Criterion {
+  claim: string;
+  of?: Named;
+  to?: Named;
+  measured: number;
+  /** Turn by turn, where it is a ratio. */
+  spread?: Summary;
+  required: { least: number } | { most: number };
+  met: boolean;
+}
+
+const normOf = ({ name }: Named) => name.split('/')[0] ?? '';
+const modeOf = ({ name }: Named) => name.split('/')[1] ?? '';
+const isOwn = ({ program }: Named) => program === 'bn-train';
+const isCompiled = (speed: Speed) => isOwn(speed) && modeOf(speed) !== 'eager';
+
+/** The one with the highest median, or undefined of none. */
+export function fastest(speeds: Speed[]): Speed | undefined {
+  return speeds.reduce<Speed | undefined>(
+    (best, speed) => (best && best.examplesPerSecond.median >= speed.examplesPerSecond.median ? best : speed),
+    undefined,
+  );
+}
+
+/** The claims on speed; those that need PyTorch or a GPU only where they were there. */
+export function speedCriteria(speeds: Speed[], device: string): Criterion[] {
+  const scratch = fastest(speeds.filter((speed) => isCompiled(speed) && normOf(speed) === 'scratch'));
+  if (!scratch) return [];
+  const builtin = fastest(speeds.filter((speed) => isCompiled(speed) && normOf(speed) === 'builtin'));
+  const pytorch = fastest(speeds.filter((speed) => !isOwn(speed) && normOf(speed) !== 'none'));
+  return [
+    ...(device === 'cpu' ? [] : [atLeastTarget(scratch)]),
+    ...(pytorch
+      ? [atLeast("compiled scratch is as fast as PyTorch's fastest with batch normalization", scratch, pytorch)]
+      : []),
+    ...(builtin ? [atLeast('compiled scratch is as fast as compiled builtin', scratch, builtin)] : []),
+  ];
+}
+
+function atLeastTarget(scratch: Speed): Criterion {
+  const measured = scratch.examplesPerSecond.median;
+  return {
+    claim: `compiled scratch trains ${TARGET} examples a second`,
+    of: nameOf(scratch),
+    measured,
+    spread: scratch.examplesPerSecond,
+    required: { least: TARGET },
+    met: measured >= TARGET,
+  };
+}
+
+function atLeast(claim: string, of: Speed, to: Speed): Criterion {
+  const spread = summarizeRatios(of.turns, to.turns);
+  return {
+    claim,
+    of: nameOf(of),
+    to: nameOf(to),
+    measured: spread.median,
+    spread,
+    required: { least: 1 },
+    met: spread.median >= 1,
+  };
+}
+
+/** Two runs that differ in the device alone; accuracies in [0, 1]. */
+export function accuracyCriterion(onDevice: { trainAccuracy: number }, onCpu: { trainAccuracy: number }): Criterion {
+  const measured = Math.abs(onDevice.trainAccuracy - onCpu.trainAccuracy);
+  const claim = 'the training accuracy is that of the CPU';
+  return { claim, measured, required: { most: SAME_ACCURACY }, met: measured <= SAME_ACCURACY };
+}
+
+const nameOf = ({ program, name }: Named): Named => ({ program, name });
