@@ -20,6 +20,8 @@ export interface RunOptions {
   epsilon: number;
   /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
   checkpointSteps?: number | undefined;
+  /** On a GPU, the same bits from the same seed every time. */
+  deterministic?: boolean | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -27,7 +29,7 @@ export interface RunConfig extends RunOptions {
   device: string;
   mode: 'eager' | 'graph';
   versions: Record<string, string>;
-  machine: { platform: string; cpu: string; cores: number; memory: number };
+  machine: { platform: string; cpu: string; cores: number; memory: number; gpu?: string };
   /** ISO 8601, UTC. */
   started: string;
 }
@@ -69,6 +71,7 @@ const CHECKS: Record<string, Check> = {
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: numberThat('a number above 0', (value) => value > 0),
   checkpointSteps: optional(whole(1)),
+  deterministic: optional(['true or false', (value) => typeof value === 'boolean']),
   backend: ['native, wasm or js', (value) => ['native', 'wasm', 'js'].includes(value as string)],
   device: ['cpu or cuda[:N]', (value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value)],
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],

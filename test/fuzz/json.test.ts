@@ -45,6 +45,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   }),
   started: fc.constant('2026-11-24T01:30:00.000Z'),
   checkpointSteps: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  deterministic: fc.option(fc.boolean(), { nil: undefined }),
 });
 
 /** "cpu", "cuda" or "cuda:N". */
@@ -71,6 +72,7 @@ function isConfig(value: unknown): boolean {
     isDevice(value['device']) &&
     isText(value['started']) &&
     (value['checkpointSteps'] === undefined || isWhole(value['checkpointSteps'], 1, SAFE)) &&
+    [undefined, true, false].includes(value['deterministic'] as boolean | undefined) &&
     isObject(versions) &&
     Object.values(versions).every(isText) &&
     isObject(machine) &&
