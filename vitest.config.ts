@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// The tests compute on the CPU, also where there is a GPU.
+process.env['CUDA_VISIBLE_DEVICES'] = '-1';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],

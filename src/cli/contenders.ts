@@ -26,9 +26,13 @@ export function contenders(flags: BenchFlags, dataDir: string): Command[] {
 }
 
 /** The flags that have another process compute in the same place. */
-export function placeArguments({ backend, device, runtimeDir }: PlaceOptions): string[] {
-  const place = ['--backend', backend, '--device', device, '--quiet'];
-  return runtimeDir === undefined ? place : [...place, '--runtime-dir', runtimeDir];
+export function placeArguments({ backend, device, runtimeDir, tensorflow, deterministic }: PlaceOptions): string[] {
+  return [
+    ...['--backend', backend, '--device', device, '--quiet'],
+    ...(runtimeDir === undefined ? [] : ['--runtime-dir', runtimeDir]),
+    ...(tensorflow === undefined ? [] : ['--tensorflow', tensorflow]),
+    ...(deterministic ? ['--deterministic'] : []),
+  ];
 }
 
 /** Opens the backend and the data set in this process. */

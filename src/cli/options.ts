@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BenchMode } from '../bench/own.js';
 import type { Norm } from '../nn/lenet.js';
+import { VERSIONS } from '../runtime/pins.js';
 
 /** A whole number from `least`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -41,6 +42,8 @@ export function folder(text: string): string {
 export interface BackendOptions {
   backend: 'auto' | 'native' | 'wasm' | 'js';
   device: string;
+  deterministic?: boolean;
+  tensorflow?: string;
   runtimeDir?: string;
   quiet?: boolean;
 }
@@ -87,6 +90,16 @@ export interface VerifyFlags extends BackendOptions {
   json?: boolean;
 }
 
+/** What the commands that look after the machine take. */
+export interface MachineFlags {
+  cuda?: boolean;
+  tensorflow?: string;
+  runtimeDir?: string;
+  dataDir?: string;
+  json?: boolean;
+  quiet?: boolean;
+}
+
 /** For commands that compute with the data set. */
 export function addPlaceOptions(command: Command): Command {
   const data = 'the data set: the four IDX files, unpacked or .gz';
@@ -100,8 +113,15 @@ export function addBackendOptions(command: Command): Command {
       new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'),
     )
     .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
+    .option('--deterministic', 'on a GPU, the same bits from the same seed every time; on the CPU that is always so')
+    .addOption(tensorflowOption())
     .addOption(runtimeDirOption())
     .option('--quiet', 'print results and errors only');
+}
+
+export function tensorflowOption(): Option {
+  const which = `TensorFlow's version (default: one that is installed, else ${VERSIONS[0] ?? ''})`;
+  return new Option('--tensorflow <version>', which).choices(VERSIONS);
 }
 
 export function runtimeDirOption(): Option {

@@ -38,6 +38,7 @@ const DECIDING = {
   momentum: 'momentum',
   epsilon: 'epsilon',
   xla: 'xla',
+  deterministic: 'deterministic',
 } as const;
 
 /** Reads the run and says where it goes on. Throws a BnTrainError for a flag that contradicts it. */
@@ -70,11 +71,12 @@ function assertNoContradiction(
   if (flags.runDir !== undefined) throw contradiction(folder, 'folder', folder, `--run-dir ${flags.runDir}`);
   for (const [flag, option] of Object.entries(DECIDING)) {
     const value = flags[flag as keyof typeof DECIDING];
-    if (given(flag) && value !== own[option]) throw contradiction(folder, option, own[option], value);
+    const before = own[option] ?? false;
+    if (given(flag) && value !== before) throw contradiction(folder, option, before, value);
   }
-  for (const place of ['backend', 'device'] as const)
-    if (flags[place] !== 'auto' && flags[place] !== own[place])
-      throw contradiction(folder, place, own[place], flags[place]);
+  const place = { backend: flags.backend, device: flags.device === 'cuda' ? 'cuda:0' : flags.device };
+  for (const what of ['backend', 'device'] as const)
+    if (place[what] !== 'auto' && place[what] !== own[what]) throw contradiction(folder, what, own[what], place[what]);
   if (flags.eager && own.mode !== 'eager') throw contradiction(folder, 'mode', own.mode, 'eager');
   if (given('epochs') && flags.epochs < own.epochs)
     throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
@@ -96,6 +98,7 @@ export function describeChange(began: RunConfig, now: RunConfig): string | undef
     ['TensorFlow', versions['tensorflow']],
     ['CPU', machine.cpu],
     ['cores', machine.cores],
+    ['GPU', machine.gpu ?? 'none'],
   ];
   const after = new Map(facts(now));
   const changed = facts(began)

@@ -29,8 +29,9 @@ export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: s
     await assertRun(resume, norm);
     return holdRunFolder(resume, async () => {
       const run = await readRun(resume, flags, given, terminal);
-      const { backend, device, mode } = run.config;
-      const own = { ...flags, backend: backend as TrainFlags['backend'], device, eager: mode === 'eager' };
+      const { backend, device, mode, deterministic = false } = run.config;
+      const name = backend as TrainFlags['backend'];
+      const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
       await trainIn(resume, run.config, own, terminal, run);
     });
   }
@@ -116,9 +117,11 @@ function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
     checkpointSteps,
     stepsPerCall,
     xla = false,
+    deterministic,
     seed = randomInt(2 ** 31 - 1),
   } = flags;
-  return { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, checkpointSteps, stepsPerCall, xla };
+  const recipe = { norm, learningRate, epochs, batchSize, seed, momentum, epsilon };
+  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic };
 }
 
 /** XLA compiles graphs, which only the native backend runs. */
@@ -152,7 +155,7 @@ function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mo
     node: process.versions.node,
     ...(backend.tensorflow && { tensorflow: backend.tensorflow }),
   };
-  const { name, device } = backend;
+  const { name, device, gpu } = backend;
   return {
     ...options,
     stepsPerCall: options.stepsPerCall ?? defaultStepsPerCall(mode),
@@ -160,11 +163,11 @@ function configOf(options: RunOptions, backend: BackendInfo, mode: RunConfig['mo
     device,
     mode,
     versions,
-    machine: describeMachine(),
+    machine: { ...describeMachine(), ...(gpu !== undefined && { gpu }) },
     started: new Date().toISOString(),
   };
 }
 
-function describe({ name, device, tensorflow }: BackendInfo): string {
-  return `${name} backend on ${device}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}, ${os.availableParallelism()} cores`;
+function describe({ name, device, gpu, tensorflow }: BackendInfo): string {
+  return `${name} backend on ${device}${gpu === undefined ? '' : ` (${gpu})`}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}, ${os.availableParallelism()} cores`;
 }

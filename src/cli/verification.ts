@@ -15,7 +15,8 @@ import { interruptSignal, openReady } from './session.js';
 /** Prints the table, or one JSON object. Throws a BnTrainError when a check fails. */
 export async function runVerification(flags: VerifyFlags): Promise<void> {
   const signal = interruptSignal();
-  const backend = await openReady(flags, new Terminal({ quiet: flags.quiet ?? false }), signal);
+  // The bounds are those of float32.
+  const backend = await openReady({ ...flags, tf32: false }, new Terminal({ quiet: flags.quiet ?? false }), signal);
   const subject: Subject = { batchNorm, BatchNorm, ...(backend.name === 'native' && { compileStep }) };
   const started = performance.now();
   const checks = allChecks();

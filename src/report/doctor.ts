@@ -3,11 +3,13 @@
 interface Findings {
   facts: { label: string; value: string }[];
   missing: { what: string; command: string }[];
-  choice: { backend: string; reason: string };
+  choice: { backend: string; device: string; reason: string };
 }
 
+const WIDTH = 20;
+
 export function doctorLines({ facts, missing, choice }: Findings): string[] {
-  const rows = facts.map(({ label, value }) => `${label.padEnd(15)}${value}`);
+  const rows = facts.map(({ label, value }) => `${label.padEnd(WIDTH)}${value}`);
   const needs = missing.map(({ what, command }) => `missing: ${what}\nhint: ${command}`);
-  return [...rows, `${'backend'.padEnd(15)}${choice.backend}: ${choice.reason}`, ...needs];
+  return [...rows, `${'backend'.padEnd(WIDTH)}${choice.backend} on ${choice.device}: ${choice.reason}`, ...needs];
 }

@@ -24,6 +24,8 @@ export interface RunOptions {
   stepsPerCall?: number | undefined;
   /** Whether XLA compiled the graphs, whose last bits differ then. */
   xla?: boolean | undefined;
+  /** On a GPU, the same bits from the same seed every time. */
+  deterministic?: boolean | undefined;
 }
 
 export interface RunConfig extends RunOptions {
@@ -31,7 +33,7 @@ export interface RunConfig extends RunOptions {
   device: string;
   mode: 'eager' | 'graph';
   versions: Record<string, string>;
-  machine: { platform: string; cpu: string; cores: number; memory: number };
+  machine: { platform: string; cpu: string; cores: number; memory: number; gpu?: string };
   /** ISO 8601, UTC. */
   started: string;
 }
@@ -75,6 +77,7 @@ const CHECKS: Record<string, Check> = {
   checkpointSteps: optional(whole(1)),
   stepsPerCall: optional(whole(1)),
   xla: optional(['true or false', (value) => typeof value === 'boolean']),
+  deterministic: optional(['true or false', (value) => typeof value === 'boolean']),
   backend: ['native, wasm or js', (value) => ['native', 'wasm', 'js'].includes(value as string)],
   device: ['cpu or cuda[:N]', (value) => typeof value === 'string' && /^(cpu|cuda(:\d+)?)$/.test(value)],
   mode: ['eager or graph', (value) => value === 'eager' || value === 'graph'],

@@ -76,6 +76,7 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
   // -Wl would split the folder's name at its commas.
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
+  const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
   const mode = [
     '-std=c++17',
     '-O2',
@@ -83,13 +84,14 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
     '-shared',
     '-DNAPI_VERSION=8',
     '-DTF_LoadSessionFromSavedModel=quiet_TF_LoadSessionFromSavedModel',
+    '-DTFE_NewContext=quiet_TFE_NewContext',
   ];
-  return [...mode, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search];
+  return [...mode, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */
 export async function proveAddon(addon: string, signal?: AbortSignal): Promise<string> {
-  const script = fileURLToPath(new URL('./prove.js', import.meta.url));
+  const script = fileURLToPath(new URL('../../dist/runtime/prove.js', import.meta.url));
   const outcome = await runCommand(process.execPath, [script, addon], { signal });
   const version = /^TensorFlow (\S+)$/m.exec(outcome?.stdout ?? '')?.[1];
   if (outcome?.code === 0 && version !== undefined) return version;

@@ -1,30 +1,24 @@
-/** The pinned builds of TensorFlow: what is fetched where the machine has none, known by size and hash. */
+/** Which pinned build of TensorFlow a machine takes, and what a folder must hold to be compiled against. */
 import * as path from 'node:path';
-import { cannot } from '../errors.js';
+import { cannot, EXIT } from '../errors.js';
 import { exists } from '../files.js';
+import { type Build, BUILDS, VERSIONS } from './pins.js';
 
-export interface Build {
-  package: string;
-  version: string;
-  /** Of the wheel. */
-  size: number;
-  sha256: string;
-  /** pip's words for the wheel; which Python it was made for does not matter, as only its C++ libraries are used. */
-  pip: { python: string; platforms: string[] };
+/** What a runtime is wanted for. */
+export interface Want {
+  device: Build['device'];
+  /** Of TensorFlow; any that is installed, else the default, where it is left out. */
+  tensorflow?: string | undefined;
 }
 
-const BUILDS: Record<string, Build> = {
-  'linux-x64': {
-    package: 'tensorflow-cpu',
-    version: '2.18.1',
-    size: 230_236_181,
-    sha256: '810c75d7149d2da0cb2092187817b0dcabb80728ca9f9cf3a61f3f42fadd1298',
-    pip: { python: '3.11', platforms: ['manylinux_2_17_x86_64', 'manylinux2014_x86_64'] },
-  },
-};
+/** The hint wherever the disk is full. */
+export const FREE_SPACE = 'free some space, or choose another cache with XDG_CACHE_HOME';
 
-/** TensorFlow versions that the addon was built against and tried with. */
-export const TRIED_VERSIONS = ['2.18.1', '2.21.0'];
+/** The command that installs a build. */
+export function setupCommand({ device, version }: Build): string {
+  const cuda = device === 'cuda' ? ' --cuda' : '';
+  return `bn-train setup${cuda}${version === VERSIONS[0] ? '' : ` --tensorflow ${version}`}`;
+}
 
 /** The libraries as they are named in TensorFlow's wheel. */
 export const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'] as const;
@@ -38,20 +32,34 @@ export async function firstMissing(folder: string): Promise<string | undefined> 
   return NEEDED.find((_, i) => !there[i]);
 }
 
-/** The pinned build for a platform, or undefined where there is none. */
-export function findBuild(platform: string): Build | undefined {
-  return BUILDS[platform];
+/** The pinned builds for a platform that would do, the one to install first; on the CPU one with CUDA computes too. */
+export function findBuilds(platform: string, { device, tensorflow }: Want): Build[] {
+  const here = BUILDS.filter((build) => build.platform === platform && (tensorflow ?? build.version) === build.version);
+  const exact = here.filter((build) => build.device === device);
+  return device === 'cpu' ? [...exact, ...here.filter((build) => build.device === 'cuda')] : exact;
 }
 
 /** The pinned build for a platform ("linux-x64"). Throws a BnTrainError where there is none. */
-export function buildFor(platform: string): Build {
-  const build = findBuild(platform);
+export function buildFor(platform: string, want: Want = { device: 'cpu' }): Build {
+  assertPinned(want.tensorflow);
+  const [build] = findBuilds(platform, want);
   if (build) return build;
   const musl = platform.endsWith('-musl');
+  const platforms = [...new Set(BUILDS.map((each) => each.platform))];
   throw cannot('install TensorFlow', {
-    expected: `one of the platforms ${Object.keys(BUILDS).join(', ')}${musl ? ', with glibc' : ''}`,
+    expected: `one of the platforms ${platforms.join(', ')}${musl ? ', with glibc' : ''}`,
     got: musl ? `${platform}: this Linux has another C library` : platform,
     hint: "use --backend wasm, which runs everywhere, or name a folder with TensorFlow's libraries: --runtime-dir DIR",
+  });
+}
+
+/** Throws a BnTrainError for a version of TensorFlow that is not pinned. */
+export function assertPinned(version: string | undefined): void {
+  if (version === undefined || VERSIONS.includes(version)) return;
+  throw cannot('use this TensorFlow', {
+    expected: `one of the pinned versions ${VERSIONS.join(', ')}`,
+    got: version,
+    exitCode: EXIT.usage,
   });
 }
 

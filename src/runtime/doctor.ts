@@ -7,53 +7,76 @@ import { formatBytes } from '../format.js';
 import { findCompiler } from './addon.js';
 import { thisPlatform } from './builds.js';
 import { lastLine, runCommand } from './command.js';
+import { cudaFacts, gpuFacts } from './doctorCuda.js';
+import type { Opened } from './cudaLibraries.js';
 import type { Runtime } from './finished.js';
-import { locateRuntime } from './install.js';
+import { locateRuntime, type RuntimeOptions } from './install.js';
 import { stockPackage } from './native.js';
+import { type Gpu, queryGpus } from './nvidiaSmi.js';
+import { place, type Placement } from './place.js';
 
 export interface Diagnosis {
   facts: { label: string; value: string }[];
+  gpus: Gpu[];
+  /** What TensorFlow opens for CUDA, where a runtime for it is installed. */
+  cudaLibraries: Opened[];
   missing: { what: string; command: string }[];
-  choice: { backend: string; reason: string };
+  choice: { backend: string; device: string; reason: string };
 }
 
 /** Looks, and changes nothing. */
 export async function diagnose(options: { runtimeDir?: string | undefined } = {}): Promise<Diagnosis> {
-  const [runtime, python, pip, compiler, gpu, features] = await Promise.all([
-    locateRuntime(options).catch((error: unknown) => messageOf(error)),
+  const [cpu, cuda, python, pip, compiler, query, features] = await Promise.all([
+    locateOrWhy(options),
+    locateOrWhy({ ...options, device: 'cuda' }),
     versionOf('python3', ['--version']),
     versionOf('python3', ['-m', 'pip', '--version']),
     findCompiler(),
-    versionOf('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    queryGpus(),
     cpuFeatures(),
   ]);
+  const placement = await place('auto', { ...options, gpus: query });
+  const runtime = placement.kind === 'cuda' && typeof cuda === 'object' ? cuda : cpu;
   const found = typeof runtime === 'object' ? runtime : undefined;
+  const ofCuda = await cudaFacts([cuda, cpu]);
   const facts = [
     ['Node', process.version],
     ['platform', `${thisPlatform()}, ${os.release()}`],
     ['CPU', `${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${os.availableParallelism()} cores`],
     ['CPU features', features],
     ['memory', formatBytes(os.totalmem())],
-    ['GPU', gpu ?? 'no NVIDIA driver answers'],
+    ...gpuFacts(query),
     ['Python', python ?? 'not found'],
     ['pip', pip ?? 'not found'],
     ['C++ compiler', compiler?.version ?? 'not found'],
     ['TensorFlow.js', stockPackage().version],
-    [
-      'TensorFlow',
-      found ? `${found.tensorflow}, ${ORIGIN[found.source]}` : typeof runtime === 'string' ? runtime : 'not installed',
-    ],
+    ['TensorFlow', describeRuntime(runtime)],
     ['libraries', found?.libraries ?? 'none'],
     ['addon', found?.addon ?? 'none'],
+    ...ofCuda.facts,
     ['cache', cacheDirectory()],
   ] as const;
+  const missing = found ? [] : missingTools(python, pip, compiler !== undefined);
+  const wantsCuda = placement.kind === 'cuda' && typeof cuda !== 'object';
   return {
     facts: facts.map(([label, value]) => ({ label, value })),
-    missing: found ? [] : missingTools(python, pip, compiler !== undefined),
-    choice: found
-      ? { backend: 'native', reason: `TensorFlow ${found.tensorflow} is installed` }
-      : { backend: 'wasm', reason: 'no native runtime is installed; training installs it first if it can' },
+    gpus: 'gpus' in query ? query.gpus : [],
+    cudaLibraries: ofCuda.libraries,
+    missing: wantsCuda ? [...missing, { what: 'the runtime for CUDA', command: 'bn-train setup --cuda' }] : missing,
+    choice: chosen(found, placement),
   };
+}
+
+type Located = Runtime | string | undefined;
+
+/** The runtime, or why it cannot be said. */
+function locateOrWhy(options: RuntimeOptions): Promise<Located> {
+  return locateRuntime(options).catch((error: unknown) => messageOf(error));
+}
+
+function describeRuntime(runtime: Located): string {
+  if (typeof runtime !== 'object') return runtime ?? 'not installed';
+  return `${runtime.tensorflow}, ${ORIGIN[runtime.source]}${runtime.cuda ? ', for CUDA' : ''}`;
 }
 
 const ORIGIN: Record<Runtime['source'], string> = {
@@ -61,6 +84,26 @@ const ORIGIN: Record<Runtime['source'], string> = {
   wheel: 'from the pinned wheel',
   python: 'from the Python environment',
 };
+
+/** What `--backend auto --device auto` would take. */
+function chosen(found: Runtime | undefined, placement: Placement): Diagnosis['choice'] {
+  const onCpu = placement.kind === 'cpu' ? (placement.notice ?? 'no NVIDIA GPU is to be seen') : '';
+  const device = placement.kind === 'cpu' ? 'cpu' : placement.choice.device;
+  const gpu = placement.kind === 'cpu' ? '' : `, and ${placement.choice.gpu.name} passes every check`;
+  if (found && (placement.kind === 'cpu' || found.cuda))
+    return { backend: 'native', device, reason: `TensorFlow ${found.tensorflow} is installed${gpu || `; ${onCpu}`}` };
+  if (found)
+    return {
+      backend: 'native',
+      device: 'cpu',
+      reason: `no runtime for CUDA is installed; training installs it first if it can${gpu}`,
+    };
+  return {
+    backend: 'wasm',
+    device: 'cpu',
+    reason: 'no native runtime is installed; training installs it first if it can',
+  };
+}
 
 function missingTools(python: string | undefined, pip: string | undefined, compiler: boolean): Diagnosis['missing'] {
   const missing: Diagnosis['missing'] = [];

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { writeFileAtomic } from '../files.js';
 import { JSON_LIMIT, readBounded } from '../read.js';
 import { LIBRARIES } from './builds.js';
+import { type Cuda, nvidiaSizes } from './cudaLibraries.js';
 
 const SOURCES = ['override', 'wheel', 'python'] as const;
 
@@ -18,6 +19,8 @@ export interface Runtime {
   compiler: string;
   /** The stock package the addon was built from. */
   tfjs: string;
+  /** Where TensorFlow was built for CUDA. */
+  cuda?: Cuda | undefined;
 }
 
 type Marker = Omit<Runtime, 'addon'> & { sizes: number[] };
@@ -41,7 +44,15 @@ export async function readFinished(folder: string): Promise<Runtime | undefined>
   const { sizes, ...facts } = marker;
   const now = await sizesOf(folder, facts.libraries).catch(() => undefined);
   if (String(now) !== String(sizes)) return undefined;
-  return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder) };
+  const libraries = resolveIn(folder, facts.libraries);
+  if (facts.cuda && !(await haveSizes(libraries, facts.cuda.sizes))) return undefined;
+  return { ...facts, libraries, addon: addonIn(folder) };
+}
+
+/** Whether NVIDIA's files are still there, as large as they were. */
+async function haveSizes(libraries: string, sizes: Cuda['sizes']): Promise<boolean> {
+  const now = await nvidiaSizes(libraries);
+  return Object.entries(sizes).every(([name, size]) => now[name] === size);
 }
 
 function parseMarker(text: string): Marker | undefined {
@@ -50,13 +61,25 @@ function parseMarker(text: string): Marker | undefined {
     const texts = ['libraries', 'tensorflow', 'compiler', 'tfjs'] as const;
     const whole =
       SOURCES.some((source) => source === marker?.source) && texts.every((name) => typeof marker?.[name] === 'string');
-    return whole && Array.isArray(marker?.sizes) && marker.sizes.every(Number.isSafeInteger)
+    return whole && Array.isArray(marker?.sizes) && marker.sizes.every(Number.isSafeInteger) && isCuda(marker.cuda)
       ? (marker as Marker)
       : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+function isCuda(cuda: Partial<Cuda> | null | undefined): boolean {
+  if (cuda === undefined) return true;
+  return (
+    typeof cuda?.toolkit === 'string' &&
+    typeof cuda.cudnn === 'string' &&
+    Array.isArray(cuda.missing) &&
+    cuda.missing.every((name) => typeof name === 'string') &&
+    typeof cuda.sizes === 'object' &&
+    (cuda.sizes as object | null) !== null
+  );
 }
 
 function sizesOf(folder: string, libraries: string): Promise<number[]> {

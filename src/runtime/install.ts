@@ -1,18 +1,23 @@
-/** Finds a native runtime that is finished, or makes one: libraries from the user, Python or a pinned wheel, and the addon. */
-import { mkdir, realpath, rename, rm } from 'node:fs/promises';
+/** Finds a native runtime that is finished, or makes one: libraries from the user, Python or pinned wheels, and the addon. */
+import { mkdir, realpath, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../errors.js';
 import { cacheDirectory, codeOf, describeFileError, writeFolderAtomic } from '../files.js';
+import { formatBytes } from '../format.js';
 import { withLock } from '../lock.js';
 import { type Listener, silent } from '../progress.js';
 import { compileAddon, proveAddon } from './addon.js';
-import { type Build, buildFor, findBuild, thisPlatform } from './builds.js';
+import { buildFor, findBuilds, FREE_SPACE, setupCommand, thisPlatform, type Want } from './builds.js';
+import { type Cuda, describeCuda, isCudaBuild } from './cudaLibraries.js';
+import { downloadSize, downloadWheels } from './download.js';
 import { addonIn, markFinished, readFinished, type Runtime } from './finished.js';
 import { stockPackage } from './native.js';
-import { downloadWheel, findPythonTensorflow, unpackWheel } from './python.js';
+import type { Build } from './pins.js';
+import { findPythonTensorflow, unpackWheel } from './python.js';
 import { findOverride, linkedFolder, ownFolder } from './sources.js';
+import { assertSuits, suits } from './suits.js';
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends Partial<Want> {
   /** A folder laid out like the wheel's `tensorflow`: the two libraries and `include`. Also BN_TRAIN_RUNTIME_DIR. */
   runtimeDir?: string | undefined;
   listener?: Listener;
@@ -22,41 +27,53 @@ export interface RuntimeOptions {
 /** Whom to tell, and who may stop it. */
 interface Watch {
   listener: Listener;
-  signal: AbortSignal | undefined;
+  signal?: AbortSignal | undefined;
 }
 
-/** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that is not one. */
-export async function locateRuntime({ runtimeDir }: RuntimeOptions = {}): Promise<Runtime | undefined> {
-  const override = await findOverride(runtimeDir);
-  if (override !== undefined) return readFinished(await linkedFolder(override));
-  const build = findBuild(thisPlatform());
-  const installed = build && (await readFinished(ownFolder(build)));
-  if (installed) return installed;
-  const python = await findPythonTensorflow();
-  return python && readFinished(await linkedFolder(python.libraries));
+const wantOf = ({ device = 'cpu', tensorflow }: RuntimeOptions): Want => ({ device, tensorflow });
+
+/** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that does not suit. */
+export async function locateRuntime(options: RuntimeOptions = {}): Promise<Runtime | undefined> {
+  const want = wantOf(options);
+  const override = await findOverride(options.runtimeDir);
+  if (override !== undefined) {
+    const runtime = await readFinished(await linkedFolder(override));
+    return runtime && assertSuits(runtime, want, override);
+  }
+  for (const build of findBuilds(thisPlatform(), want)) {
+    const installed = await readFinished(ownFolder(build));
+    if (installed) return installed;
+  }
+  const python = await findPythonTensorflow(want);
+  const linked = python && (await readFinished(await linkedFolder(python.libraries)));
+  return linked && suits(linked, want) ? linked : undefined;
 }
 
 /**
  * The runtime to use, made if need be: the override, the package's own finished install, a Python environment's
- * TensorFlow, the pinned wheel, in this order. Throws a BnTrainError saying what is missing.
+ * TensorFlow, the pinned wheels, in this order. Throws a BnTrainError saying what is missing.
  */
 export async function installRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const watch: Watch = { listener: options.listener ?? silent, signal: options.signal };
+  const [want, watch] = [wantOf(options), { listener: options.listener ?? silent, signal: options.signal }];
   const found = await locateRuntime(options);
   if (found) return found;
   const override = await findOverride(options.runtimeDir);
-  if (override !== undefined) return makeLinked(override, 'override', watch);
-  const python = await findPythonTensorflow();
+  if (override !== undefined) return assertSuits(await makeLinked(override, 'override', watch), want, override);
+  const python = await findPythonTensorflow(want);
   if (python) {
     try {
-      return await makeLinked(python.libraries, 'python', watch);
+      return assertSuits(await makeLinked(python.libraries, 'python', watch), want, python.libraries);
     } catch (error) {
-      if (!(error instanceof BnTrainError) || !findBuild(thisPlatform())) throw error;
+      if (!(error instanceof BnTrainError) || findBuilds(thisPlatform(), want).length === 0) throw error;
       watch.listener.notice(`TensorFlow: that of the Python environment is passed over. ${error.message}`);
     }
   }
-  const build = buildFor(thisPlatform());
-  return make(ownFolder(build), watch, (folder) => fillFromWheel(folder, build, watch));
+  return installBuild(buildFor(thisPlatform(), want), watch);
+}
+
+/** Installs a pinned build into the cache, unless it is there. */
+export function installBuild(build: Build, watch: Watch): Promise<Runtime> {
+  return make(ownFolder(build), watch, (folder) => fillFromWheels(folder, build, watch));
 }
 
 async function makeLinked(libraries: string, source: Runtime['source'], watch: Watch): Promise<Runtime> {
@@ -77,7 +94,7 @@ async function make(target: string, watch: Watch, fill: (folder: string) => Prom
     throw cannot('install TensorFlow', {
       expected: `room and permission in ${cacheDirectory()}`,
       got: describeFileError(error),
-      hint: 'free some space, or choose another cache with XDG_CACHE_HOME',
+      hint: FREE_SPACE,
       cause: error,
     });
   }
@@ -94,39 +111,56 @@ async function makeAlone(target: string, fill: (folder: string) => Promise<void>
   return made;
 }
 
-async function fillFromWheel(folder: string, build: Build, watch: Watch): Promise<void> {
+async function fillFromWheels(folder: string, build: Build, watch: Watch): Promise<void> {
   const { listener, signal } = watch;
   const work = path.join(folder, 'work');
   await mkdir(work);
-  listener.notice(`TensorFlow ${build.version}: downloading the wheel with pip`);
-  const wheel = await downloadWheel(build, work, listener, signal);
-  listener.notice(`TensorFlow ${build.version}: unpacking`);
-  await unpackWheel(wheel, work, signal);
+  const name = `TensorFlow ${build.version}${build.device === 'cuda' ? ' for CUDA' : ''}`;
+  const [download, disk] = [formatBytes(downloadSize(build)), formatBytes(build.disk)];
+  listener.notice(`${name}: downloading ${download} with pip; takes ${disk} on disk`);
+  const wheels = await downloadWheels(build, work, listener, signal);
+  listener.notice(`${name}: unpacking`);
+  for (const wheel of wheels) {
+    await unpackWheel(wheel, folder, signal);
+    await rm(wheel);
+  }
   const libraries = path.join(folder, 'tensorflow');
-  await rename(path.join(work, 'tensorflow'), libraries);
-  await finish(folder, { libraries, rpath: '$ORIGIN/tensorflow', source: 'wheel' }, watch);
+  const cuda = build.device === 'cuda' ? await provenCuda(libraries, build, watch) : undefined;
+  await finish(folder, { libraries, rpath: '$ORIGIN/tensorflow', source: 'wheel', cuda }, watch);
   await rm(path.join(libraries, 'include'), { recursive: true });
   await rm(work, { recursive: true });
 }
 
-async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
-  const real = await realpath(libraries);
-  await finish(folder, { libraries: real, rpath: real, source }, watch);
+/** Throws a BnTrainError that names the libraries that do not open. */
+async function provenCuda(libraries: string, build: Build, { listener }: Watch): Promise<Cuda> {
+  listener.notice("TensorFlow: opening each of NVIDIA's libraries");
+  const cuda = await describeCuda(libraries);
+  if (cuda.missing.length === 0) return cuda;
+  const needsZlib = cuda.missing.some((reason) => reason.includes('libz.so'));
+  throw cannot('install TensorFlow for CUDA', {
+    expected: 'every library that it opens to be found and to open',
+    got: `these do not: ${cuda.missing.join('; ')}`,
+    hint: needsZlib ? `apt-get install zlib1g, then: ${setupCommand(build)}` : `${setupCommand(build)} tries again`,
+  });
 }
 
-interface Parts {
-  libraries: string;
+async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
+  const real = await realpath(libraries);
+  const cuda = (await isCudaBuild(real)) ? await describeCuda(real) : undefined;
+  await finish(folder, { libraries: real, rpath: real, source, cuda }, watch);
+}
+
+interface Parts extends Pick<Runtime, 'libraries' | 'source' | 'cuda'> {
   rpath: string;
-  source: Runtime['source'];
 }
 
 /** Builds and proves the addon, and writes the marker; the folder takes its name after that. */
-async function finish(folder: string, { libraries, rpath, source }: Parts, watch: Watch): Promise<void> {
+async function finish(folder: string, { libraries, rpath, source, cuda }: Parts, watch: Watch): Promise<void> {
   const { listener, signal } = watch;
   listener.notice('TensorFlow: building the addon');
   const addon = addonIn(folder);
   const compiler = await compileAddon({ libraries, rpath, output: addon, signal });
   listener.notice('TensorFlow: proving the addon');
   const tensorflow = await proveAddon(addon, signal);
-  await markFinished(folder, { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath });
+  await markFinished(folder, { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, cuda });
 }

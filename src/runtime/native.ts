@@ -11,16 +11,13 @@ export function stockPackage(): { folder: string; version: string } {
   return { folder: path.dirname(file), version: (require(file) as { version: string }).version };
 }
 
-/** Loads `addon` as tfjs's native backend, which becomes the one in use. Returns TensorFlow's version. */
-export function loadNative(addon: string): string {
-  // TensorFlow's own information and warnings speak to its developers; a user's setting still wins.
-  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-  // This version computes on the CPU; a Python environment's TensorFlow may be one that would take a GPU by itself.
-  process.env['CUDA_VISIBLE_DEVICES'] = '-1';
+/** Loads `addon` as tfjs's native backend, which becomes the one in use. The environment must be as it is to be by then. */
+export function loadNative(addon: string): { tensorflow: string; usesGpu: boolean } {
   restoreUtil();
   pointAt(addon);
   require(PACKAGE);
-  return (require(addon) as { TF_Version: string }).TF_Version;
+  const binding = require(addon) as { TF_Version: string; isUsingGpuDevice: () => boolean };
+  return { tensorflow: binding.TF_Version, usesGpu: binding.isUsingGpuDevice() };
 }
 
 /** Node 23 removed two functions that the package still calls; Node 22 warns on stderr when it does. */

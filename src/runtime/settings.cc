@@ -1,4 +1,5 @@
 // Part of the addon: settings of the process that TensorFlow offers no other way to make.
+#include <dlfcn.h>
 #include <fcntl.h>
 #ifdef __GLIBC__
 #include <link.h>
@@ -8,12 +9,18 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <string>
 
-// TensorFlow writes two lines of information to stderr when it opens a session, through a copy of Abseil's log that no
-// setting and no exported function reaches. What goes wrong is in the status all the same. The compiler is told to call
-// the quiet function below wherever the stock sources name this one.
+// TensorFlow writes to stderr through a copy of Abseil's log that no setting and no exported function reaches: two lines
+// of information when it opens a session, and, where it was built for CUDA, complaints without a consequence when it is
+// loaded. What goes wrong is in the status all the same. The compiler is told to call the quiet functions below wherever
+// the stock sources name these.
 #undef TF_LoadSessionFromSavedModel
+#undef TFE_NewContext
 #include "tensorflow/c/c_api.h"
+#include "tensorflow/c/eager/c_api.h"
 
 namespace {
 
@@ -21,22 +28,6 @@ namespace {
 // TensorFlow's threads would each keep freed memory of their own, 15 MB in all; they allocate too rarely to get in each
 // other's way.
 const int one_arena = mallopt(M_ARENA_MAX, 1);
-
-// Loading leaves some 150 MB of the files of Node and TensorFlow in memory, relocations and the code that registers every
-// kernel, most of which nothing reads again. They are let go of; what is read again comes from the page cache. Segments
-// that are mapped without the right to write hold nothing but the file.
-int ForgetFilePages(dl_phdr_info* object, size_t, void*) {
-  for (int i = 0; i < object->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = object->dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-    const size_t page = static_cast<size_t>(getpagesize());
-    const uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
-    madvise(reinterpret_cast<void*>(start), object->dlpi_addr + segment.p_vaddr + segment.p_memsz - start, MADV_DONTNEED);
-  }
-  return 0;
-}
-
-const int forgotten = dl_iterate_phdr(ForgetFilePages, nullptr);
 #endif
 
 bool IsQuiet() {
@@ -62,7 +53,61 @@ class Silence {
   const int saved_;
 };
 
+#ifdef __GLIBC__
+// Loading leaves some 150 MB of the files of Node and TensorFlow in memory, relocations and the code that registers every
+// kernel, most of which nothing reads again. They are let go of; what is read again comes from the page cache. Segments
+// that are mapped without the right to write hold nothing but the file.
+int ForgetFile(dl_phdr_info* object, size_t, void*) {
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = object->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    const size_t page = static_cast<size_t>(getpagesize());
+    const uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
+    madvise(reinterpret_cast<void*>(start), object->dlpi_addr + segment.p_vaddr + segment.p_memsz - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void ForgetFiles() { dl_iterate_phdr(ForgetFile, nullptr); }
+#else
+void ForgetFiles() {}
+#endif
+
+// From before TensorFlow's own initializers (the linker's -z initfirst) to the first context.
+const Silence* loading = IsQuiet() ? new Silence : nullptr;
+
+void EndOfLoading() {
+  delete loading;
+  loading = nullptr;
+}
+
+bool IsGpuWanted() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible == nullptr || std::strcmp(visible, "-1") != 0;
+}
+
+// TensorFlow's own search misses some of NVIDIA's libraries: 2.21 opens cuSOLVER from a library whose RUNPATH does not name
+// its folder, and cuDNN looks for nvrtc where no wheel has it. A library that is open already is found by its name. One
+// that does not open here is left to TensorFlow, which says so.
+void OpenCudaLibraries() {
+  const char* files = std::getenv("BN_TRAIN_CUDA_LIBRARIES");
+  std::istringstream list(files != nullptr ? files : "");
+  for (std::string file; std::getline(list, file, ':');) dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
+}
+
 }  // namespace
+
+// A GPU that is wanted and does not open is a matter for words.
+extern "C" TFE_Context* quiet_TFE_NewContext(const TFE_ContextOptions* options, TF_Status* status) {
+  if (IsGpuWanted()) {
+    EndOfLoading();
+    OpenCudaLibraries();
+  }
+  TFE_Context* context = TFE_NewContext(options, status);
+  EndOfLoading();
+  ForgetFiles();
+  return context;
+}
 
 extern "C" TF_Session* quiet_TF_LoadSessionFromSavedModel(const TF_SessionOptions* session_options,
                                                            const TF_Buffer* run_options, const char* export_dir,

@@ -5,7 +5,9 @@ import * as path from 'node:path';
 import { cannot, EXIT } from '../errors.js';
 import { cacheDirectory } from '../files.js';
 import { addonVersion } from './addon.js';
-import { type Build, firstMissing, LIBRARIES, thisPlatform } from './builds.js';
+import { firstMissing, LIBRARIES } from './builds.js';
+import { nvidiaSizes } from './cudaLibraries.js';
+import type { Build } from './pins.js';
 
 /** The folder that the user named, checked; undefined where none was. */
 export async function findOverride(runtimeDir: string | undefined): Promise<string | undefined> {
@@ -23,14 +25,16 @@ export async function findOverride(runtimeDir: string | undefined): Promise<stri
 
 /** The cache folder for a pinned build. */
 export function ownFolder(build: Build): string {
-  return runtimeFolder(`${build.package}-${build.version}-${thisPlatform()}-${addonVersion()}`);
+  return runtimeFolder(`${build.wheels[0]?.name ?? ''}-${build.version}-${build.platform}-${addonVersion()}`);
 }
 
 /** The cache folder for libraries that stay where they are; another one as soon as they change. */
 export async function linkedFolder(libraries: string): Promise<string> {
   const real = await realpath(libraries);
   const stats = await Promise.all(LIBRARIES.map((name) => stat(path.join(real, name))));
-  const key = JSON.stringify([real, addonVersion(), ...stats.map(({ size, mtimeMs }) => [size, mtimeMs])]);
+  const nvidia = Object.entries(await nvidiaSizes(real));
+  const own = stats.map(({ size, mtimeMs }) => [size, mtimeMs]);
+  const key = JSON.stringify([real, addonVersion(), ...own, ...nvidia]);
   return runtimeFolder(`linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
 }
 

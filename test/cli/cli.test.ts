@@ -41,6 +41,8 @@ describe('wrong usage exits 2 with words', () => {
         'Cannot train with XLA: expected steps as graphs, on the native backend, got --eager\nhint: leave out --xla',
     },
     { args: ['none', '--xla', '--backend', 'wasm'], words: 'on the native backend, got the wasm backend' },
+    { args: ['scratch', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
+    { args: ['setup', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
     { args: ['inspect-gamma', '--layer', '0'], words: 'Expected a whole number from 1, or all, got 0.' },
   ])('$args', async ({ args, words }) => {
     const { code, stdout, stderr } = await run(args);
@@ -50,14 +52,6 @@ describe('wrong usage exits 2 with words', () => {
 });
 
 describe('what cannot be done exits 1 with words and a hint', () => {
-  it('a device that this version has not', async () => {
-    const { code, stderr } = await run(['scratch', '--device', 'cuda:0']);
-    expect(stderr).toContain(
-      'Cannot use the device cuda:0: expected cpu, the only device of this version, got cuda:0\nhint: use --device cpu or leave --device out',
-    );
-    expect(code).toBe(1);
-  });
-
   it.each(['inspect-gamma', 'evaluate'])('no run to find: %s', async (command) => {
     const { code, stderr } = await run([command]);
     expect(stderr).toMatch(
@@ -223,9 +217,11 @@ describe('a run', () => {
       '2000',
       '--json',
       '--quiet',
+      '--deterministic',
       '--run-dir',
       'json',
     ]);
+    expect(JSON.parse(readFileSync(inWork('json/config.json'), 'utf8'))).toMatchObject({ deterministic: true });
     const object = JSON.parse(stdout) as { epochs: object[]; final: object };
     expect(Object.keys(object)).toEqual([
       'norm',

@@ -58,6 +58,8 @@ describe('a resumed run', () => {
     { flags: { epochs: 2 }, words: 'number of epochs, at least 3, got 2' },
     { flags: { backend: 'wasm' }, words: 'backend native, got wasm' },
     { flags: { device: 'cuda:0' }, words: 'device cpu, got cuda:0' },
+    { flags: { device: 'cuda' }, words: 'device cpu, got cuda:0' },
+    { flags: { deterministic: true }, words: 'deterministic false, got true' },
     { flags: { eager: true }, words: 'mode graph, got eager' },
     { flags: { xla: true }, words: 'xla false, got true' },
     { flags: { runDir: 'other' }, words: `folder ${run}, got --run-dir other` },

@@ -48,7 +48,9 @@ describe('a lock', () => {
 
 describe('the marker of a finished runtime', () => {
   const folder = path.join(work, 'runtime');
-  const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'c++ 12', tfjs: '4.22.0' } as const;
+  const dnn = 'cudnn/lib/libcudnn.so.9';
+  const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: ['ptxas (no such program)'], sizes: { [dnn]: 4 } };
+  const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'c++ 12', tfjs: '4.22.0', cuda } as const;
   const marker = { ...facts, libraries: '$ORIGIN/tensorflow', sizes: [1, 2, 3] };
 
   it('counts only where it is whole and the files have the sizes it names', async () => {
@@ -56,6 +58,8 @@ describe('the marker of a finished runtime', () => {
     [addonIn(folder), ...LIBRARIES.map((name) => path.join(folder, 'tensorflow', name))].forEach((name, i) =>
       writeFileSync(name, Buffer.alloc(i + 1)),
     );
+    mkdirSync(path.join(folder, 'nvidia/cudnn/lib'), { recursive: true });
+    writeFileSync(path.join(folder, 'nvidia', dnn), Buffer.alloc(4));
     await markFinished(folder, { ...facts, libraries: marker.libraries });
     const whole = { ...facts, libraries: path.join(folder, 'tensorflow'), addon: addonIn(folder) };
     expect(await readFinished(folder)).toEqual(whole);
@@ -70,6 +74,8 @@ describe('the marker of a finished runtime', () => {
         assert.equal(path.resolve(found.libraries), whole.libraries);
         for (const name of ['source', 'tensorflow', 'compiler', 'tfjs'] as const)
           assert.equal(typeof found[name], 'string');
+        const { toolkit, cudnn, missing } = found.cuda ?? cuda;
+        for (const word of [toolkit, cudnn, ...missing]) assert.equal(typeof word, 'string');
         assert.ok(['override', 'wheel', 'python'].includes(found.source));
       }),
       { numRuns: CASES / 5 },

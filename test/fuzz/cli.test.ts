@@ -170,6 +170,7 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   epsilon: isAbove0,
   backend: (value) => ['auto', 'native', 'wasm', 'js'].includes(value as string),
   device: (value) => typeof value === 'string',
+  tensorflow: (value) => ['2.18.1', '2.21.0'].includes(value as string),
   layer: (value) => value === 'all' || isWholeFrom(1)(value),
   steps: isWholeFrom(1),
   turns: isWholeFrom(1),
@@ -178,7 +179,9 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   modes: isSome('graph', 'eager', 'loop', 'xla', 'loop+xla'),
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
   ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
-  ...Object.fromEntries(['eager', 'xla', 'json', 'quiet', 'moving', 'serve'].map((name) => [name, isSwitch])),
+  ...Object.fromEntries(
+    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic'].map((name) => [name, isSwitch]),
+  ),
 };
 
 const COMMANDS = buildProgram().commands.map((command) => command.name());

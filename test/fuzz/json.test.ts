@@ -47,6 +47,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   checkpointSteps: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
   stepsPerCall: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
   xla: fc.option(fc.boolean(), { nil: undefined }),
+  deterministic: fc.option(fc.boolean(), { nil: undefined }),
 });
 
 /** "cpu", "cuda" or "cuda:N". */
@@ -74,6 +75,7 @@ function isConfig(value: unknown): boolean {
     isText(value['started']) &&
     ['checkpointSteps', 'stepsPerCall'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
     (value['xla'] === undefined || typeof value['xla'] === 'boolean') &&
+    [undefined, true, false].includes(value['deterministic'] as boolean | undefined) &&
     isObject(versions) &&
     Object.values(versions).every(isText) &&
     isObject(machine) &&

@@ -8,7 +8,7 @@ import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { buildFor, LIBRARIES, thisPlatform } from '../../src/runtime/builds.js';
-import { downloadWheel } from '../../src/runtime/python.js';
+import { downloadWheels } from '../../src/runtime/download.js';
 import { silent } from '../../src/progress.js';
 import { freshMachine } from '../runtime/index.js';
 import { tar, zip } from '../support/archives.js';
@@ -22,6 +22,7 @@ const setupScript = path.join(work, 'setup.py');
 /** Whatever of the index gets to run makes this file. */
 const trap = path.join(work, 'trap');
 const build = buildFor(thisPlatform());
+const sha256 = build.wheels[0]?.sha256 ?? '';
 const name = `tensorflow_cpu-${build.version}`;
 const wheelName = `${name}-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`;
 let index: Server;
@@ -63,7 +64,7 @@ beforeAll(async () => {
   index = await startServer(({ path: asked }) => {
     const file = files[path.basename(asked)];
     if (file) return { body: file };
-    const links = Object.keys(files).map((file) => `<a href="/files/${file}#sha256=${build.sha256}">${file}</a>`);
+    const links = Object.keys(files).map((file) => `<a href="/files/${file}#sha256=${sha256}">${file}</a>`);
     return { headers: { 'content-type': 'text/html' }, body: links.join('<br>') };
   });
   env = { ...(await freshMachine(index.url)), PATH: `${bin}:${process.env['PATH'] ?? ''}` };
@@ -87,7 +88,7 @@ test.each([
 test('a wheel of another hash ends the set-up before anything is made of it', async () => {
   const { code, stdout, stderr } = await runProgram(['setup'], { env });
   expect(stderr).toContain(
-    `Cannot install TensorFlow: expected the tensorflow-cpu ${build.version} wheel with SHA-256 ${build.sha256}, got another file, or only a part of it, from the package index`,
+    `Cannot install TensorFlow: expected the tensorflow-cpu ${build.version} wheel with SHA-256 ${sha256}, got another file, or only a part of it, from the package index`,
   );
   expect(stderr).not.toMatch(/unpacking|building|proving/);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -99,8 +100,8 @@ test('a wheel of another hash ends the set-up before anything is made of it', as
 test.each([
   [
     'another wheel',
-    'echo wrong > "$2/x.whl"',
-    `a wheel with SHA-256 ${build.sha256}, got ${createHash('sha256').update('wrong\n').digest('hex')}`,
+    `echo wrong > "$2/${wheelName}"`,
+    `the tensorflow-cpu wheel with SHA-256 ${sha256}, got ${createHash('sha256').update('wrong\n').digest('hex')}`,
   ],
   ['no wheel', '', 'pip to leave the tensorflow-cpu wheel, got nothing'],
 ])('a pip that leaves %s and is content is not believed', async (what, leave, words) => {
@@ -111,7 +112,7 @@ test.each([
   const PATH = process.env['PATH'] ?? '';
   process.env['PATH'] = `${folder}:${PATH}`;
   try {
-    await expect(downloadWheel(build, folder, silent), what).rejects.toThrow(
+    await expect(downloadWheels(build, folder, silent), what).rejects.toThrow(
       `Cannot install TensorFlow: expected ${words}`,
     );
   } finally {

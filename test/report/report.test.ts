@@ -57,11 +57,11 @@ describe('lines', () => {
     const lines = doctorLines({
       facts: [{ label: 'Node', value: 'v20' }],
       missing: [{ what: 'a compiler', command: 'apt-get install g++' }],
-      choice: { backend: 'wasm', reason: 'why' },
+      choice: { backend: 'wasm', device: 'cpu', reason: 'why' },
     });
     expect(lines).toEqual([
-      'Node           v20',
-      'backend        wasm: why',
+      'Node                v20',
+      'backend             wasm on cpu: why',
       'missing: a compiler\nhint: apt-get install g++',
     ]);
   });

@@ -55,6 +55,10 @@ describe('config.json', () => {
     },
     { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
     {
+      change: { deterministic: 'yes' },
+      message: 'Cannot read c: expected deterministic to be true or false, got "yes"',
+    },
+    {
       change: { checkpointSteps: 0 },
       message: 'Cannot read c: expected checkpointSteps to be a whole number from 1, got 0',
     },

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { type BackendName, openBackend } from '../../src/runtime/backend.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { runProgram } from '../support/program.js';
+import { pathWithGpus } from './gpu.js';
 import { freshMachine } from './index.js';
 
 test('each name opens its backend, also after another one', async () => {
@@ -25,11 +26,33 @@ test('each name opens its backend, also after another one', async () => {
 test.each([
   ['tpu', 'auto', 'expected auto, native, wasm, js, got tpu', 2],
   ['js', 'gpu', 'expected the device auto, cpu or cuda[:N], got gpu', 2],
-  ['js', 'cuda:1', 'Cannot use the device cuda:1', 1],
+  ['js', 'cuda:1', 'Cannot use the device cuda:1: expected the native backend, which alone computes there, got js', 1],
 ])('%s on %s is an error', async (name, device, message, exitCode) => {
   const opening = openBackend(name as BackendName, { device });
   await expect(opening).rejects.toThrow(message);
   await expect(opening).rejects.toMatchObject({ exitCode });
+});
+
+test('a process that opened TensorFlow on the CPU stays there', async () => {
+  const before = process.env;
+  process.env = { ...before, PATH: await pathWithGpus({}), CUDA_VISIBLE_DEVICES: undefined };
+  try {
+    await openBackend('native', { device: 'cpu' });
+    await expect(openBackend('native', { device: 'cuda' })).rejects.toMatchObject({
+      message: 'Cannot use the device cuda:0: expected cpu, where this process opened TensorFlow, got cuda:0',
+      hint: 'use a process for each device',
+    });
+    expect((await openBackend('native')).device).toBe('cpu');
+  } finally {
+    process.env = before;
+  }
+});
+
+test('a TensorFlow that is not pinned is wrong usage', async () => {
+  await expect(openBackend('native', { tensorflow: '2.9.1' })).rejects.toMatchObject({
+    message: 'Cannot use this TensorFlow: expected one of the pinned versions 2.18.1, 2.21.0, got 2.9.1',
+    exitCode: 2,
+  });
 });
 
 test('the doctor knows TensorFlow, and on an empty cache the command that installs it', async () => {

@@ -12,10 +12,20 @@ const run = promisify(execFile);
 
 /** Fetched by ordinary pip, once. Returns the wheel's path. */
 export async function fetchWheel(folder: string): Promise<string> {
-  const { package: name, version, pip } = buildFor(thisPlatform());
+  const { wheels, version, pip } = buildFor(thisPlatform());
   const platforms = pip.platforms.flatMap((platform) => ['--platform', platform]);
   const made = ['--only-binary=:all:', '--implementation', 'cp', '--python-version', pip.python, ...platforms];
-  await run('python3', ['-m', 'pip', 'download', '-q', '--no-deps', ...made, '-d', folder, `${name}==${version}`]);
+  await run('python3', [
+    '-m',
+    'pip',
+    'download',
+    '-q',
+    '--no-deps',
+    ...made,
+    '-d',
+    folder,
+    `${wheels[0]?.name ?? ''}==${version}`,
+  ]);
   return path.join(folder, (await readdir(folder)).find((file) => file.endsWith('.whl')) ?? '');
 }
 

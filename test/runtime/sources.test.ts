@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 function bnTrain(command: string, env: Env, cwd = temporary) {
-  return start(process.execPath, [program, command], { cwd, env: { ...machine, ...env } }).result;
+  return start(process.execPath, [program, ...command.split(' ')], { cwd, env: { ...machine, ...env } }).result;
 }
 
 async function expectTrains(env: Env): Promise<void> {
@@ -76,6 +76,19 @@ test("the user's folder is used where it lies: only addon and marker go to the c
   expect(await readdir(path.join(runtimes, folder))).toEqual(['runtime.json', 'tfjs_binding.node']);
 });
 
+test('libraries for the CPU are told where CUDA is wanted, as are those of another version', async () => {
+  const env = { BN_TRAIN_RUNTIME_DIR: libraries };
+  expect(await bnTrain('setup --cuda', env)).toMatchObject({
+    code: 1,
+    stderr:
+      `Cannot use the runtime folder ${libraries}: expected a TensorFlow that was built for CUDA, got TensorFlow 2.18.1 for the CPU\n` +
+      'hint: without --runtime-dir: bn-train setup --cuda; or use --device cpu\n',
+  });
+  expect((await bnTrain('setup --tensorflow 2.21.0', env)).stderr).toBe(
+    `Cannot use the runtime folder ${libraries}: expected TensorFlow 2.21.0, got 2.18.1\nhint: leave out --tensorflow\n`,
+  );
+});
+
 test('any damage to a finished runtime counts as none, and set-up makes it anew', async () => {
   const env = { BN_TRAIN_RUNTIME_DIR: libraries };
   const folder = path.join(runtimes, (await readdir(runtimes))[0] ?? '');
@@ -109,6 +122,11 @@ test("a Python environment's TensorFlow of a tried version is used where it lies
   const env = await pythonWith('2.18.1');
   expect((await bnTrain('setup', env)).stdout).toMatch(/^TensorFlow 2\.18\.1 is ready: .*site-.*\/tensorflow\n$/);
   await expectTrains(env);
+  // It is for the CPU, so with CUDA wanted the pinned wheels would be fetched.
+  expect((await bnTrain('setup --cuda', env)).stderr).toContain(
+    'expected tensorflow 2.18.1 in the package index, got an index without it, or none that answers\n' +
+      'hint: check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup --cuda\n',
+  );
 });
 
 test('one of another version is passed over; so is one that does not work, with its reason', async () => {

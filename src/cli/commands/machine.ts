@@ -1,30 +1,18 @@
 /** `bn-train setup`, `doctor` and `data`: what the machine has and what it needs. */
 import { Command } from 'commander';
 import { interruptSignal } from '../session.js';
-import { folder as folderName, runtimeDirOption } from '../options.js';
-
-interface MachineFlags {
-  runtimeDir?: string;
-  dataDir?: string;
-  json?: boolean;
-  quiet?: boolean;
-}
+import { folder as folderName, type MachineFlags, runtimeDirOption, tensorflowOption } from '../options.js';
 
 export function setupCommand(): Command {
   return new Command('setup')
     .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
+    .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
+    .addOption(tensorflowOption())
     .addOption(runtimeDirOption())
     .option('--quiet', 'print results and errors only')
-    .action(async ({ runtimeDir, quiet = false }: MachineFlags) => {
-      const [{ installRuntime }, { Terminal }] = await Promise.all([
-        import('../../runtime/install.js'),
-        import('../../report/terminal.js'),
-      ]);
-      const listener = new Terminal({ quiet });
-      const runtime = await installRuntime({ runtimeDir, listener, signal: interruptSignal() }).finally(() =>
-        listener.close(),
-      );
-      console.log(`TensorFlow ${runtime.tensorflow} is ready: ${runtime.libraries}`);
+    .action(async (flags: MachineFlags) => {
+      const { runSetup } = await import('../setup.js');
+      await runSetup(flags);
     });
 }
 

@@ -1,0 +1,81 @@
+/** The pinned builds of TensorFlow as data: every wheel with its version, size and hash, as the package index has them. */
+
+export interface Wheel {
+  name: string;
+  version: string;
+  /** In bytes. */
+  size: number;
+  sha256: string;
+}
+
+export interface Build {
+  /** As in "linux-x64". */
+  platform: string;
+  device: 'cpu' | 'cuda';
+  /** TensorFlow's. */
+  version: string;
+  /** TensorFlow's wheel first, then those of its own `and-cuda` list. */
+  wheels: readonly Wheel[];
+  /** What is kept of them once they are unpacked, in bytes. */
+  disk: number;
+  /** pip's words for the wheels; which Python they were made for does not matter, as only their C++ libraries are used. */
+  pip: { python: string; platforms: string[] };
+}
+
+const TENSORFLOW = {
+  cpu: wheels(`
+    tensorflow-cpu           2.18.1    230236181 810c75d7149d2da0cb2092187817b0dcabb80728ca9f9cf3a61f3f42fadd1298
+    tensorflow-cpu           2.21.0    273829956 2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c
+  `),
+  cuda: wheels(`
+    tensorflow               2.18.1    615510377 c9f87e5d2a680a4595f5dc30daf6bbaec9d4129b46d7ef1b2af63c46ac7d2828
+    tensorflow               2.21.0    572440367 9056fbc9ba04235810b71ae6cbd958a196e8804fb53bbcffbf3e23b56155f124
+  `),
+};
+
+/** CUDA 12.5.1 and cuDNN 9.3, with which both versions were built: 2.18.1 asks for just these, 2.21.0 for these or newer. */
+const CUDA = wheels(`
+    nvidia-cublas-cu12       12.5.3.2  363313169 ca070ad70e9fa6654084575d01bd001f30cc4665e33d4bb9fc8e0f321caa034b
+    nvidia-cuda-cupti-cu12   12.5.82    13811507 bde77a5feb66752ec61db2adfe47f56b941842825b4c7e2068aff27c9d107953
+    nvidia-cuda-nvcc-cu12    12.5.82    22468537 b03e545b8e8c3ce7ebcd7fc44063180ff52ff01d064ece2127ed90a04ef12cd0
+    nvidia-cuda-nvrtc-cu12   12.5.82    24873108 3dbd97b0104b4bfbc3c4f8c79cd2496307c89c43c29a9f83125f1d76296ff3fd
+    nvidia-cuda-runtime-cu12 12.5.82      895707 3e79a060e126df40fd3a068f3f787eb000fa51b251ec6cd97d09579632687115
+    nvidia-cudnn-cu12        9.3.0.75  577163502 9ad9c6929ebb5295eb4a1728024666d1c88283373e265a0c5c883e6f9d5cd76d
+    nvidia-cufft-cu12        11.2.3.61 192524114 9a6e8df162585750f61983a638104a48c756aa13f9f48e19ab079b38e3c828b8
+    nvidia-curand-cu12       10.3.6.82  56309107 2823fb27de4e44dbb22394a6adf53aa6e1b013aca0f8c22867d1cfae58405536
+    nvidia-cusolver-cu12     11.6.3.83 130341232 93cfafacde4428b71778eeb092ec615a02a3d05404da1bcf91c53e3fa1bce42b
+    nvidia-cusparse-cu12     12.5.1.3  217558979 016df8e993c437e8301e62739f01775cba988fd5253cd4c64173f8e8d2f8e752
+    nvidia-nvjitlink-cu12    12.5.82    21298879 f9b37bc5c8cf7509665cb6ada5aaa0ce65618f2332b7d3e78e9790511f111212
+`);
+const NCCL = wheels(`
+    nvidia-nccl-cu12         2.21.5    188654414 8579076d30a8c24988834445f8d633c697d42397e92ffc3f63fa26766d25e0a0
+    nvidia-nccl-cu12         2.27.7    322546339 de5ba5562f08029a19cb1cd659404b18411ed0d6c90ac5f52f30bf99ad5809aa
+`);
+
+function wheels(table: string): Wheel[] {
+  const rows = table.trim().split('\n');
+  return rows.map((row) => {
+    const [name = '', version = '', size = '', sha256 = ''] = row.trim().split(/ +/);
+    return { name, version, size: Number(size), sha256 };
+  });
+}
+
+const linux = (device: Build['device'], version: string, disk: number, more: readonly Wheel[] = []): Build => ({
+  platform: 'linux-x64',
+  device,
+  version,
+  wheels: [...TENSORFLOW[device].filter((wheel) => wheel.version === version), ...more],
+  disk,
+  pip: { python: '3.11', platforms: ['manylinux_2_27_x86_64', 'manylinux_2_17_x86_64', 'manylinux2014_x86_64'] },
+});
+
+/** The default version first. */
+export const BUILDS: readonly Build[] = [
+  linux('cpu', '2.18.1', 700_000_000),
+  linux('cuda', '2.18.1', 4_000_000_000, [...CUDA, ...NCCL.filter(({ version }) => version === '2.21.5')]),
+  linux('cpu', '2.21.0', 900_000_000),
+  linux('cuda', '2.21.0', 4_200_000_000, [...CUDA, ...NCCL.filter(({ version }) => version === '2.27.7')]),
+];
+
+/** TensorFlow versions that are pinned, and that the addon was built against and tried with; the default first. */
+export const VERSIONS = [...new Set(BUILDS.map(({ version }) => version))];
