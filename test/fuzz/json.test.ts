@@ -140,7 +140,7 @@ function assertHarmless({ files, sources, folders }: Manifest): void {
     if (one.kind === 'http') assert.match(new URL('x.gz', one.url).protocol, /^https?:$/);
     else {
       assert.ok(isText(one.package) && isText(one.folder) && !one.package.startsWith('-'));
-      assert.ok(`${path.join('/work', one.folder)}/`.startsWith('/work/') && !one.folder.includes('\0'));
+      assert.ok(`${path.join('/cache', one.folder)}/`.startsWith('/cache/') && !one.folder.includes('\0'));
     }
   assert.ok(folders.every(isText));
 }
