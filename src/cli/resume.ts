@@ -52,6 +52,7 @@ export async function readRun(
   assertNoContradiction(folder, { xla: false, ...own }, flags, given);
   const config = {
     ...own,
+    device: deviceOf(flags) ?? own.device,
     epochs: given('epochs') ? flags.epochs : own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
     stepsPerCall: flags.stepsPerCall ?? own.stepsPerCall,
@@ -59,6 +60,7 @@ export async function readRun(
   const checkpoint = await readNewestCheckpoint(folder, notice);
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);
   notice(whereItStands(folder, config, checkpoint));
+  if (config.device !== own.device) notice(changeLine([`device ${own.device} then, ${config.device} now`]));
   return { config, checkpoint };
 }
 
@@ -74,12 +76,17 @@ function assertNoContradiction(
     const before = own[option] ?? false;
     if (given(flag) && value !== before) throw contradiction(folder, option, before, value);
   }
-  const place = { backend: flags.backend, device: flags.device === 'cuda' ? 'cuda:0' : flags.device };
-  for (const what of ['backend', 'device'] as const)
-    if (place[what] !== 'auto' && place[what] !== own[what]) throw contradiction(folder, what, own[what], place[what]);
+  if (flags.backend !== 'auto' && flags.backend !== own.backend)
+    throw contradiction(folder, 'backend', own.backend, flags.backend);
   if (flags.eager && own.mode !== 'eager') throw contradiction(folder, 'mode', own.mode, 'eager');
   if (given('epochs') && flags.epochs < own.epochs)
     throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
+}
+
+/** The device that the flags name; a run goes on on another one where its own is not to be had. */
+function deviceOf({ device }: TrainFlags): string | undefined {
+  if (device === 'auto') return undefined;
+  return device === 'cuda' ? 'cuda:0' : device;
 }
 
 function contradiction(folder: string, what: string, own: unknown, got: unknown): BnTrainError {
@@ -104,7 +111,10 @@ export function describeChange(began: RunConfig, now: RunConfig): string | undef
   const changed = facts(began)
     .filter(([name, before]) => after.get(name) !== before)
     .map(([name, before]) => `${name} ${String(before)} then, ${String(after.get(name))} now`);
-  if (changed.length === 0) return undefined;
+  return changed.length === 0 ? undefined : changeLine(changed);
+}
+
+function changeLine(changed: string[]): string {
   return `${changed.join('; ')}: its last bits may differ from those of a run that was never stopped`;
 }
 

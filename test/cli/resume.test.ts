@@ -57,8 +57,6 @@ describe('a resumed run', () => {
     { flags: { epsilon: 1 }, words: 'epsilon 0.00001, got 1' },
     { flags: { epochs: 2 }, words: 'number of epochs, at least 3, got 2' },
     { flags: { backend: 'wasm' }, words: 'backend native, got wasm' },
-    { flags: { device: 'cuda:0' }, words: 'device cpu, got cuda:0' },
-    { flags: { device: 'cuda' }, words: 'device cpu, got cuda:0' },
     { flags: { deterministic: true }, words: 'deterministic false, got true' },
     { flags: { eager: true }, words: 'mode graph, got eager' },
     { flags: { xla: true }, words: 'xla false, got true' },
@@ -69,6 +67,13 @@ describe('a resumed run', () => {
       hint: 'leave it out',
       exitCode: 2,
     });
+  });
+
+  it.each(['cuda', 'cuda:0'])('may go on on another device: %s', async (device) => {
+    expect((await read({ device })).config.device).toBe('cuda:0');
+    expect(notices.at(-1)).toBe(
+      'device cpu then, cuda:0 now: its last bits may differ from those of a run that was never stopped',
+    );
   });
 
   it('refuses another command', async () => {
