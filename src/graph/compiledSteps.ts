@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../errors.js';
 import type { Graph } from './graph.js';
-import { type NativeBackend, nativeValue } from './native.js';
+import { aliasOf, type NativeBackend, nativeValue } from './native.js';
 import type { InputSpec } from './record.js';
 import { NAMES } from './savedModel.js';
 import type { Session } from './session.js';
@@ -55,7 +55,8 @@ export class CompiledSteps<Name extends string> {
 
   /**
    * Runs a step many times in one call, as often as the first axis of its inputs is long: inputs and outputs are those of
-   * `run`, [steps, ...shape]. The results are those of as many runs one after the other; what a call costs is paid once.
+   * `run`, [steps, ...shape]. The results are those of as many runs one after the other but for rounding, as TensorFlow
+   * may order sums in a loop differently; a random op's draws are a series of their own. A call's cost is paid once.
    * The caller owns the outputs. Throws a BnTrainError for other shapes or types, and for a step without inputs.
    */
   runMany(name: Name, ...stacks: tf.Tensor[]): tf.Tensor[] {
@@ -128,6 +129,16 @@ export class CompiledSteps<Name extends string> {
     });
   }
 
+  /** The variable gets data of its own, so that assigning an older clone of it is seen by `write`. */
+  private markChanged(i: number): void {
+    if (this.changed.has(i)) return;
+    this.changed.add(i);
+    const alias = aliasOf(this.backend, this.variable(i));
+    this.variable(i).assign(alias);
+    alias.dispose();
+    this.known[i] = this.variable(i).dataId;
+  }
+
   private variable(i: number): tf.Variable {
     return this.contents.variables[i] as tf.Variable;
   }
@@ -144,7 +155,7 @@ export class CompiledSteps<Name extends string> {
     );
     const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
     const results = explaining(() => this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]));
-    for (const i of updates.keys()) this.changed.add(i);
+    for (const i of updates.keys()) this.markChanged(i);
     const tensors = results.map((metadata) => this.backend.createOutputTensor(metadata));
     for (const surplus of tensors.slice(fetches.length)) surplus.dispose();
     return tensors.slice(0, fetches.length);

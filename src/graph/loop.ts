@@ -29,7 +29,7 @@ export function writeLoop(writer: GraphWriter, graph: Graph, place: Place): Loop
     ...place,
     inputs: graph.inputs.map((value, i) => loop.slice(`in${i}`, place.inputs[i] ?? '', value)),
     variables: graph.variables.map(
-      ({ dtype }, i) => carried.get(i)?.inside ?? loop.enter(`var${i}`, place.variables[i] ?? '', dtype, true),
+      ({ dtype }, i) => carried.get(i)?.inside ?? loop.constant(`var${i}`, place.variables[i] ?? '', dtype),
     ),
     after: position,
   });
@@ -109,6 +109,12 @@ class Loop {
       is_constant: flagAttr(isConstant),
       parallel_iterations: intAttr(1),
     });
+  }
+
+  /** A value that is the same in every step, and is there in no other: what is made of it alone would never end. */
+  constant(name: string, value: string, dtype: number): string {
+    const inputs = [this.enter(name, value, dtype, true), `^${this.position.inside}`];
+    return this.writer.add('Identity', this.own(`${name}/inside`), inputs, { T: typeAttr(dtype) });
   }
 
   /** The step's own of all steps' values, of the shape of `value`. */

@@ -70,3 +70,11 @@ export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorM
   backend.tensorMap.get(tensor.dataId).dtype = dtype;
   return tensor;
 }
+
+/** The same value under a native id that nothing else has: in tfjs, clones and other variables may share a tensor's own. */
+export function aliasOf(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
+  const { id, dtype } = nativeValue(backend, tensor);
+  const { binding } = backend;
+  const [copy] = binding.executeOp('Identity', [{ name: 'T', type: binding.TF_ATTR_TYPE, value: dtype }], [id], 1);
+  return nativeTensor(backend, copy as TensorMetadata);
+}

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Constant, Graph, Value } from './graph.js';
 import { guarded } from './guard.js';
-import { type Binding, type NativeBackend, nativeTensor, nativeValue, type TensorMetadata } from './native.js';
+import { aliasOf, type Binding, type NativeBackend, nativeValue } from './native.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -30,7 +30,7 @@ export function record(
   variables: readonly tf.Variable[],
 ): Graph {
   const inputs = signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype));
-  const standIns = new Map(variables.map((variable) => [variable, standIn(backend, variable)]));
+  const standIns = new Map(variables.map((variable) => [variable, aliasOf(backend, variable)]));
   try {
     const given = inputs.map((tensor) => nativeValue(backend, tensor));
     const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
@@ -50,14 +50,6 @@ export function record(
   } finally {
     tf.dispose([inputs, ...standIns.values()]);
   }
-}
-
-/** The variable's value under a native id that nothing else has: in tfjs, clones and other variables may share its own. */
-function standIn(backend: NativeBackend, variable: tf.Variable): tf.Tensor {
-  const { id, dtype } = nativeValue(backend, variable);
-  const { binding } = backend;
-  const [copy] = binding.executeOp('Identity', [{ name: 'T', type: binding.TF_ATTR_TYPE, value: dtype }], [id], 1);
-  return nativeTensor(backend, copy as TensorMetadata);
 }
 
 function assertTensors(outputs: unknown): tf.Tensor[] {

@@ -39,6 +39,7 @@ export class Tape {
     const lean = leanBinding(binding);
     return withFunctions(binding, {
       ...lean,
+      runSavedModel: refuseNested,
       createTensor: (shape, dtype, values) => {
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
@@ -77,6 +78,7 @@ export class Tape {
         return node?.outputs as TensorMetadata[];
       },
       deleteTensor: () => undefined,
+      runSavedModel: refuseNested,
     });
   }
 
@@ -113,6 +115,10 @@ export class Tape {
     const reader = this.entries.find(({ node }) => constant !== undefined && node?.inputs.includes(constant));
     return differs(`another constant${reader?.node ? ` for ${reader.node.op}` : ''}`);
   }
+}
+
+function refuseNested(): never {
+  throw refuse('a compiled step that runs inside it', 'compile one step that does both');
 }
 
 function attempt<T>(op: string, execute: () => T): T {

@@ -15,15 +15,28 @@ const SERIES: Series[] = [
   { name: 'test acc', mark: 'o', color: '#2ca02c', value: ({ testAccuracy }) => testAccuracy },
 ];
 
-/** The end of the value axis: all values fit, and accuracies always have their whole range. */
-function axisEnd(history: EpochResult[]): number {
+interface Axis {
+  end: number;
+  /** There are at most 20 of them. */
+  ticks: number;
+}
+
+/** The value axis: all values fit, those of a run that went astray too, and accuracies always have their whole range. */
+function valueAxis(history: EpochResult[]): Axis {
   const largest = Math.max(1, ...history.map(({ loss }) => loss));
-  return Math.ceil(largest * 5) / 5;
+  const perTick = 5 / 10 ** Math.max(0, Math.ceil(Math.log10(largest / 4)));
+  const ticks = Math.ceil(largest * perTick);
+  return { end: ticks / perTick, ticks };
+}
+
+/** In at most 6 characters. */
+function axisLabel(value: number, end: number, digits: number): string {
+  return end < 1000 ? value.toFixed(digits) : value.toExponential(0);
 }
 
 /** A chart `rows` lines high, one column of marks an epoch, told apart without color. */
 export function textChart(history: EpochResult[], rows = 11): string {
-  const end = axisEnd(history);
+  const { end } = valueAxis(history);
   const step = Math.max(2, Math.min(6, Math.floor(66 / history.length)));
   const grid = Array.from({ length: rows }, () => Array<string>(history.length * step).fill(' '));
   for (const { mark, value } of [...SERIES].reverse())
@@ -31,7 +44,7 @@ export function textChart(history: EpochResult[], rows = 11): string {
       const row = grid[rows - 1 - Math.round((value(epoch) / end) * (rows - 1))];
       if (row) row[i * step + step - 1] = mark;
     }
-  const label = (row: number) => (row % 2 === 0 ? (end * (1 - row / (rows - 1))).toFixed(2) : '').padStart(6);
+  const label = (row: number) => (row % 2 === 0 ? axisLabel(end * (1 - row / (rows - 1)), end, 2) : '').padStart(6);
   const lines = grid.map((row, i) => `${label(i)} ┤${row.join('').trimEnd()}`);
   const numbered = history
     .map(({ epoch }, i) => (step > 2 || i % 5 === 4 ? String(epoch) : '').padStart(step))
@@ -48,14 +61,14 @@ const PLOT = { left: 48, right: 616, top: 40, bottom: 316 };
 
 /** The same as an SVG of 640×360 that stands alone. */
 export function svgChart(history: EpochResult[], title: string): string {
-  const end = axisEnd(history);
+  const { end, ticks } = valueAxis(history);
   const y = (value: number) => PLOT.bottom - (value / end) * (PLOT.bottom - PLOT.top);
   const x = (i: number) => PLOT.left + ((i + 0.5) / history.length) * (PLOT.right - PLOT.left);
   const every = Math.ceil(history.length / 20);
-  const grid = Array.from({ length: Math.round(end * 5) + 1 }, (_, i) => i / 5).map(
+  const grid = Array.from({ length: ticks + 1 }, (_, i) => (end * i) / ticks).map(
     (value) =>
       `<path d="M${PLOT.left} ${y(value).toFixed(1)}H${PLOT.right}" stroke="#e3e3e3"/>` +
-      `<text x="${PLOT.left - 8}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${value.toFixed(1)}</text>`,
+      `<text x="${PLOT.left - 8}" y="${(y(value) + 4).toFixed(1)}" text-anchor="end">${axisLabel(value, end, 1)}</text>`,
   );
   const epochs = history.map(({ epoch }, i) =>
     i % every === 0 ? `<text x="${x(i).toFixed(1)}" y="${PLOT.bottom + 18}" text-anchor="middle">${epoch}</text>` : '',

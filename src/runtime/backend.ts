@@ -52,7 +52,13 @@ export async function openBackend(name: BackendName = 'auto', options: BackendOp
   assertBackend(name, device);
   if (name === 'js' || name === 'wasm') return openPlaced(name, { kind: 'cpu' }, options);
   // A process that has opened TensorFlow stays where it did.
-  return openPlaced(name, opened && device === 'auto' ? opened : await place(device, options), options);
+  // After it is opened, what the environment says of GPUs is this process's own word.
+  if (opened) {
+    const asked = device === 'cuda' ? 'cuda:0' : device;
+    if (asked !== 'auto' && asked !== deviceOf(opened)) throw moved(deviceOf(opened), asked);
+    return openPlaced(name, opened, options);
+  }
+  return openPlaced(name, await place(device, options), options);
 }
 
 /** Throws a BnTrainError for names that are none, and for a backend without such a device. */
@@ -65,6 +71,7 @@ export function assertBackend(name: BackendName, device: string): void {
       expected: 'the native backend, which alone computes there',
       got: name,
       hint: 'use --device cpu or leave --device out',
+      exitCode: EXIT.usage,
     });
 }
 
@@ -77,7 +84,7 @@ export async function openPlaced(
   if (name === 'js') return openJs();
   if (name === 'wasm') return openWasmBackend('it was asked for');
   assertPinned(options.tensorflow);
-  assertUnmoved(placement);
+  if (opened && deviceOf(opened) !== deviceOf(placement)) throw moved(deviceOf(opened), deviceOf(placement));
   const found = await findRuntime(placement, options);
   if (name === 'native') return openNative(found.runtime, found.placement, options);
   if (!found.runtime) return openWasmBackend('no native runtime is installed');
@@ -141,6 +148,7 @@ async function openNative(
     hint: 'bn-train doctor shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu',
   });
   if (placement.required) throw unused;
+  opened = { kind: 'cpu' };
   return { ...info, device: 'cpu', warning: `using the CPU: ${unused.message}; hint: ${unused.hint ?? ''}` };
 }
 
@@ -153,14 +161,12 @@ function partsOf({ cuda, libraries }: Runtime): Pick<Settings, 'compiler' | 'lib
 const deviceOf = (placement: Placement) => (placement.kind === 'cpu' ? 'cpu' : placement.choice.device);
 
 /** TensorFlow reads its environment once. */
-function assertUnmoved(placement: Placement): void {
-  const [before, device] = [opened && deviceOf(opened), deviceOf(placement)];
-  if (before !== undefined && before !== device)
-    throw cannot(`use the device ${device}`, {
-      expected: `${before}, where this process opened TensorFlow`,
-      got: device,
-      hint: 'use a process for each device',
-    });
+function moved(before: string, device: string): BnTrainError {
+  return cannot(`use the device ${device}`, {
+    expected: `${before}, where this process opened TensorFlow`,
+    got: device,
+    hint: 'use a process for each device',
+  });
 }
 
 function load(addon: string): ReturnType<typeof loadNative> {

@@ -54,10 +54,11 @@ class Silence {
 };
 
 #ifdef __GLIBC__
-// Loading leaves some 150 MB of the files of Node and TensorFlow in memory, relocations and the code that registers every
-// kernel, most of which nothing reads again. They are let go of; what is read again comes from the page cache. Segments
-// that are mapped without the right to write hold nothing but the file.
+// Loading leaves some 130 MB of TensorFlow's files in memory, relocations and the code that registers every kernel, most of
+// which nothing reads again. They are let go of; what is read again comes from the page cache. Segments that are mapped
+// without the right to write hold nothing but the file. (Node may have moved its own code to memory of another kind.)
 int ForgetFile(dl_phdr_info* object, size_t, void*) {
+  if (std::strstr(object->dlpi_name, "/libtensorflow_") == nullptr) return 0;
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;

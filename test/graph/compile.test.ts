@@ -301,6 +301,21 @@ describe('a compiled step', () => {
     await expect(reading).rejects.toThrow('Add reading a tensor that was made outside');
   });
 
+  it('takes back an older clone of a variable', async () => {
+    const v = tf.variable(tf.scalar(1));
+    const start = v.clone();
+    const compiled = await compileStep((x) => (v.assign(v.add(x)), [v.clone()]), {
+      inputs: [{ shape: [], dtype: 'float32' }],
+      variables: [v],
+    });
+    const next = () => compiled.run(tf.scalar(1))[0]?.dataSync()[0];
+    expect([next(), next()]).toEqual([2, 3]);
+    v.assign(start);
+    compiled.write();
+    expect(next()).toBe(2);
+    compiled.dispose();
+  });
+
   it('has a name, and an unknown one is told those there are', async () => {
     const define = (name: string) =>
       compileSteps({ [name]: { step: (x: tf.Tensor) => [x.neg()], inputs } }, { variables: [] });

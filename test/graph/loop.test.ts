@@ -232,3 +232,22 @@ describe('the rewrites', () => {
     expect(rulesFor(where).map(({ name }) => name)).toEqual(names);
   });
 });
+
+describe('a loop ends', () => {
+  // TensorFlow's constants of a loop are there in every step, also in the one after the last.
+  it.each<[string, (v: tf.Tensor) => tf.Tensor]>([
+    ['a copy', (v) => v.clone()],
+    ['a function', (v) => v.square()],
+    ['a product', (v) => v.matMul(v)],
+  ])('where a variable becomes %s of one that stays', async (_, of) => {
+    const [v, u] = [tf.variable(tf.fill([2, 2], 3)), tf.variable(tf.zeros([2, 2]))];
+    const compiled = await compileStep((x) => (u.assign(of(v)), [x.sum()]), {
+      inputs: [{ shape: [2], dtype: 'float32' }],
+      variables: [v, u],
+    });
+    expect([...(compiled.runMany(tf.ones([3, 2]))[0] as tf.Tensor).dataSync()]).toEqual([2, 2, 2]);
+    compiled.read();
+    expect([...u.dataSync()]).toEqual([...of(v).dataSync()]);
+    compiled.dispose();
+  });
+});

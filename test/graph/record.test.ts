@@ -72,6 +72,15 @@ describe('a step is refused that', () => {
     });
   });
 
+  it('runs another compiled step', async () => {
+    const inner = await compileStep((x) => [x.square()], { inputs: [vector], variables: [] });
+    expect(await refusal((x) => inner.run(x))).toMatchObject({
+      message: `${REFUSED}a compiled step that runs inside it`,
+      hint: 'compile one step that does both',
+    });
+    inner.dispose();
+  });
+
   it('fails on the zeros that it is recorded with', async () => {
     const step: StepFunction = (x) => [tf.scalar(1, 'int32').div(x.toInt())];
     const { message, hint } = await refusal(step);

@@ -82,6 +82,15 @@ describe('the chart', () => {
     expect(Math.max(...long.split('\n').map((line) => line.length))).toBeLessThan(80);
   });
 
+  it('shows a run that went astray, in a few lines', () => {
+    const history = [epoch(1, 2.3), epoch(2, 1.234e10)];
+    expect(textChart(history).split('\n')[0]).toMatch(/^ 1e\+10 ┤/);
+    const svg = svgChart(history, 'astray');
+    expect(svg.match(/stroke="#e3e3e3"/g)?.length).toBeLessThan(25);
+    expect(svg).not.toContain('NaN');
+    expect(svgChart([epoch(1, 2.31)], '').match(/stroke="#e3e3e3"/g)).toHaveLength(13);
+  });
+
   it('as SVG has a line and dots for each series, and escapes its title', () => {
     const svg = svgChart([epoch(1, 1), epoch(2, 0.5)], 'a < b');
     expect(svg.match(/<polyline/g)).toHaveLength(3);

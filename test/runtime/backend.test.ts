@@ -26,7 +26,7 @@ test('each name opens its backend, also after another one', async () => {
 test.each([
   ['tpu', 'auto', 'expected auto, native, wasm, js, got tpu', 2],
   ['js', 'gpu', 'expected the device auto, cpu or cuda[:N], got gpu', 2],
-  ['js', 'cuda:1', 'Cannot use the device cuda:1: expected the native backend, which alone computes there, got js', 1],
+  ['js', 'cuda:1', 'Cannot use the device cuda:1: expected the native backend, which alone computes there, got js', 2],
 ])('%s on %s is an error', async (name, device, message, exitCode) => {
   const opening = openBackend(name as BackendName, { device });
   await expect(opening).rejects.toThrow(message);
