@@ -1,5 +1,5 @@
 /** What the figures of a GPU must show, and whether they do. */
-import type { Named, Speed } from './figures.js';
+import { type Named, nameOf, type Speed } from './figures.js';
 import { type Summary, summarizeRatios } from './statistics.js';
 
 /** Ten times the 32,293.9 examples/sec that the recipe's authors report of batch normalization from scratch, on one GPU. */
@@ -77,5 +77,3 @@ export function accuracyCriterion(onDevice: { trainAccuracy: number }, onCpu: { 
   const claim = 'the training accuracy is that of the CPU';
   return { claim, measured, required: { most: SAME_ACCURACY }, met: measured <= SAME_ACCURACY };
 }
-
-const nameOf = ({ program, name }: Named): Named => ({ program, name });

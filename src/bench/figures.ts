@@ -59,7 +59,8 @@ export function ratiosOf(series: Series[]): Ratio[] {
     );
 }
 
-const nameOf = ({ program, name }: Named): Named => ({ program, name });
+/** What a figure is of, without the figure. */
+export const nameOf = ({ program, name }: Named): Named => ({ program, name });
 
 export interface FreshSummary extends Named {
   firstStepSeconds: Summary;

@@ -8,6 +8,7 @@ import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { readConfig, type RunConfig } from '../run/config.js';
 import { isLeftover } from '../run/hold.js';
 import { assertBatchSize } from '../run/progressed.js';
+import { wholeName } from '../runtime/place.js';
 import type { TrainFlags } from './options.js';
 
 export interface Resumed {
@@ -52,7 +53,8 @@ export async function readRun(
   assertNoContradiction(folder, { xla: false, ...own }, flags, given);
   const config = {
     ...own,
-    device: deviceOf(flags) ?? own.device,
+    // On another device where its own is not to be had.
+    device: flags.device === 'auto' ? own.device : wholeName(flags.device),
     epochs: given('epochs') ? flags.epochs : own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
     stepsPerCall: flags.stepsPerCall ?? own.stepsPerCall,
@@ -81,12 +83,6 @@ function assertNoContradiction(
   if (flags.eager && own.mode !== 'eager') throw contradiction(folder, 'mode', own.mode, 'eager');
   if (given('epochs') && flags.epochs < own.epochs)
     throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
-}
-
-/** The device that the flags name; a run goes on on another one where its own is not to be had. */
-function deviceOf({ device }: TrainFlags): string | undefined {
-  if (device === 'auto') return undefined;
-  return device === 'cuda' ? 'cuda:0' : device;
 }
 
 function contradiction(folder: string, what: string, own: unknown, got: unknown): BnTrainError {

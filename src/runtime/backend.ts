@@ -8,7 +8,7 @@ import { prepareEnvironment, type Settings } from './environment.js';
 import type { Runtime } from './finished.js';
 import { locateRuntime } from './install.js';
 import { loadNative } from './native.js';
-import { assertDevice, place, type Placement } from './place.js';
+import { assertDevice, place, type Placement, wholeName } from './place.js';
 import { openWasm } from './wasm.js';
 
 export const BACKENDS = ['auto', 'native', 'wasm', 'js'] as const;
@@ -54,7 +54,7 @@ export async function openBackend(name: BackendName = 'auto', options: BackendOp
   // A process that has opened TensorFlow stays where it did.
   // After it is opened, what the environment says of GPUs is this process's own word.
   if (opened) {
-    const asked = device === 'cuda' ? 'cuda:0' : device;
+    const asked = wholeName(device);
     if (asked !== 'auto' && asked !== deviceOf(opened)) throw moved(deviceOf(opened), asked);
     return openPlaced(name, opened, options);
   }

@@ -30,6 +30,11 @@ export function assertDevice(device: string): void {
   });
 }
 
+/** The device by its whole name: "cuda" is cuda:0. */
+export function wholeName(device: string): string {
+  return device === 'cuda' ? 'cuda:0' : device;
+}
+
 /**
  * The place for `auto`, `cpu`, `cuda` (cuda:0) or `cuda:N`. Throws a BnTrainError for a device that is none, and where a
  * GPU that was asked for cannot be used; under `auto` the CPU takes over and the notice says why.
@@ -42,7 +47,7 @@ export async function place(device: string, options: PlaceOptions = {}): Promise
   if (device === 'auto' && /^(-1)?$/.test(visibleDevices ?? '0')) return { kind: 'cpu' };
   const query = options.gpus ?? (await queryGpus());
   const chosen = chooseGpu(query, {
-    index: device === 'auto' ? undefined : Number(device.split(':')[1] ?? 0),
+    index: device === 'auto' ? undefined : Number(wholeName(device).split(':')[1]),
     visibleDevices,
     tensorflow: 'gpus' in query ? await versionFor(options) : undefined,
   });
