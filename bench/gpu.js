@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { dataFolder, gpuReport } from '../dist/bench/gpuReport.js';
 import { readRecording } from '../dist/bench/recorded.js';
-import { criterionLines, speedLines } from '../dist/bench/table.js';
-import { writeFileAtomic } from '../dist/files.js';
+import { criterionLines, speedLines } from '../dist/report/speedTable.js';
+import { writeFileAtomic } from '../dist/common/files.js';
 
 const [work, out, device, state] = process.argv.slice(2);
 const recording = await readRecording(work);

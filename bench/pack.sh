@@ -51,8 +51,8 @@ if [ ! -e dist/.tsbuildinfo ] || [ -n "$(find src tsconfig.json -newer dist/.tsb
 # ask EXPRESSION: its value, where the program's own modules say what belongs to this build of it.
 ask() {
   node --input-type=module -e "
-    import { cacheDirectory } from './dist/files.js';
-    import { addonVersion } from './dist/runtime/addon.js';
+    import { cacheDirectory } from './dist/common/files.js';
+    import { addonVersion } from './dist/runtime/install/addon.js';
     import { findFashionMnist } from './dist/data/fashionMnist.js';
     console.log($1);"
 }
@@ -93,7 +93,7 @@ done
 # The marker of a finished runtime is not to miss what was left out on purpose.
 FOLDER=$program/cache/bn-train/runtime/$(basename "$runtime") node --input-type=module -e "
   import { existsSync, readFileSync } from 'node:fs';
-  import { writeFileAtomic } from './dist/files.js';
+  import { writeFileAtomic } from './dist/common/files.js';
   const file = process.env.FOLDER + '/runtime.json';
   const marker = JSON.parse(readFileSync(file, 'utf8'));
   const sizes = Object.entries(marker.cuda?.sizes ?? {});

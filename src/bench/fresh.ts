@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import { type Command, Peer } from './peer.js';
 
 export interface FreshRun {

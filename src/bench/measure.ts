@@ -1,6 +1,6 @@
 /** Measures programs turn by turn, all of them in each turn, so that a machine that slows down does so for all. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { Program, Turn } from './program.js';
 
 /** Enough to meet an epoch's smaller last batch, and for compilers to have done what they do. */

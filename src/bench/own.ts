@@ -1,7 +1,7 @@
 /** This project's contestants: LeNet with each kind of normalization, its step run in each way there is. */
 import { batches, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { cannot, EXIT } from '../errors.js';
+import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { calls } from '../train/calls.js';
 import { breathe } from '../train/evaluate.js';

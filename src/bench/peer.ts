@@ -1,7 +1,7 @@
 /** A program in a process of its own, asked for its turns over its standard input and output. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { Hello, Program, Turn } from './program.js';
 import { parseHello, parseTurn, requestLine } from './protocol.js';
 

@@ -1,5 +1,5 @@
 /** The lines between a serving program and the one that measures it: `RUN norm/mode steps` in, one line of JSON out. */
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { Hello, Turn } from './program.js';
 
 export interface Request {

@@ -6,10 +6,10 @@ import { OwnProgram } from '../bench/own.js';
 import { type Command, shellCommand } from '../bench/peer.js';
 import { parseRequest } from '../bench/protocol.js';
 import { loadFashionMnist } from '../data/fashionMnist.js';
-import type { Listener } from '../progress.js';
+import type { Listener } from '../common/listener.js';
 import type { BenchFlags, PlaceOptions } from './options.js';
 import { openReady } from './session.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../common/machine.js';
 
 /** What Node runs as this program. */
 export const PROGRAM = fileURLToPath(new URL('../../bin/bn-train.js', import.meta.url));

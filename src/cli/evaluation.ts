@@ -1,6 +1,6 @@
 /** The evaluation of a saved run, from its flags to its lines. */
 import { loadFashionMnist } from '../data/fashionMnist.js';
-import { formatMetric } from '../format.js';
+import { formatMetric } from '../common/format.js';
 import { Terminal } from '../report/terminal.js';
 import { readConfig } from '../run/config.js';
 import { newestRun } from '../run/folder.js';

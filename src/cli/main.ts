@@ -1,13 +1,13 @@
 /** The command line: which commands there are, and the one place that turns an error into words and an exit status. */
 import { Command, CommanderError } from 'commander';
-import { BnTrainError, EXIT, messageOf } from '../errors.js';
+import { BnTrainError, EXIT, messageOf } from '../common/errors.js';
 import { benchCommand } from './commands/bench.js';
 import { inspectCommand } from './commands/inspect.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { dataCommand, doctorCommand, setupCommand } from './commands/machine.js';
 import { trainCommand } from './commands/train.js';
 import { verifyCommand } from './commands/verify.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../common/machine.js';
 
 /** All commands; a wrong word or value throws a CommanderError. */
 export function buildProgram(): Command {

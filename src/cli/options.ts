@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BenchMode } from '../bench/own.js';
 import type { Norm } from '../nn/lenet.js';
-import { VERSIONS } from '../runtime/pins.js';
+import { VERSIONS } from '../runtime/install/pins.js';
 
 /** A whole number from `least`. */
 export function wholeNumber(least: number): (text: string) => number {

@@ -1,8 +1,8 @@
 /** What a command that computes needs first: Ctrl-C, a runtime, a backend. */
-import { BnTrainError, EXIT } from '../errors.js';
-import type { Listener } from '../progress.js';
-import type { BackendInfo } from '../runtime/backend.js';
-import type { Placement } from '../runtime/place.js';
+import { BnTrainError, EXIT } from '../common/errors.js';
+import type { Listener } from '../common/listener.js';
+import type { BackendInfo } from '../runtime/open.js';
+import type { Placement } from '../runtime/choose.js';
 import type { BackendOptions } from './options.js';
 
 /** A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once. */
@@ -33,8 +33,8 @@ export async function openReady(
   signal: AbortSignal,
 ): Promise<BackendInfo> {
   const [{ assertBackend, openPlaced }, { place }] = await Promise.all([
-    import('../runtime/backend.js'),
-    import('../runtime/place.js'),
+    import('../runtime/open.js'),
+    import('../runtime/choose.js'),
   ]);
   assertBackend(options.backend, options.device);
   const native = options.backend === 'auto' || options.backend === 'native';
@@ -51,7 +51,7 @@ export async function openReady(
 
 /** Installs what the place needs. Returns the place that the install leaves. */
 async function install(placement: Placement, options: BackendOptions, watch: Watch): Promise<Placement> {
-  const { installRuntime } = await import('../runtime/install.js');
+  const { installRuntime } = await import('../runtime/install/install.js');
   const { runtimeDir, tensorflow } = options;
   const { listener } = watch;
   try {

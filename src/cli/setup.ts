@@ -1,9 +1,9 @@
 /** The native runtime's install from its flags: for which device, and what is said of it. */
-import { BnTrainError } from '../errors.js';
+import { BnTrainError } from '../common/errors.js';
 import { Terminal } from '../report/terminal.js';
-import type { Runtime } from '../runtime/finished.js';
-import { installRuntime } from '../runtime/install.js';
-import { oneLine, place, type PlaceOptions } from '../runtime/place.js';
+import type { Runtime } from '../runtime/install/finished.js';
+import { installRuntime } from '../runtime/install/install.js';
+import { oneLine, place, type PlaceOptions } from '../runtime/choose.js';
 import type { MachineFlags } from './options.js';
 import { interruptSignal } from './session.js';
 

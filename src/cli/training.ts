@@ -2,24 +2,24 @@
 import { randomInt } from 'node:crypto';
 import * as os from 'node:os';
 import { loadFashionMnist } from '../data/fashionMnist.js';
-import { cannot, EXIT } from '../errors.js';
+import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { svgChart, textChart } from '../report/chart.js';
 import { finalLines } from '../report/lines.js';
 import { Terminal } from '../report/terminal.js';
 import { restoreWeights } from '../run/checkpoint.js';
-import { describeMachine, type RunConfig, type RunOptions } from '../run/config.js';
+import { type RunConfig, type RunOptions } from '../run/config.js';
 import { assertUnused, createRunFolder } from '../run/folder.js';
 import { holdRunFolder } from '../run/hold.js';
 import { Recorder } from '../run/recorder.js';
-import type { BackendInfo } from '../runtime/backend.js';
+import type { BackendInfo } from '../runtime/open.js';
 import { type EpochResult, type FinalResult, startOf } from '../train/events.js';
 import { train } from '../train/loop.js';
 import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
 import { assertRun, describeChange, readRun, type Resumed } from './resume.js';
 import { interruptSignal, openReady } from './session.js';
-import { packageVersion } from './version.js';
+import { describeMachine, packageVersion } from '../common/machine.js';
 
 /** Trains, keeps the run, and prints its result on stdout. `given` tells whether a flag stood on the command line. */
 export async function runTraining(norm: Norm, flags: TrainFlags, given: (name: string) => boolean): Promise<void> {

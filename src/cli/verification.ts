@@ -1,12 +1,12 @@
 /** The checks of the layer, from their flags to their table. */
-import { cannot } from '../errors.js';
-import { formatSeconds } from '../format.js';
+import { cannot } from '../common/errors.js';
+import { formatSeconds } from '../common/format.js';
 import { compileStep } from '../graph/compile.js';
 import { batchNorm } from '../nn/batchNorm.js';
 import { BatchNorm } from '../nn/layer.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
 import { Terminal } from '../report/terminal.js';
-import type { BackendInfo } from '../runtime/backend.js';
+import type { BackendInfo } from '../runtime/open.js';
 import type { Subject } from '../verify/check.js';
 import { allChecks, type CheckResult, verify } from '../verify/verify.js';
 import type { VerifyFlags } from './options.js';

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { cannot } from '../errors.js';
-import { codeOf } from '../files.js';
+import { cannot } from '../common/errors.js';
+import { codeOf } from '../common/files.js';
 
 const execute = promisify(execFile);
 

@@ -1,8 +1,8 @@
 /** One file over HTTP: resumed where it stopped, retried with back-off, given up when nothing comes. */
 import { open, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BnTrainError, cannot, messageOf } from '../errors.js';
-import { codeOf, describeFileError } from '../files.js';
+import { BnTrainError, cannot, messageOf } from '../common/errors.js';
+import { codeOf, describeFileError } from '../common/files.js';
 
 export interface DownloadOptions {
   /** The most bytes the file may have. */

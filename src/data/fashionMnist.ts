@@ -1,14 +1,14 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { BnTrainError, cannot, EXIT, messageOf } from '../errors.js';
-import { cacheDirectory, codeOf, exists } from '../files.js';
-import { withLock } from '../lock.js';
-import { type Listener, silent } from '../progress.js';
+import { BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { cacheDirectory, codeOf, exists } from '../common/files.js';
+import { withLock } from '../common/lock.js';
+import { type Listener, silent } from '../common/listener.js';
 import { cacheFailure, fetchInto, type Patience } from './fetch.js';
 import { parseImages, parseLabels } from './idx.js';
 import { type Manifest, readManifest, type Role } from './manifest.js';
-import { readVerified } from './verify.js';
+import { readVerified } from './verifiedFile.js';
 
 /** Images [count, height, width] as bytes 0 to 255, and a label 0 to 9 for each. */
 export interface Dataset {

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
-import { BnTrainError, cannot } from '../errors.js';
-import { codeOf, describeFileError, exists, writeFileAtomic } from '../files.js';
-import type { Listener } from '../progress.js';
+import { BnTrainError, cannot } from '../common/errors.js';
+import { codeOf, describeFileError, exists, writeFileAtomic } from '../common/files.js';
+import type { Listener } from '../common/listener.js';
 import { fetchDebian } from './debian.js';
 import { discard, download, type DownloadOptions } from './download.js';
 import type { DataFile, Manifest, Source } from './manifest.js';
-import { packedLimit, readAtMost, readVerified, unpack } from './verify.js';
+import { packedLimit, readAtMost, readVerified, unpack } from './verifiedFile.js';
 
 export type Patience = Pick<DownloadOptions, 'tries' | 'backoff' | 'stall'>;
 

@@ -1,5 +1,5 @@
 /** The IDX format of the MNIST family: big-endian header, then bytes. Any input gives data or an error, never less. */
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 
 export interface Images {
   count: number;

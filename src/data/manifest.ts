@@ -1,8 +1,8 @@
 /** The data set's manifest: which files it has, how to know them, and where they come from. */
 import { fileURLToPath } from 'node:url';
-import { cannot, shown } from '../errors.js';
-import { describeFileError } from '../files.js';
-import { JSON_LIMIT, parseObject, readBounded } from '../read.js';
+import { cannot, shown } from '../common/errors.js';
+import { describeFileError, JSON_LIMIT, readBounded } from '../common/files.js';
+import { parseObject } from '../common/shape.js';
 
 export const ROLES = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const;
 export type Role = (typeof ROLES)[number];

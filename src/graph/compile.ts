@@ -1,14 +1,14 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import { CompiledSteps, describe } from './compiledSteps.js';
 import type { Graph } from './graph.js';
-import { nativeBackend } from './native.js';
-import { type InputSpec, record, type StepFunction } from './record.js';
+import { nativeBackend } from './binding.js';
+import { type InputSpec, record, type StepFunction } from './record/record.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel } from './savedModel.js';
-import { Session } from './session.js';
+import { encodeSavedModel } from './write/savedModel.js';
+import { Session } from './tfSession.js';
 import { assertCompilable } from './xla.js';
 
 /** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */

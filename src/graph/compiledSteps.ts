@@ -2,12 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { Graph } from './graph.js';
-import { aliasOf, type NativeBackend, nativeValue } from './native.js';
-import type { InputSpec } from './record.js';
-import { NAMES } from './savedModel.js';
-import type { Session } from './session.js';
+import { aliasOf, type NativeBackend, nativeValue } from './binding.js';
+import type { InputSpec } from './record/record.js';
+import { NAMES } from './write/savedModel.js';
+import type { Session } from './tfSession.js';
 import { explaining } from './xla.js';
 
 const ASSIGN_HINT =

@@ -3,4 +3,4 @@ export { compileStep, compileSteps, type CompiledStep, type CompileOptions } fro
 export type { CompiledSteps } from './compiledSteps.js';
 export type { Signatures, StepDefinition } from './compile.js';
 export { minimize, optimizerVariables } from './optimizer.js';
-export type { InputSpec, StepFunction } from './record.js';
+export type { InputSpec, StepFunction } from './record/record.js';

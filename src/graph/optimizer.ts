@@ -1,6 +1,6 @@
 /** tfjs optimizers inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 
 /**
  * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its

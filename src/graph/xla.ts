@@ -1,5 +1,5 @@
 /** What XLA does not do as TensorFlow does, said before or after it is asked to. */
-import { cannot, messageOf } from '../errors.js';
+import { cannot, messageOf } from '../common/errors.js';
 import type { Graph } from './graph.js';
 import { RANDOM } from './rewrite/editor.js';
 

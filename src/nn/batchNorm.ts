@@ -1,6 +1,6 @@
 /** Batch normalization as mathematics: no state, no layer, one hand-derived gradient (Ioffe & Szegedy 2015, arXiv 1502.03167). */
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 
 export interface BatchNormOptions {
   /** True: normalize by the batch's statistics. False: by the moving ones. */

@@ -1,5 +1,5 @@
 /** Loss and accuracies by epoch, as a chart of characters for the terminal and as an SVG for the run folder. */
-import { formatMetric } from '../format.js';
+import { formatMetric } from '../common/format.js';
 import type { EpochResult } from '../train/events.js';
 
 interface Series {

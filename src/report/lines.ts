@@ -1,5 +1,5 @@
 /** The lines of text a run prints, made from its figures alone. */
-import { formatCount, formatMetric, formatSeconds } from '../format.js';
+import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
 import type { EpochResult, FinalResult } from '../train/events.js';
 
 /** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */

@@ -1,7 +1,7 @@
 /** The terminal: one bar at a time on stderr, notices above it, plain lines where there is no terminal. */
 import { type Options, SingleBar } from 'cli-progress';
-import { formatBytes, formatCount, formatMetric, formatSeconds } from '../format.js';
-import type { Listener, Progress } from '../progress.js';
+import { formatBytes, formatCount, formatMetric, formatSeconds } from '../common/format.js';
+import type { Listener, Progress } from '../common/listener.js';
 import type { TrainEvent } from '../train/events.js';
 import { epochLine } from './lines.js';
 

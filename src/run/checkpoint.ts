@@ -1,8 +1,8 @@
 /** A checkpoint's bytes: a checksum, then the run's position, its history and the model's weights. */
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
-import { cannot, shown } from '../errors.js';
-import { parseObject } from '../read.js';
+import { cannot, shown } from '../common/errors.js';
+import { parseObject } from '../common/shape.js';
 import type { EpochResult, Position } from '../train/events.js';
 import { progressedFrom } from './progressed.js';
 import { assertShapes, checkSpecs, type SavedWeight, sliceWeights, type WeightSpec } from './weights.js';

@@ -2,9 +2,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import { cannot, messageOf } from '../errors.js';
-import { codeOf, describeFileError, writeFileAtomic } from '../files.js';
-import { readBounded } from '../read.js';
+import { cannot, messageOf } from '../common/errors.js';
+import { codeOf, describeFileError, readBounded, writeFileAtomic } from '../common/files.js';
 import type { Position } from '../train/events.js';
 import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed } from './checkpoint.js';
 import { WEIGHTS_LIMIT } from './weights.js';

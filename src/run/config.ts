@@ -1,10 +1,10 @@
 /** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
-import * as os from 'node:os';
 import * as path from 'node:path';
-import { cannot, messageOf, shown } from '../errors.js';
-import { codeOf } from '../files.js';
+import { cannot, messageOf, shown } from '../common/errors.js';
+import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
+import type { Machine } from '../common/machine.js';
 import type { Norm } from '../nn/lenet.js';
-import { JSON_LIMIT, parseObject, readBounded } from '../read.js';
+import { parseObject } from '../common/shape.js';
 
 /** The generators take 32 bits; a larger seed would be another one's twin. */
 export const LARGEST_SEED = 2 ** 31 - 1;
@@ -33,20 +33,9 @@ export interface RunConfig extends RunOptions {
   device: string;
   mode: 'eager' | 'graph';
   versions: Record<string, string>;
-  machine: { platform: string; cpu: string; cores: number; memory: number; gpu?: string };
+  machine: Machine & { gpu?: string };
   /** ISO 8601, UTC. */
   started: string;
-}
-
-/** The machine this runs on; memory in bytes. */
-export function describeMachine(): RunConfig['machine'] {
-  const cpus = os.cpus();
-  return {
-    platform: `${os.platform()}-${os.arch()}`,
-    cpu: cpus[0]?.model.trim() ?? 'unknown',
-    cores: os.availableParallelism(),
-    memory: os.totalmem(),
-  };
 }
 
 type Check = [expected: string, holds: (value: unknown) => boolean];

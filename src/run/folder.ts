@@ -1,8 +1,8 @@
 /** Where runs live: naming a new one, finding the newest, and refusing folders that hold something else. */
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import * as path from 'node:path';
-import { cannot, EXIT } from '../errors.js';
-import { assertWritable, codeOf, describeFileError } from '../files.js';
+import { cannot, EXIT } from '../common/errors.js';
+import { assertWritable, codeOf, describeFileError } from '../common/files.js';
 import { isLeftover } from './hold.js';
 
 /** "runs/20261124-013000-scratch": the local date and time to the second, and the norm. */

@@ -1,9 +1,9 @@
 /** One process at a time writes a run folder: the one that holds its lock. */
 import { hostname } from 'node:os';
 import * as path from 'node:path';
-import { BnTrainError, cannot } from '../errors.js';
-import { describeFileError, exists, isTemporary, removeStaleTemporaries } from '../files.js';
-import { type LockHolder, tryLock } from '../lock.js';
+import { BnTrainError, cannot } from '../common/errors.js';
+import { describeFileError, exists, isTemporary, removeStaleTemporaries } from '../common/files.js';
+import { type LockHolder, tryLock } from '../common/lock.js';
 
 const LOCK = 'run.lock';
 

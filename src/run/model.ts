@@ -2,9 +2,8 @@
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { codeOf, writeFileAtomic } from '../files.js';
+import { codeOf, readBounded, writeFileAtomic } from '../common/files.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
-import { readBounded } from '../read.js';
 import { restoreWeights } from './checkpoint.js';
 import { checkSpecs, checksum, readWeights, WEIGHTS_LIMIT } from './weights.js';
 

@@ -1,5 +1,5 @@
 /** The parameters of a saved model's batch normalization layers, whichever kind they are. */
-import { cannot, EXIT } from '../errors.js';
+import { cannot, EXIT } from '../common/errors.js';
 import { type SavedWeight, readWeights } from './weights.js';
 
 export interface LayerParameters {

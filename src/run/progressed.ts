@@ -1,5 +1,5 @@
 /** What the position and the history in a checkpoint must be to go on from them. */
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { EpochResult, Position } from '../train/events.js';
 
 const isWhole = (value: unknown, least: number) => Number.isSafeInteger(value) && (value as number) >= least;

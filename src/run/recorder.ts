@@ -2,7 +2,7 @@
 import { appendFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import { writeFileAtomic } from '../files.js';
+import { writeFileAtomic } from '../common/files.js';
 import { type EpochResult, type Position, startOf, type TrainEvent } from '../train/events.js';
 import type { Progressed } from './checkpoint.js';
 import { Checkpoints } from './checkpoints.js';

@@ -1,9 +1,9 @@
 /** Saved weights read without TensorFlow: the tfjs layers format's manifest and its float32 values. */
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
-import { type BnTrainError, cannot, messageOf, shown } from '../errors.js';
-import { codeOf } from '../files.js';
-import { JSON_LIMIT, parseObject, readBounded } from '../read.js';
+import { type BnTrainError, cannot, messageOf, shown } from '../common/errors.js';
+import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
+import { parseObject } from '../common/shape.js';
 
 /** One weight: its full name ("batch_norm_BatchNorm1/gamma"), shape and values. */
 export interface SavedWeight {

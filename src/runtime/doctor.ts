@@ -1,19 +1,19 @@
 /** What this machine has of what the native runtime needs, and the command for whatever is missing. */
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
-import { messageOf } from '../errors.js';
-import { cacheDirectory } from '../files.js';
-import { formatBytes } from '../format.js';
-import { findCompiler } from './addon.js';
-import { thisPlatform } from './builds.js';
-import { lastLine, runCommand } from './command.js';
+import { messageOf } from '../common/errors.js';
+import { cacheDirectory } from '../common/files.js';
+import { formatBytes } from '../common/format.js';
+import { findCompiler } from './install/addon.js';
+import { thisPlatform } from './install/builds.js';
+import { lastLine, runCommand } from '../common/command.js';
 import { cudaFacts, gpuFacts } from './doctorCuda.js';
-import type { Opened } from './cudaLibraries.js';
-import type { Runtime } from './finished.js';
-import { locateRuntime, type RuntimeOptions } from './install.js';
-import { stockPackage } from './native.js';
-import { type Gpu, queryGpus } from './nvidiaSmi.js';
-import { place, type Placement } from './place.js';
+import type { Opened } from './install/cuda.js';
+import type { Runtime } from './install/finished.js';
+import { locateRuntime, type RuntimeOptions } from './install/install.js';
+import { stockPackage } from './loadAddon.js';
+import { type Gpu, queryGpus } from './gpus.js';
+import { place, type Placement } from './choose.js';
 
 export interface Diagnosis {
   facts: { label: string; value: string }[];

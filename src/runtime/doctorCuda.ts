@@ -1,8 +1,8 @@
 /** The doctor's lines on GPUs, their driver, and the libraries that TensorFlow opens for them. */
-import { formatBytes } from '../format.js';
-import { type Opened, openCudaLibraries, openDriver } from './cudaLibraries.js';
-import type { Runtime } from './finished.js';
-import type { Gpu, GpuQuery } from './nvidiaSmi.js';
+import { formatBytes } from '../common/format.js';
+import { type Opened, openCudaLibraries, openDriver } from './install/cuda.js';
+import type { Runtime } from './install/finished.js';
+import type { Gpu, GpuQuery } from './gpus.js';
 
 type Fact = readonly [label: string, value: string];
 

@@ -1,5 +1,5 @@
 /** TensorFlow's settings that only the environment can make; they are read once, when it is loaded. */
-import type { Placement } from './place.js';
+import type { Placement } from './choose.js';
 
 export interface Settings {
   /** The same bits from the same seed on a GPU too, at some speed. */

@@ -1,6 +1,6 @@
 /** Which GPU to compute on, or why none: a pure decision from what the driver says and what TensorFlow was built for. */
-import { formatBytes } from '../format.js';
-import type { Gpu, GpuQuery } from './nvidiaSmi.js';
+import { formatBytes } from '../common/format.js';
+import type { Gpu, GpuQuery } from './gpus.js';
 
 /** A GPU to be used. */
 export interface Choice {

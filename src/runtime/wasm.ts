@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 
 const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';

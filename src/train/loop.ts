@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { batches, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import { calls } from './calls.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';

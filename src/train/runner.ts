@@ -1,7 +1,7 @@
 /** Two ways to run steps: op by op on any backend, or each as one graph on the native one. */
 import * as tf from '@tensorflow/tfjs';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
-import { nativeBackend } from '../graph/native.js';
+import { nativeBackend } from '../graph/binding.js';
 
 export type Mode = 'eager' | 'graph';
 

@@ -1,8 +1,8 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../data/fashionMnist.js';
-import { ByteRows } from '../graph/bytes.js';
-import type { StepFunction } from '../graph/record.js';
+import { ByteRows } from '../graph/byteRows.js';
+import type { StepFunction } from '../graph/record/record.js';
 import { batchMoments } from '../nn/population.js';
 
 /** A data set on the backend: bytes, uploaded once; `take` scales its rows to [0, 1]. */

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { cannot } from '../errors.js';
+import { cannot } from '../common/errors.js';
 import type { StepDefinition } from '../graph/compile.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode, openRunner, type Runner } from './runner.js';

@@ -1,9 +1,9 @@
 /** Runs the function or the layer under test on a case, and returns plain numbers. */
 import * as tf from '@tensorflow/tfjs';
-import type { StepFunction } from '../graph/record.js';
+import type { StepFunction } from '../graph/record/record.js';
 import { weightOf } from '../nn/population.js';
-import { analyse, type Analysis, exactVectors, type Layout } from './analysis.js';
-import { exact } from './bounded.js';
+import { analyse, type Analysis, exactVectors, type Layout } from './bounds/analysis.js';
+import { exact } from './bounds/bounded.js';
 import type { Case } from './cases.js';
 import type { Subject } from './check.js';
 import type { Mode, Vectors } from './reference.js';

@@ -1,10 +1,10 @@
 /** What a check is: a name and a run that returns numbers which must agree, each with how far apart they may be. */
 import type * as tf from '@tensorflow/tfjs';
 import type { CompiledStep } from '../graph/compile.js';
-import type { InputSpec, StepFunction } from '../graph/record.js';
+import type { InputSpec, StepFunction } from '../graph/record/record.js';
 import type { batchNorm } from '../nn/batchNorm.js';
 import type { BatchNormConfig } from '../nn/layer.js';
-import type { Bounded } from './bounded.js';
+import type { Bounded } from './bounds/bounded.js';
 
 /** What is checked; a test passes one broken on purpose. */
 export interface Subject {

@@ -1,6 +1,6 @@
 /** The training runs of the checks, each with how far float32 may miss its end. */
 import { random } from './cases.js';
-import { drift } from './drift.js';
+import { drift } from './bounds/drift.js';
 import { KERAS_FIT } from './published/tensorflowJs.js';
 import type { TrainingRun } from './trainingRun.js';
 

@@ -1,15 +1,15 @@
 /** Runs the checks of a batch normalization layer; yields results and prints nothing. */
 import * as tf from '@tensorflow/tfjs';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../common/errors.js';
 import { breathe } from '../train/evaluate.js';
-import { agreementChecks } from './agreement.js';
-import { builtinChecks } from './builtin.js';
+import { agreementChecks } from './checks/agreement.js';
+import { builtinChecks } from './checks/builtin.js';
 import { type Check, type Subject, type Worst, worst } from './check.js';
-import { compiledChecks } from './compiled.js';
-import { differenceChecks } from './differences.js';
-import { modeChecks } from './modes.js';
-import { publishedChecks } from './published.js';
-import { savedChecks } from './saved.js';
+import { compiledChecks } from './checks/compiled.js';
+import { differenceChecks } from './checks/differences.js';
+import { modeChecks } from './checks/modes.js';
+import { publishedChecks } from './checks/published.js';
+import { savedChecks } from './checks/saved.js';
 
 export interface CheckResult {
   name: string;

@@ -8,7 +8,7 @@ import type { Speed } from '../../src/bench/figures.js';
 import { gpuReport, type GpuReport } from '../../src/bench/gpuReport.js';
 import type { Recording, Step } from '../../src/bench/recorded.js';
 import { summarize } from '../../src/bench/statistics.js';
-import { criterionLines } from '../../src/bench/table.js';
+import { criterionLines } from '../../src/report/speedTable.js';
 import { utilizationOf } from '../../src/bench/utilization.js';
 import { root, start } from '../support/program.js';
 

@@ -4,7 +4,7 @@ import { freshSummary, ratiosOf, speedOf } from '../../src/bench/figures.js';
 import { collect, measure, type Measured } from '../../src/bench/measure.js';
 import type { Program, Turn } from '../../src/bench/program.js';
 import { summarize, summarizeRatios } from '../../src/bench/statistics.js';
-import { freshLines, headLines, ratioLines, speedLines } from '../../src/bench/table.js';
+import { freshLines, headLines, ratioLines, speedLines } from '../../src/report/speedTable.js';
 
 const turn = (seconds: number): Turn => ({
   steps: 4,

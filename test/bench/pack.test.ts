@@ -14,9 +14,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addonVersion } from '../../src/runtime/addon.js';
-import { thisPlatform } from '../../src/runtime/builds.js';
-import { markFinished } from '../../src/runtime/finished.js';
+import { addonVersion } from '../../src/runtime/install/addon.js';
+import { thisPlatform } from '../../src/runtime/install/builds.js';
+import { markFinished } from '../../src/runtime/install/finished.js';
 import { makePayload, writeFiles } from '../data/payload.js';
 import { root, start } from '../support/program.js';
 

@@ -9,7 +9,8 @@ import type { TrainFlags } from '../../src/cli/options.js';
 import { assertRun, describeChange, readRun } from '../../src/cli/resume.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { Checkpoints } from '../../src/run/checkpoints.js';
-import { describeMachine, type RunConfig } from '../../src/run/config.js';
+import { type RunConfig } from '../../src/run/config.js';
+import { describeMachine } from '../../src/common/machine.js';
 import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-resume-'));

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { tryLock } from '../../src/lock.js';
-import { LIBRARIES } from '../../src/runtime/builds.js';
-import { addonIn, markFinished, readFinished } from '../../src/runtime/finished.js';
+import { tryLock } from '../../src/common/lock.js';
+import { LIBRARIES } from '../../src/runtime/install/builds.js';
+import { addonIn, markFinished, readFinished } from '../../src/runtime/install/finished.js';
 import { CASES, wellPut } from '../support/fuzz.js';
 import { mutatedJson, parsed } from '../support/fuzzJson.js';
 

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { download } from '../../src/data/download.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
 import { fetchInto } from '../../src/data/fetch.js';
-import { silent } from '../../src/progress.js';
+import { silent } from '../../src/common/listener.js';
 import { imageFile, makePayload } from '../data/payload.js';
 import { outcomeLater, Tally } from '../support/fuzz.js';
 import { type Reply, type Server, startServer } from '../support/server.js';

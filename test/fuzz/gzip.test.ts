@@ -10,7 +10,7 @@ import { deflateRawSync, gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DataFile } from '../../src/data/manifest.js';
-import { readVerified, unpack } from '../../src/data/verify.js';
+import { readVerified, unpack } from '../../src/data/verifiedFile.js';
 import { CASES, mutated, outcomeLater, Tally } from '../support/fuzz.js';
 import { root } from '../support/program.js';
 
@@ -125,7 +125,7 @@ describe('memory', () => {
   it('stays bounded where 10 MB of .gz unpack to 10 GB, and where a header claims 2^31 images', () => {
     const script = `
 import { gzipSync } from 'node:zlib';
-import { unpack } from './dist/data/verify.js';
+import { unpack } from './dist/data/verifiedFile.js';
 import { parseImages } from './dist/data/idx.js';
 const piece = gzipSync(Buffer.alloc(2 ** 24));
 const bomb = Buffer.concat(Array(640).fill(piece));

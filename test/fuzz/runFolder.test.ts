@@ -18,7 +18,7 @@ import * as tf from '@tensorflow/tfjs';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
-import { openBackend } from '../../src/runtime/backend.js';
+import { openBackend } from '../../src/runtime/open.js';
 import { readNewestCheckpoint } from '../../src/run/checkpoints.js';
 import { readConfig, type RunConfig } from '../../src/run/config.js';
 import { loadModel, saveModel } from '../../src/run/model.js';

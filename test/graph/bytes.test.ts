@@ -1,7 +1,7 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { ByteRows } from '../../src/graph/bytes.js';
+import { ByteRows } from '../../src/graph/byteRows.js';
 
 describe('ByteRows', () => {
   it.each([

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compileStep, compileSteps } from '../../src/graph/compile.js';
 import { minimize, optimizerVariables } from '../../src/graph/optimizer.js';
-import type { InputSpec, StepFunction } from '../../src/graph/record.js';
+import type { InputSpec, StepFunction } from '../../src/graph/record/record.js';
 
 afterAll(() => tf.disposeVariables());
 

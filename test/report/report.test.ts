@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCount, formatMetric, formatSeconds } from '../../src/format.js';
+import { formatBytes, formatCount, formatMetric, formatSeconds } from '../../src/common/format.js';
 import { svgChart, textChart } from '../../src/report/chart.js';
-import { doctorLines } from '../../src/report/doctor.js';
+import { doctorLines } from '../../src/report/doctorLines.js';
 import { epochLine, finalLines } from '../../src/report/lines.js';
 import { Terminal } from '../../src/report/terminal.js';
 

@@ -1,7 +1,7 @@
 /** Opening backends by name and device, changing between them, and what the doctor says. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { type BackendName, openBackend } from '../../src/runtime/backend.js';
+import { type BackendName, openBackend } from '../../src/runtime/open.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { runProgram } from '../support/program.js';
 import { pathWithGpus } from './gpu.js';

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LIBRARIES } from '../../src/runtime/builds.js';
+import { LIBRARIES } from '../../src/runtime/install/builds.js';
 import type { Diagnosis } from '../../src/runtime/doctor.js';
-import { installBuild } from '../../src/runtime/install.js';
-import { type Build, BUILDS, VERSIONS } from '../../src/runtime/pins.js';
+import { installBuild } from '../../src/runtime/install/install.js';
+import { type Build, BUILDS, VERSIONS } from '../../src/runtime/install/pins.js';
 import { root, runProgram, start } from '../support/program.js';
 import type { Reply } from '../support/server.js';
 import { buildOf, library, nvidiaContents, pack, packNvidia, pinsOf, startCudaIndex } from './cudaWheels.js';
@@ -147,7 +147,7 @@ test.each<{ what: string; change: (contents: ReturnType<typeof nvidiaContents>) 
 /** What Node runs to install this build in a process of its own. */
 function scriptFor(build: Build): string[] {
   const script = `
-import { installBuild } from './dist/runtime/install.js';
+import { installBuild } from './dist/runtime/install/install.js';
 const notice = (line) => console.error(line);
 const listener = { progress: () => undefined, notice };
 await installBuild(${JSON.stringify(build)}, { listener }).catch(({ message, hint }) => console.log(message + '|' + hint));`;

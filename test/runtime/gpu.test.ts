@@ -4,11 +4,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { isCudaBuild } from '../../src/runtime/cudaLibraries.js';
+import { isCudaBuild } from '../../src/runtime/install/cuda.js';
 import { prepareEnvironment } from '../../src/runtime/environment.js';
-import { parseGpus, queryGpus } from '../../src/runtime/nvidiaSmi.js';
-import { place, type Placement } from '../../src/runtime/place.js';
-import { assertSuits } from '../../src/runtime/suits.js';
+import { parseGpus, queryGpus } from '../../src/runtime/gpus.js';
+import { place, type Placement } from '../../src/runtime/choose.js';
+import { assertSuits } from '../../src/runtime/install/suits.js';
 import { pathOf } from './index.js';
 import { pathWithGpus, pathWithSmi, smiLine } from './gpu.js';
 

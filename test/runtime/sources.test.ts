@@ -4,9 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { installRuntime } from '../../src/runtime/install.js';
-import { LIBRARIES } from '../../src/runtime/builds.js';
-import { unpackWheel } from '../../src/runtime/python.js';
+import { installRuntime } from '../../src/runtime/install/install.js';
+import { LIBRARIES } from '../../src/runtime/install/builds.js';
+import { unpackWheel } from '../../src/runtime/install/python.js';
 import { program, start } from '../support/program.js';
 import { startServer } from '../support/server.js';
 import { addDistribution, fetchWheel, freshMachine, trainOneStep } from './index.js';

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BatchNorm } from '../../src/nn/layer.js';
-import { openBackend } from '../../src/runtime/backend.js';
+import { openBackend } from '../../src/runtime/open.js';
 
 type Shape4 = [number, number, number, number];
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
-import { BnTrainError } from '../../src/errors.js';
+import { BnTrainError } from '../../src/common/errors.js';
 
 /** Cases of each property; a longer hunt: FUZZ_CASES=1000000 npx vitest run test/fuzz. */
 export const CASES = Number(process.env['FUZZ_CASES'] ?? 10_000);

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { analysisOf, evaluate, type Numbers } from '../../src/verify/apply.js';
-import { exact } from '../../src/verify/bounded.js';
+import { exact } from '../../src/verify/bounds/bounded.js';
 import { hardCases, ordinaryCases } from '../../src/verify/cases.js';
 import { type Comparison, within, worst } from '../../src/verify/check.js';
 import { twentySteps } from '../../src/verify/runs.js';

@@ -6,7 +6,7 @@ import { compileStep } from '../../src/graph/compile.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { analysisOf, modeOf } from '../../src/verify/apply.js';
-import { exact } from '../../src/verify/bounded.js';
+import { exact } from '../../src/verify/bounds/bounded.js';
 import { hardCases, ordinaryCases } from '../../src/verify/cases.js';
 import type { Check, Subject } from '../../src/verify/check.js';
 import { CheckTable } from '../../src/report/checks.js';

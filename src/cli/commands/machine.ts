@@ -43,7 +43,7 @@ export function doctorCommand(): Command {
     .action(async ({ runtimeDir, json }: MachineFlags) => {
       const [{ diagnose }, { doctorLines }] = await Promise.all([
         import('../../runtime/doctor.js'),
-        import('../../report/doctor.js'),
+        import('../../report/doctorLines.js'),
       ]);
       const { findFashionMnist } = await import('../../data/fashionMnist.js');
       const diagnosis = await diagnose({ runtimeDir });

@@ -1,5 +1,5 @@
 /** Values from the tests and issues of Keras 3, Caffe, PyTorch and nnlib. */
-import { ALL_DIGITS, type Published } from './published.js';
+import { ALL_DIGITS, type Published } from './publishedCase.js';
 
 const KERAS = 'keras-team/keras@3422977a';
 

@@ -1,5 +1,5 @@
 /** Values from the tests of TensorFlow.js, most of which it has from Keras and TensorFlow in Python. */
-import { ALL_DIGITS, type Published } from './published.js';
+import { ALL_DIGITS, type Published } from './publishedCase.js';
 
 const TFJS = 'tensorflow/tfjs@0fc04d95';
 const TFJS_LAYERS = `${TFJS} tfjs-layers/src/layers/normalization_test.ts`;

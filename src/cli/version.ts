@@ -1,7 +1,0 @@
-/** This package's version. */
-import { readFileSync } from 'node:fs';
-
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
-    .version;
-}

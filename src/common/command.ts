@@ -1,0 +1,93 @@
+/** Runs a program to its end and keeps what it said, without stopping this one; it never outlives this process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { codeOf } from './files.js';
+
+export interface Outcome {
+  /** Exit status; above 128 where a signal ended it. */
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CommandOptions {
+  env?: Record<string, string | undefined>;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * A child that outlives this process would go on filling the folder that the next try cleans. `exit` handlers do not
+ * run on SIGKILL, but descriptor 3, a pipe from this process, closes then too: the watcher's `read` ends and it kills
+ * the whole group, grandchildren included (python3 may be a shell wrapper, a compiler is several processes).
+ */
+const GUARDED = `
+command -v "$1" >/dev/null || exit 127
+{ read -r _; kill -9 0; } <&3 >/dev/null 2>&1 &
+exec 3<&-
+"$@"
+code=$?
+kill $! 2>/dev/null
+exit $code`;
+
+// The dynamic loader's status for a missing symbol, too: only in silence does it mean that there is no such program.
+const NOT_FOUND = 127;
+
+/** The outcome of a command, or undefined where there is no such program. */
+export async function runCommand(
+  command: string,
+  args: string[],
+  { env, signal }: CommandOptions = {},
+): Promise<Outcome | undefined> {
+  signal?.throwIfAborted();
+  const child = spawn('/bin/sh', ['-c', GUARDED, 'sh', command, ...args], {
+    env: { ...process.env, ...env },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const stop = () => killGroup(child);
+  process.once('exit', stop);
+  signal?.addEventListener('abort', stop);
+  try {
+    const outcome = await outcomeOf(child);
+    signal?.throwIfAborted();
+    return outcome.code === NOT_FOUND && outcome.stderr === '' ? undefined : outcome;
+  } finally {
+    process.off('exit', stop);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function outcomeOf(child: ChildProcess): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    let stdout = '';
+    let stderr = '';
+    const [, out, err, guard] = child.stdio as unknown as Readable[];
+    out?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    err?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
+    guard?.on('error', () => undefined).resume();
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 137, stdout, stderr }));
+  });
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // It ended by itself a moment ago.
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** The last line of a program's complaint that says something. */
+export function lastLine(text: string): string {
+  return (
+    text
+      .trim()
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .at(-1)
+      ?.trim() ?? ''
+  );
+}

@@ -1,0 +1,165 @@
+/** Files written whole or not at all and read within a bound, what killed writers leave behind, and the user's cache folder. */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { cannot, messageOf } from './errors.js';
+
+/** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
+export function cacheDirectory(): string {
+  const base = process.env['XDG_CACHE_HOME'];
+  return path.join(base && path.isAbsolute(base) ? base : path.join(os.homedir(), '.cache'), 'bn-train');
+}
+
+export async function exists(file: string): Promise<boolean> {
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The `code` of a file system error ("ENOENT"), or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A name beside `target` that no other process uses; a rename from there is atomic. */
+export function temporaryName(target: string): string {
+  return path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`,
+  );
+}
+
+/** Writes a file whole or not at all: a temporary sibling, flushed to disk, then renamed over the target. */
+export async function writeFileAtomic(target: string, content: string | Uint8Array): Promise<void> {
+  const temporary = temporaryName(target);
+  try {
+    const handle = await fs.open(temporary, 'wx');
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(path.dirname(target));
+}
+
+/** Makes renames in a folder outlast a power cut. Some network file systems cannot, and answer EINVAL. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await fs.open(folder, 'r');
+  try {
+    await handle.sync().catch((error: unknown) => {
+      if (codeOf(error) !== 'EINVAL') throw error;
+    });
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Makes a folder whole or not at all: `fill` writes into a temporary sibling, which is then renamed to `target`.
+ * `target` must not exist yet. Siblings that killed processes left behind are removed first.
+ */
+export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  await fs.mkdir(path.dirname(target), { recursive: true });
+  await removeStaleTemporaries(path.dirname(target), path.basename(target));
+  const temporary = temporaryName(target);
+  try {
+    await fs.mkdir(temporary);
+    await fill(temporary);
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Whether a name is one that `temporaryName` gives. */
+export function isTemporary(name: string): boolean {
+  return ownerOf(name) !== undefined;
+}
+
+function ownerOf(name: string): number | undefined {
+  const pid = /^\..+\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
+  return pid === undefined ? undefined : Number(pid);
+}
+
+/** Removes what processes that no longer run left in a folder: all of it, or what was to become the file `target`. */
+export async function removeStaleTemporaries(folder: string, target = ''): Promise<void> {
+  for (const name of await fs.readdir(folder)) {
+    const owner = target === '' || name.startsWith(`.${target}.`) ? ownerOf(name) : undefined;
+    if (owner !== undefined && !isRunning(owner))
+      // A child of the dead process may still be writing there for a moment.
+      await fs.rm(path.join(folder, name), { recursive: true, force: true, maxRetries: 10 });
+  }
+}
+
+/** Whether there is a process of this number, anybody's. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
+  }
+}
+
+/** Fails early, with the folder's name, where files could not be written. */
+export async function assertWritable(folder: string, action: string): Promise<void> {
+  try {
+    await fs.mkdir(folder, { recursive: true });
+    await fs.access(folder, constants.W_OK);
+  } catch (error) {
+    throw cannot(action, {
+      expected: `a folder that can be written, ${folder}`,
+      got: messageOf(error),
+      hint: 'choose another folder or change its permissions',
+      cause: error,
+    });
+  }
+}
+
+/** "no space left on device" and its kin, in words, for the errors a user can mend. */
+export function describeFileError(error: unknown): string {
+  const words: Record<string, string> = {
+    ENOSPC: 'no space left on the device',
+    EACCES: 'no permission',
+    EPERM: 'no permission',
+    EROFS: 'a read-only file system',
+    ENOENT: 'no such file or folder',
+    EDQUOT: 'the disk quota exceeded',
+  };
+  return words[codeOf(error) ?? ''] ?? messageOf(error);
+}
+
+/** The most bytes that a file of settings or of a run's description may have. */
+export const JSON_LIMIT = 2 ** 20;
+
+/**
+ * The content of a regular file of at most `limit` bytes. Throws the file system's error, or an Error that says what is
+ * there instead; folders, pipes and devices are never read, as some of them have no end. The content stands `lead` bytes
+ * into its memory.
+ */
+export async function readBounded(file: string, limit: number, lead = 0): Promise<Buffer> {
+  // Opening a pipe that nobody writes to would wait for ever.
+  const handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error(stats.isDirectory() ? 'a folder' : 'a pipe or a device');
+    if (stats.size > limit) throw new Error(`${stats.size} bytes where at most ${limit} belong`);
+    const content = Buffer.alloc(lead + stats.size).subarray(lead);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < content.length; length += read)
+      read = (await handle.read(content, length)).bytesRead;
+    return content.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,87 @@
+/** What JSON that comes from outside must look like: schemas whose first fault is told by field, expected and got. */
+import * as v from 'valibot';
+import { cannot, messageOf, shown } from './errors.js';
+
+export type Shape<T> = v.GenericSchema<unknown, T>;
+
+/** A value for which `holds`; `expected` says in words what it must be. */
+export function that<T>(expected: string, holds: (value: unknown) => boolean): Shape<T> {
+  return v.custom<T>(holds, expected);
+}
+
+/** A whole number from `least`, up to `most` where there is a bound. */
+export function whole(least: number, most = Number.MAX_SAFE_INTEGER): Shape<number> {
+  const range = `a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}`;
+  return that(range, (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most);
+}
+
+/** A finite number for which `holds`. */
+export function numberThat(expected: string, holds: (value: number) => boolean): Shape<number> {
+  return that(expected, (value) => Number.isFinite(value) && holds(value as number));
+}
+
+/** Text of a form; arrays of one text would pass as such in a regular expression. */
+export function text(expected = 'text', form = /(?:)/): Shape<string> {
+  return that(expected, (value) => typeof value === 'string' && form.test(value));
+}
+
+/** One of some words. */
+export function oneOf<T extends string>(expected: string, words: readonly T[]): Shape<T> {
+  return that(expected, (value) => (words as readonly unknown[]).includes(value));
+}
+
+export interface Problem {
+  /** "files.0.size"; empty where the whole is not what it should be. */
+  field: string;
+  expected: string;
+  /** The value there; undefined where there is none. */
+  got: unknown;
+}
+
+/** The first fault of a value, or what the schema makes of it: a copy without fields that the schema does not name. */
+export function check<T>(shape: Shape<T>, value: unknown): { value: T } | { problem: Problem } {
+  const result = v.safeParse(shape, value, { abortEarly: true });
+  if (result.success) return { value: result.output };
+  const [issue] = result.issues;
+  const path = issue.path ?? [];
+  const field = path.map(({ key }) => String(key)).join('.');
+  return {
+    problem: { field, expected: wordsAt(shape, path) ?? issue.message, got: path.at(-1)?.value ?? issue.input },
+  };
+}
+
+/** A field that is missing is told by its own words. */
+function wordsAt(shape: object, path: readonly { key?: unknown }[]): string | undefined {
+  let at: unknown = shape;
+  for (const { key } of path) {
+    const { entries, item, value, wrapped } = at as Record<string, Record<string, unknown> | undefined>;
+    at = entries?.[String(key)] ?? item ?? value ?? wrapped;
+    if (at === undefined) return undefined;
+  }
+  const { message, wrapped } = at as { message?: unknown; wrapped?: { message?: unknown } };
+  const words = message ?? wrapped?.message;
+  return typeof words === 'string' ? words : undefined;
+}
+
+/** The JSON object that `content` is. Throws a BnTrainError that names `file` and what was `expected`. */
+export function parseObject(content: string, file: string, expected?: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(content);
+  } catch (error) {
+    throw cannot(`read ${file}`, { expected: expected ?? 'JSON', got: messageOf(error), cause: error });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw cannot(`read ${file}`, { expected: expected ?? 'a JSON object', got: shown(value) });
+}
+
+/** The JSON object that `content` is, checked. Throws a BnTrainError that names `file`, field, expected and got. */
+export function parseShaped<T>(shape: Shape<T>, content: string, file: string): T {
+  const result = check(shape, parseObject(content, file));
+  if ('value' in result) return result.value;
+  const { field, expected, got } = result.problem;
+  throw cannot(`read ${file}`, {
+    expected: `${field} to be ${expected}`,
+    got: got === undefined ? 'nothing' : shown(got),
+  });
+}

@@ -1,0 +1,85 @@
+/** Rows of bytes: data kept on the backend in a quarter of float32's memory, and read from there row by row. */
+import * as tf from '@tensorflow/tfjs';
+import { sizeOf } from './graph.js';
+import { type NativeBackend, nativeBackend, nativeTensor, type OpAttribute, type TensorMetadata } from './binding.js';
+
+/** Bytes of an int64. */
+const WORD = 8;
+
+/**
+ * Uploads bytes once. tfjs has neither uint8 nor int64, so the variable calls itself int32, and only `gather` may read it.
+ * On the native backend it holds the bytes as int64: for uint8 TensorFlow's gather has no kernel on a GPU, and would bring
+ * the whole data set to the host at every step. Elsewhere it is an ordinary int32 tensor.
+ */
+export class ByteRows {
+  /** To be listed among the variables of a compiled step that gathers, which keeps its own reference to it. */
+  readonly variable: tf.Variable;
+
+  constructor(
+    bytes: Uint8Array,
+    private readonly shape: readonly [rows: number, ...rest: number[]],
+  ) {
+    const native = nativeBackend();
+    this.variable = tf.tidy(() =>
+      tf.variable(native ? upload(native, bytes, shape[0]) : tf.tensor(bytes, [...shape], 'int32'), false),
+    );
+  }
+
+  /** The given rows, as float32 in [0, 255]: [rows.size, ...rest of the shape]. `rows` is int32 of rank 1. */
+  gather(rows: tf.Tensor1D): tf.Tensor {
+    const native = nativeBackend();
+    if (!native) return tf.tidy(() => this.variable.gather(rows).toFloat());
+    const [, ...rest] = this.shape;
+    const width = sizeOf(rest);
+    return tf.tidy(() => {
+      const padded = gatherBytes(native, this.variable, rows);
+      const flat = padded.reshape<tf.Tensor2D>([rows.size, -1]);
+      return (flat.shape[1] === width ? flat : flat.slice([0, 0], [-1, width])).reshape([rows.size, ...rest]);
+    });
+  }
+
+  dispose(): void {
+    this.variable.dispose();
+  }
+}
+
+/** int64 [rows, words]; a row is filled up with zeros where it does not end with a word. */
+function upload(native: NativeBackend, bytes: Uint8Array, rows: number): tf.Tensor {
+  const { binding } = native;
+  const width = bytes.length / rows;
+  const shape = [rows, Math.ceil(width / WORD)];
+  const id = binding.createTensor(shape, binding.TF_INT64, halfWords(bytes, width));
+  return nativeTensor(native, { id, shape, dtype: binding.TF_INT64 });
+}
+
+/** The binding takes an int64 as two int32; in place where it can, without a copy. */
+function halfWords(bytes: Uint8Array, width: number): Int32Array {
+  const whole = width % WORD === 0 ? bytes : padRows(bytes, width, Math.ceil(width / WORD) * WORD);
+  const aligned = whole.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0 ? whole : whole.slice();
+  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / Int32Array.BYTES_PER_ELEMENT);
+}
+
+function padRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
+  const padded = new Uint8Array((bytes.length / width) * to);
+  for (let row = 0; row * width < bytes.length; row++)
+    padded.set(bytes.subarray(row * width, (row + 1) * width), row * to);
+  return padded;
+}
+
+/** Rows of int64 [rows, words], as the float32 values of their bytes: [rows.size, words, 8]. */
+function gatherBytes(native: NativeBackend, words: tf.Tensor, rows: tf.Tensor): tf.Tensor {
+  const { binding } = native;
+  const { TF_UINT8, TF_INT64, TF_INT32, TF_FLOAT } = binding;
+  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
+  const run = (op: string, attributes: OpAttribute[], inputs: number[]) =>
+    binding.executeOp(op, attributes, inputs, 1)[0] as TensorMetadata;
+  const ids = native.getInputTensorIds([words, rows, tf.scalar(0, 'int32')]);
+  const gathering = [type('Tparams', TF_INT64), type('Tindices', TF_INT32), type('Taxis', TF_INT32)];
+  const batchDims = { name: 'batch_dims', type: binding.TF_ATTR_INT, value: 0 };
+  const gathered = run('GatherV2', [batchDims, ...gathering], ids);
+  const bytes = run('Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered.id]);
+  const truncate = { name: 'Truncate', type: binding.TF_ATTR_BOOL, value: false };
+  const values = run('Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes.id]);
+  for (const { id } of [gathered, bytes]) binding.deleteTensor(id);
+  return native.createOutputTensor(values);
+}

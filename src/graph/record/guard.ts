@@ -1,0 +1,118 @@
+/** While a step is recorded: another binding under tfjs, no reading of values, and all as it was when the step is over. */
+import * as tf from '@tensorflow/tfjs';
+import type { Binding, NativeBackend } from '../binding.js';
+import { FREEZE_HINT, LIST_IT, refuse } from './refusal.js';
+
+export interface Guarded {
+  binding: Binding;
+  /** What the step may read and assign to, and the value that each has meanwhile. */
+  variables: ReadonlyMap<tf.Variable, tf.Tensor>;
+  /** Gets every array of values that becomes a tensor during the step. */
+  written: WeakSet<object>;
+}
+
+/** Runs `action` on the replacement binding. Variables are put back, and tensors that the action kept are disposed of. */
+export function guarded<T>(backend: NativeBackend, { binding, variables, written }: Guarded, action: () => T): T {
+  const original = backend.binding;
+  const before = new Map(registeredVariables().map((variable) => [variable, variable.clone()]));
+  const hooks = new Hooks(backend, written);
+  const random = Math.random;
+  try {
+    for (const [variable, value] of variables) variable.assign(value);
+    const assigned = new Map([...before.keys()].map((variable) => [variable, variable.dataId]));
+    backend.binding = binding;
+    hooks.set();
+    // tfjs draws its seeds and numbers from here; a graph would repeat them.
+    Math.random = () => {
+      throw refuse('randomness on the host (Math.random)', FREEZE_HINT);
+    };
+    const result = tf.tidy(action as unknown as () => tf.TensorContainer) as T;
+    if (hooks.refusal) throw hooks.refusal;
+    assertDeclared(assigned, variables);
+    return result;
+  } finally {
+    Math.random = random;
+    putBack(before);
+    for (const tensor of hooks.kept) if (!tensor.isDisposed) tensor.dispose();
+    backend.binding = original;
+    hooks.unset();
+    for (const old of before.values()) old.dispose();
+  }
+}
+
+/** What tfjs calls on its way to a tensor's values, watched. */
+class Hooks {
+  readonly kept = new Set<tf.Tensor>();
+  /** For a read that could not be refused where it was made. */
+  refusal: Error | undefined;
+  private readonly firstId = tf.tidy(() => tf.scalar(0).id);
+
+  constructor(
+    private readonly backend: NativeBackend,
+    private readonly written: WeakSet<object>,
+  ) {}
+
+  set(): void {
+    const { backend, written } = this;
+    const engine = tf.engine();
+    const [keep, write, read] = [engine.keep.bind(engine), backend.write.bind(backend), backend.readSync.bind(backend)];
+    Object.assign(engine, {
+      keep: <T extends tf.Tensor>(tensor: T): T => {
+        if (tensor.id > this.firstId) this.kept.add(tensor);
+        return keep(tensor);
+      },
+    });
+    Object.assign(backend, {
+      write: (...given: Parameters<typeof write>) => {
+        written.add(given[0]);
+        return write(...given);
+      },
+      readSync: (dataId: object) => {
+        // tfjs itself looks at tensors that it has just made, such as axes; any others would be frozen.
+        const { values } = backend.tensorMap.get(dataId);
+        if (values !== null && written.has(values)) return read(dataId);
+        throw refuseRead();
+      },
+      // A rejection might be seen by nobody, and the step would go on later: it never settles.
+      read: () => {
+        this.refusal ??= refuseRead();
+        return new Promise(() => undefined);
+      },
+    });
+  }
+
+  unset(): void {
+    for (const name of ['readSync', 'read', 'write']) Reflect.deleteProperty(this.backend, name);
+    Reflect.deleteProperty(tf.engine(), 'keep');
+  }
+}
+
+function refuseRead(): Error {
+  return refuse("a read of a tensor's values (data, dataSync, array or print)", 'return the tensor instead');
+}
+
+export function registeredVariables(): tf.Variable[] {
+  return Object.values(tf.engine().state.registeredVariables);
+}
+
+/** `before`: which data each variable had. */
+function assertDeclared(before: Map<tf.Variable, object>, declared: ReadonlyMap<tf.Variable, unknown>): void {
+  for (const variable of registeredVariables()) {
+    const old = before.get(variable);
+    if (!old)
+      throw refuse(
+        `the variable ${variable.name}, which it makes at its first call`,
+        `call it once, or build the layer, before compiling, and ${LIST_IT}`,
+      );
+    if (old !== variable.dataId && !declared.has(variable))
+      throw refuse(`the variable ${variable.name}, which it assigns to but does not declare`, LIST_IT);
+  }
+}
+
+function putBack(before: Map<tf.Variable, tf.Tensor>): void {
+  for (const variable of registeredVariables()) {
+    const old = before.get(variable);
+    if (!old) variable.dispose();
+    else if (old.dataId !== variable.dataId) variable.assign(old);
+  }
+}

@@ -1,0 +1,160 @@
+/** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
+import type * as tf from '@tensorflow/tfjs';
+import { messageOf } from '../../common/errors.js';
+import { type Attribute, type Constant, DTYPE, type Node, type Value, type Values } from '../graph.js';
+import { registeredVariables } from './guard.js';
+import { leanBinding } from './lean.js';
+import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from '../binding.js';
+import { differs, LIST_IT, refuse } from './refusal.js';
+
+type Entry = { constant: Constant; node?: undefined } | { node: Node; constant?: undefined };
+
+/** Stock kernels that leave out the type of the first input, which TensorFlow infers for one op but not in a graph. */
+const UNTYPED = new Map([['ExpandDims', 'T']]);
+
+/** Ops whose output's shape follows from values, which a graph cannot know beforehand. */
+const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)$/;
+
+const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
+
+export class Tape {
+  readonly entries: Entry[] = [];
+  /** Ids that an op of the graph may read, and their types. */
+  private readonly known: Map<number, number>;
+  private replayed = 0;
+
+  constructor(
+    private readonly backend: NativeBackend,
+    given: readonly Value[],
+  ) {
+    this.known = new Map(given.map(({ id, dtype }) => [id, dtype]));
+  }
+
+  /** Values that became a tensor during the step; a constant is made of such, and of no others. */
+  readonly written = new WeakSet();
+
+  /** A binding that does what it is asked, as far as shapes go, and writes it down. */
+  recorder(): Binding {
+    const { binding } = this.backend;
+    const lean = leanBinding(binding);
+    return withFunctions(binding, {
+      ...lean,
+      runSavedModel: refuseNested,
+      createTensor: (shape, dtype, values) => {
+        const id = binding.createTensor(shape, dtype, values);
+        // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
+        if (!this.written.has(values)) return id;
+        if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
+        this.known.set(id, dtype);
+        this.entries.push({ constant: { id, shape: [...shape], dtype, values: (values as Values).slice() } });
+        return id;
+      },
+      executeOp: (op, attributes, inputs, count) => {
+        for (const id of inputs) if (!this.known.has(id)) throw this.foreign(op, id);
+        if (VALUE_SHAPED.test(op)) throw refuse(`${op}, whose result's shape follows from values`, 'do it outside');
+        const translated = this.translate(op, attributes, inputs);
+        const outputs = attempt(op, () => lean.executeOp(op, attributes, inputs, count));
+        for (const { id, dtype } of outputs) this.known.set(id, dtype);
+        this.entries.push({ node: { op, attributes: translated, inputs: [...inputs], outputs } });
+        return outputs;
+      },
+    });
+  }
+
+  /** A binding that computes nothing: it answers from the tape, and throws where the step asks for something else. */
+  replayer(): Binding {
+    const { binding } = this.backend;
+    return withFunctions(binding, {
+      createTensor: (shape, dtype, values) => {
+        const { constant } = this.next();
+        if (!constant || !sameConstant(constant, { shape, dtype, values })) throw this.differsAt(constant?.id);
+        return constant.id;
+      },
+      executeOp: (op, attributes, inputs) => {
+        const { node } = this.next();
+        const asked = [op, inputs, this.translate(op, attributes, inputs)];
+        if (!same([node?.op, node?.inputs, node?.attributes], asked))
+          throw differs(`${op} instead of ${node?.op ?? 'a constant'}, or other arguments of it,`);
+        return node?.outputs as TensorMetadata[];
+      },
+      deleteTensor: () => undefined,
+      runSavedModel: refuseNested,
+    });
+  }
+
+  /** Throws where one of these is neither given nor made by the step. */
+  assertKnown(values: readonly Value[]): void {
+    for (const { id } of values) if (!this.known.has(id)) throw this.foreign('its result', id);
+  }
+
+  assertReplayed(): void {
+    if (this.replayed < this.entries.length) throw differs('fewer ops');
+  }
+
+  private translate(op: string, attributes: OpAttribute[], inputs: number[]): Attribute[] {
+    const named = attributes.map((given) => translate(this.backend.binding, op, given));
+    const type = UNTYPED.get(op);
+    return type === undefined
+      ? named
+      : [...named, { name: type, kind: 'type', value: this.known.get(inputs[0] ?? 0) ?? 0 }];
+  }
+
+  private next(): Partial<Entry> {
+    return this.entries[this.replayed++] ?? {};
+  }
+
+  private foreign(op: string, id: number): Error {
+    const idOf = ({ dataId }: tf.Tensor) => this.backend.tensorMap.get(dataId).id;
+    const variable = registeredVariables().find((candidate) => idOf(candidate) === id);
+    return variable
+      ? refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT)
+      : refuse(`${op} reading a tensor that was made outside`, `make it an input, or a variable and ${LIST_IT}`);
+  }
+
+  private differsAt(constant: number | undefined): Error {
+    const reader = this.entries.find(({ node }) => constant !== undefined && node?.inputs.includes(constant));
+    return differs(`another constant${reader?.node ? ` for ${reader.node.op}` : ''}`);
+  }
+}
+
+function refuseNested(): never {
+  throw refuse('a compiled step that runs inside it', 'compile one step that does both');
+}
+
+function attempt<T>(op: string, execute: () => T): T {
+  try {
+    return execute();
+  } catch (error) {
+    const hint = 'inputs are zeros while a step is recorded; it must work with those, too';
+    throw refuse(`${op}, which fails: ${messageOf(error)}`, hint, error);
+  }
+}
+
+function translate(binding: Binding, op: string, { name, type, value }: OpAttribute): Attribute {
+  if (type === binding.TF_ATTR_TYPE && typeof value === 'number') return { name, kind: 'type', value };
+  if (type === binding.TF_ATTR_FLOAT && typeof value === 'number') return { name, kind: 'float', value };
+  if (type === binding.TF_ATTR_INT && Number.isSafeInteger(value)) return { name, kind: 'int', value: value as number };
+  if (type === binding.TF_ATTR_INT && Array.isArray(value)) return { name, kind: 'int', value: value as number[] };
+  if (type === binding.TF_ATTR_BOOL && typeof value === 'boolean') return { name, kind: 'bool', value };
+  if (type === binding.TF_ATTR_STRING && typeof value === 'string') return { name, kind: 'string', value };
+  throw refuse(`${op} with the attribute ${name} = ${JSON.stringify(value)}`, 'use a whole number, or another op');
+}
+
+/** A plain copy with some functions exchanged: the addon's own object is read-only. */
+function withFunctions(binding: Binding, functions: Partial<Binding>): Binding {
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.getOwnPropertyNames(binding)) {
+    const value: unknown = binding[name as keyof Binding];
+    copy[name] = typeof value === 'function' ? (value.bind(binding) as unknown) : value;
+  }
+  return { ...(copy as unknown as Binding), ...functions };
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function sameConstant(a: Constant, b: { shape: number[]; dtype: number; values: ArrayBufferView }): boolean {
+  const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
+  return same([a.shape, a.dtype], [b.shape, b.dtype]) && bytes(a.values).equals(bytes(b.values));
+}

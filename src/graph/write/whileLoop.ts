@@ -1,0 +1,166 @@
+/** Writes a graph as a loop over slices of its inputs, so that one call into TensorFlow takes many steps. */
+import { DTYPE, type Graph, type Value } from '../graph.js';
+import { flagAttr, type GraphWriter, intAttr, type Place, shapeAttr, textAttr, typeAttr } from './nodes.js';
+
+const { int32 } = DTYPE;
+/** TensorFlow's numbers; a variant is a list of tensors here. */
+const [VARIANT, UINT32] = [21, 22];
+
+export interface LoopResults {
+  /** By output: all steps' values, [steps, ...shape]. */
+  outputs: string[];
+  /** By variable: its value after the last step. */
+  updates: ReadonlyMap<number, string>;
+}
+
+/**
+ * `place.inputs` are the inputs of all steps, at least one, each [steps, ...shape]; `place.variables` the values before
+ * the first step. The loop is TensorFlow's dataflow one (Yu et al. 2018, arXiv 1805.01772), in which the step's nodes
+ * stand as they are. Nothing leaves the device between two steps: the counter, as an int32, is the host's anyway.
+ */
+export function writeLoop(writer: GraphWriter, graph: Graph, place: Place): LoopResults {
+  const loop = new Loop(writer, place.prefix);
+  const { count, position } = loop.over(place.inputs[0] ?? '', (graph.inputs[0] as Value).dtype);
+  const carried = new Map(
+    [...graph.updates].map(([i, { dtype }]) => [i, loop.carry(`var${i}`, dtype, place.variables[i] ?? '')]),
+  );
+  const lists = graph.outputs.map((value, i) => loop.carry(`list${i}`, VARIANT, loop.list(`list${i}`, count, value)));
+  const nameOf = writer.body(graph, {
+    ...place,
+    inputs: graph.inputs.map((value, i) => loop.slice(`in${i}`, place.inputs[i] ?? '', value)),
+    variables: graph.variables.map(
+      ({ dtype }, i) => carried.get(i)?.inside ?? loop.constant(`var${i}`, place.variables[i] ?? '', dtype),
+    ),
+    after: position,
+  });
+  for (const [i, value] of graph.updates) loop.advance(`var${i}`, value.dtype, nameOf(value));
+  for (const [i, value] of graph.outputs.entries()) {
+    const inputs = [lists[i]?.inside ?? '', position, nameOf(value)];
+    const list = writer.add('TensorListSetItem', loop.own(`put${i}`), inputs, { element_dtype: typeAttr(value.dtype) });
+    loop.advance(`list${i}`, VARIANT, list);
+  }
+  return {
+    outputs: graph.outputs.map((value, i) => loop.stack(`all${i}`, lists[i]?.after ?? '', value)),
+    updates: new Map([...carried].map(([i, { after }]) => [i, after])),
+  };
+}
+
+/** A value that goes from step to step. */
+interface Carried {
+  /** As a step finds it. */
+  inside: string;
+  /** As the last step left it. */
+  after: string;
+}
+
+class Loop {
+  private readonly position = { inside: '', next: '' };
+
+  constructor(
+    private readonly writer: GraphWriter,
+    private readonly prefix: string,
+  ) {}
+
+  own(name: string): string {
+    return `${this.prefix}/loop/${name}`;
+  }
+
+  /** Runs once for each slice of `stack`. */
+  over(stack: string, dtype: number): { count: string; position: string } {
+    const { writer } = this;
+    const shape = writer.add('Shape', this.own('shape'), [stack], { T: typeAttr(dtype), out_type: typeAttr(int32) });
+    const bounds = [0, 1].map((value) => writer.whole(this.own(`bound${value}`), [value]));
+    const count = this.strided('count', shape, int32, [...bounds, bounds[1] ?? '']);
+    const { inside, merged } = this.carry('position', int32, writer.whole(this.own('zero'), 0));
+    const limit = this.enter('count', count, int32, true);
+    const more = writer.add('Less', this.own('more'), [merged, limit], { T: typeAttr(int32) });
+    writer.add('LoopCond', this.own('condition'), [more], {});
+    const one = writer.whole(this.own('one'), 1, inside);
+    const next = writer.add('AddV2', this.own('next'), [inside, one], { T: typeAttr(int32) });
+    this.advance('position', int32, next);
+    Object.assign(this.position, { inside, next });
+    return { count, position: inside };
+  }
+
+  /** To be followed by `advance`. */
+  carry(name: string, dtype: number, start: string): Carried & { merged: string } {
+    const { writer } = this;
+    const T = typeAttr(dtype);
+    const next = this.own(`${name}/next`);
+    const merged = writer.add('Merge', this.own(`${name}/merge`), [this.enter(name, start, dtype, false), next], {
+      T,
+      N: intAttr(2),
+    });
+    const branch = writer.add('Switch', this.own(`${name}/switch`), [merged, this.own('condition')], { T });
+    const inside = writer.add('Identity', this.own(`${name}/inside`), [`${branch}:1`], { T });
+    return { merged, inside, after: writer.add('Exit', this.own(`${name}/after`), [branch], { T }) };
+  }
+
+  /** The carried value that the following step finds. */
+  advance(name: string, dtype: number, value: string): void {
+    this.writer.add('NextIteration', this.own(`${name}/next`), [value], { T: typeAttr(dtype) });
+  }
+
+  /** Brings a value into the loop: a constant one into every step, another into the first. */
+  enter(name: string, value: string, dtype: number, isConstant: boolean): string {
+    return this.writer.add('Enter', this.own(`${name}/enter`), [value], {
+      T: typeAttr(dtype),
+      frame_name: textAttr(this.own('frame')),
+      is_constant: flagAttr(isConstant),
+      parallel_iterations: intAttr(1),
+    });
+  }
+
+  /** A value that is the same in every step, and is there in no other: what is made of it alone would never end. */
+  constant(name: string, value: string, dtype: number): string {
+    const inputs = [this.enter(name, value, dtype, true), `^${this.position.inside}`];
+    return this.writer.add('Identity', this.own(`${name}/inside`), inputs, { T: typeAttr(dtype) });
+  }
+
+  /** The step's own of all steps' values, of the shape of `value`. */
+  slice(name: string, stack: string, { dtype, shape }: Value): string {
+    const { writer } = this;
+    const cast = (x: string, from: number, to: number, as: string) =>
+      from === to ? x : writer.add('Bitcast', this.own(as), [x], { T: typeAttr(from), type: typeAttr(to) });
+    // On a GPU an int32 would be sliced by the host, and every step's slice copied over.
+    const bits = dtype === int32 ? UINT32 : dtype;
+    const whole = this.enter(name, cast(stack, dtype, bits, `${name}/bits`), bits, true);
+    const vector = writer.whole(this.own(`${name}/vector`), [1], this.position.inside);
+    const types = { T: typeAttr(int32), Tshape: typeAttr(int32) };
+    const bounds = (['inside', 'next'] as const).map((key) =>
+      writer.add('Reshape', this.own(`${name}/${key}`), [this.position[key], vector], types),
+    );
+    const slice = this.strided(`${name}/slice`, whole, bits, [...bounds, vector]);
+    // TensorFlow does not find the shape by itself, and fuses much less without.
+    const known = { T: typeAttr(bits), shape: shapeAttr(shape) };
+    return cast(writer.add('EnsureShape', this.own(`${name}/shaped`), [slice], known), bits, dtype, `${name}/value`);
+  }
+
+  /** An empty list for as many tensors of the shape of `value`. */
+  list(name: string, count: string, { dtype, shape }: Value): string {
+    const { writer } = this;
+    const attributes = { element_dtype: typeAttr(dtype), shape_type: typeAttr(int32) };
+    const element = writer.whole(this.own(`${name}/shape`), shape);
+    return writer.add('TensorListReserve', this.own(`${name}/reserve`), [element, count], attributes);
+  }
+
+  stack(name: string, list: string, { dtype, shape }: Value): string {
+    const { writer } = this;
+    const element = writer.whole(this.own(`${name}/shape`), shape);
+    const attributes = { element_dtype: typeAttr(dtype), num_elements: intAttr(-1) };
+    return writer.add('TensorListStack', this.own(name), [list, element], attributes);
+  }
+
+  /** Of axis 0 the one position that `bounds`, begin, end and stride, name; the axis is left out. */
+  private strided(name: string, x: string, dtype: number, bounds: readonly string[]): string {
+    return this.writer.add('StridedSlice', this.own(name), [x, ...bounds], {
+      T: typeAttr(dtype),
+      Index: typeAttr(int32),
+      begin_mask: intAttr(0),
+      end_mask: intAttr(0),
+      ellipsis_mask: intAttr(0),
+      new_axis_mask: intAttr(0),
+      shrink_axis_mask: intAttr(1),
+    });
+  }
+}

@@ -1,0 +1,94 @@
+/** The lines of text that measurements are shown by, made from their figures alone. */
+import { formatBytes, formatCount, formatMetric } from '../common/format.js';
+import type { Criterion } from '../bench/criteria.js';
+import type { FreshSummary, Named, Ratio, Speed } from '../bench/figures.js';
+import type { Hello } from '../bench/program.js';
+import type { Summary } from '../bench/statistics.js';
+
+export interface Machine {
+  platform: string;
+  cpu: string;
+  cores: number;
+  /** In bytes. */
+  memory: number;
+}
+
+/** The machine, each program's versions, and what a figure stands for. */
+export function headLines(
+  { platform, cpu, cores, memory }: Machine,
+  programs: Hello[],
+  { turns, steps, batchSize }: { turns: number; steps: number; batchSize: number },
+): string[] {
+  return [
+    `${platform}, ${cpu}, ${cores} cores, ${formatBytes(memory)} memory`,
+    ...programs.map(programLine),
+    `median [range] of ${turns} turns, each ${steps} steps of ${batchSize} examples`,
+  ];
+}
+
+/** "pytorch: python 3.11.7, torch 2.13.0, 2 threads". */
+function programLine({ program, versions, threads }: Hello): string {
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `${program}: ${[...named, `${threads} threads`].join(', ')}`;
+}
+
+/** One line for each contestant: median and range. */
+export function speedLines(speeds: Speed[]): string[] {
+  return align([
+    ['', 'examples/sec', '', 'ms a step', ''],
+    ...speeds.map((speed) => [
+      label(speed),
+      ...cells(speed.examplesPerSecond, formatCount),
+      ...cells(speed.millisecondsPerStep, (value) => value.toFixed(1)),
+    ]),
+  ]);
+}
+
+export function ratioLines(ratios: Ratio[]): string[] {
+  if (ratios.length === 0) return [];
+  return align([
+    ['examples/sec, divided turn by turn', '', ''],
+    ...ratios.map((ratio) => [`${label(ratio.of)} / ${label(ratio.to)}`, ...cells(ratio, (value) => value.toFixed(2))]),
+  ]);
+}
+
+export function freshLines(summaries: FreshSummary[]): string[] {
+  if (summaries.length === 0) return [];
+  return align([
+    ['one epoch in a process of its own', 'peak memory, MB', '', 'start to first step, s', '', 'loss', 'train acc'],
+    ...summaries.map(({ loss, accuracy, ...summary }) => [
+      label(summary),
+      ...cells(summary.peakMemory, (bytes) => formatCount(bytes / 1e6)),
+      ...cells(summary.firstStepSeconds, (value) => value.toFixed(1)),
+      formatMetric(loss.median),
+      formatMetric(accuracy.median),
+    ]),
+  ]);
+}
+
+/** "met: compiled scratch is as fast as compiled builtin: bn-train scratch graph / bn-train builtin graph 1.41, at least 1". */
+export function criterionLines(criteria: Criterion[]): string[] {
+  return criteria.map(({ claim, of, to, measured, required, met }) => {
+    const whose = [of, to].flatMap((named) => (named ? [label(named)] : [])).join(' / ');
+    const bound = 'least' in required ? `at least ${required.least}` : `at most ${required.most}`;
+    const figure = measured >= 100 ? formatCount(measured) : measured.toFixed(3);
+    return `${met ? 'met' : 'NOT met'}: ${claim}: ${[whose, figure].filter(Boolean).join(' ')}, expected ${bound}`;
+  });
+}
+
+/** "bn-train scratch eager". */
+function label({ program, name }: Named): string {
+  return `${program} ${name.replace('/', ' ')}`;
+}
+
+function cells({ median, min, max }: Summary, format: (value: number) => string): [string, string] {
+  return [format(median), `[${format(min)}–${format(max)}]`];
+}
+
+/** The first column to the left, the others to the right. */
+function align(rows: string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const pad = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  return rows.map((row) => row.map(pad).join('  ').trimEnd());
+}

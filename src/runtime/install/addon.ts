@@ -1,0 +1,105 @@
+/** The addon: compiled from the stock package's own C++ sources against the libraries at hand, and proved to work. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BnTrainError, cannot } from '../../common/errors.js';
+import { LIBRARIES } from './builds.js';
+import { lastLine, runCommand } from '../../common/command.js';
+import { stockPackage } from '../loadAddon.js';
+
+const require = createRequire(import.meta.url);
+
+/** This project's own part of the addon. */
+const OWN_SOURCE = fileURLToPath(new URL('../../../src/runtime/settings.cc', import.meta.url));
+
+/** Changes whenever the addon would be another one. */
+export function addonVersion(): string {
+  const own = createHash('sha256').update(readFileSync(OWN_SOURCE)).digest('hex').slice(0, 8);
+  return `tfjs-${stockPackage().version}-${own}`;
+}
+
+export interface Compiler {
+  command: string;
+  /** The words of $CXX after the first, as in "ccache g++". */
+  args: string[];
+  version: string;
+}
+
+/** The first C++ compiler there is: $CXX, c++, g++, clang++. Undefined where there is none. */
+export async function findCompiler(): Promise<Compiler | undefined> {
+  for (const words of [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++']) {
+    const [command, ...args] = words.split(/\s+/).filter(Boolean);
+    if (command === undefined) continue;
+    const outcome = await runCommand(command, [...args, '--version']);
+    if (outcome?.code === 0) return { command, args, version: outcome.stdout.split('\n')[0] ?? '' };
+  }
+  return undefined;
+}
+
+export interface Compilation {
+  /** Holds the libraries and `include`. */
+  libraries: string;
+  /** Where the addon will look for the libraries when it is loaded: a path, or one relative to $ORIGIN. */
+  rpath: string;
+  output: string;
+  signal?: AbortSignal | undefined;
+}
+
+/** Compiles the addon: one call, about 6 s. N-API makes the same file serve every Node. Returns the compiler's version. */
+export async function compileAddon(compilation: Compilation): Promise<string> {
+  const compiler = await findCompiler();
+  if (!compiler) throw cannotBuild('a C++ compiler', 'none on the PATH', INSTALL);
+  const { output, signal } = compilation;
+  // The compiler's temporary files go the way of the folder, also after a kill.
+  const env = { TMPDIR: path.dirname(output) };
+  const outcome = await runCommand(compiler.command, [...compiler.args, ...argumentsFor(compilation)], { env, signal });
+  if (outcome?.code === 0) return compiler.version;
+  const said = outcome?.stderr ?? '';
+  if (said.includes('No space left')) throw cannotBuild('free disk', 'no space left on the device', 'free some space');
+  const why = said.split('\n').find((line) => line.includes('error')) ?? lastLine(said);
+  throw cannotBuild(`${[compiler.command, ...compiler.args].join(' ')} to compile it`, why, INSTALL);
+}
+
+const INSTALL = 'apt-get install g++, then: bn-train setup';
+
+function cannotBuild(expected: string, got: string, hint: string): BnTrainError {
+  return cannot('build the TensorFlow addon', { expected, got, hint });
+}
+
+function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
+  const stock = stockPackage().folder;
+  const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
+  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
+  const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
+  const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
+  // -Wl would split the folder's name at its commas.
+  const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
+  const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
+  const mode = [
+    '-std=c++17',
+    '-O2',
+    '-fPIC',
+    '-shared',
+    '-DNAPI_VERSION=8',
+    '-DTF_LoadSessionFromSavedModel=quiet_TF_LoadSessionFromSavedModel',
+    '-DTFE_NewContext=quiet_TFE_NewContext',
+  ];
+  return [...mode, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
+}
+
+/** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */
+export async function proveAddon(addon: string, signal?: AbortSignal): Promise<string> {
+  const script = fileURLToPath(new URL('../../../dist/runtime/install/prove.js', import.meta.url));
+  const outcome = await runCommand(process.execPath, [script, addon], { signal });
+  const version = /^TensorFlow (\S+)$/m.exec(outcome?.stdout ?? '')?.[1];
+  if (outcome?.code === 0 && version !== undefined) return version;
+  const said = outcome?.stderr ?? '';
+  const why = said.split('\n').find((line) => line.startsWith('Error:')) ?? lastLine(said);
+  throw cannot('use the TensorFlow addon', {
+    expected: 'it to load and add two numbers',
+    got: outcome && outcome.code > 128 ? `a crash (${why || 'no word'}; TensorFlow needs a CPU with AVX)` : why,
+    hint: 'bn-train doctor shows what this machine has; --backend wasm works everywhere',
+  });
+}

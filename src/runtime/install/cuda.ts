@@ -1,0 +1,153 @@
+/** NVIDIA's libraries beside TensorFlow's: which it opens at run time, where they lie, and whether they open. */
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exists } from '../../common/files.js';
+import { LIBRARIES } from './builds.js';
+import { lastLine, runCommand } from '../../common/command.js';
+
+/**
+ * What TensorFlow opens by these names when it first needs them (its dso_loader), and
+ * nvrtc, which cuDNN opens for the kernels that it compiles on the spot. NCCL is for several GPUs.
+ */
+export const CUDA_LIBRARIES = [
+  'libcudart.so.12',
+  'libcublas.so.12',
+  'libcublasLt.so.12',
+  'libcufft.so.11',
+  'libcusolver.so.11',
+  'libcusparse.so.12',
+  'libcudnn.so.9',
+  'libcupti.so.12',
+  'libnvJitLink.so.12',
+  'libnvrtc.so.12',
+] as const;
+
+/** The driver's own library. */
+const DRIVER = 'libcuda.so.1';
+
+/** openLibraries.js's word for a library that opened. */
+const OPENED = 'opened';
+
+/** XLA's: its assembler, and NVIDIA's functions that it links in. Below the folder that --xla_gpu_cuda_data_dir names. */
+const PTXAS = 'bin/ptxas';
+const LIBDEVICE = 'nvvm/libdevice/libdevice.10.bc';
+
+/** A library or file that TensorFlow opens, and why it does not open where it does not. */
+export interface Opened {
+  name: string;
+  /** Where it was found; the bare name where only the system's loader knows. */
+  file: string;
+  problem?: string;
+}
+
+/** What stands beside TensorFlow's libraries for CUDA. */
+export interface Cuda {
+  /** Versions, "unknown" where nothing tells them. */
+  toolkit: string;
+  cudnn: string;
+  /** What does not open, each with its reason. */
+  missing: string[];
+  /** In bytes, by path relative to `nvidia`. */
+  sizes: Record<string, number>;
+}
+
+/** The folder of NVIDIA's wheels; TensorFlow's RUNPATH names their `lib` folders relative to its own. */
+function nvidiaFolder(libraries: string): string {
+  return path.join(path.dirname(libraries), 'nvidia');
+}
+
+/** The folder with XLA's `ptxas` and `libdevice`. */
+export function compilerFolder(libraries: string): string {
+  return path.join(nvidiaFolder(libraries), 'cuda_nvcc');
+}
+
+/** Whether TensorFlow's libraries were built for CUDA: those name the driver's library, others do not. */
+export async function isCudaBuild(libraries: string): Promise<boolean> {
+  const driver = Buffer.from(DRIVER);
+  let tail = Buffer.alloc(0);
+  for await (const chunk of createReadStream(path.join(libraries, LIBRARIES[1]), { highWaterMark: 1 << 20 })) {
+    const text = Buffer.concat([tail, chunk as Buffer]);
+    if (text.includes(driver)) return true;
+    tail = text.subarray(-driver.length);
+  }
+  return false;
+}
+
+/** The sizes of NVIDIA's files beside TensorFlow's libraries, by path relative to `nvidia`; none where there are none. */
+export async function nvidiaSizes(libraries: string): Promise<Record<string, number>> {
+  const folder = nvidiaFolder(libraries);
+  const parts = (await readdir(folder).catch(() => [])).sort();
+  const names = parts.map(async (part) => {
+    const files = await readdir(path.join(folder, part, 'lib')).catch(() => []);
+    return files.filter((file) => file.includes('.so')).map((file) => path.join(part, 'lib', file));
+  });
+  const compiler = [PTXAS, LIBDEVICE].map((name) => path.join('cuda_nvcc', name));
+  const entries = [...(await Promise.all(names)).flat().sort(), ...compiler].map(async (name) => {
+    const file = await stat(path.join(folder, name)).catch(() => undefined);
+    return file ? [[name, file.size] as const] : [];
+  });
+  return Object.fromEntries((await Promise.all(entries)).flat());
+}
+
+/** Where each of CUDA_LIBRARIES lies; the bare name, which the system's loader may know, where none is beside TensorFlow. */
+export function libraryFiles(libraries: string, sizes: Cuda['sizes']): string[] {
+  return CUDA_LIBRARIES.map((name) => {
+    const found = Object.keys(sizes).find((file) => path.basename(file) === name);
+    return found === undefined ? name : path.join(nvidiaFolder(libraries), found);
+  });
+}
+
+/** Opens every library as TensorFlow would, in a process of its own, and looks for XLA's two files. */
+export async function openCudaLibraries(libraries: string): Promise<Opened[]> {
+  const files = libraryFiles(libraries, await nvidiaSizes(libraries));
+  const opened = await openEach(CUDA_LIBRARIES.map((name, i) => [name, files[i] ?? name]));
+  return [...opened, ...(await compilerParts(compilerFolder(libraries)))];
+}
+
+/** Opens the driver's own library, which no wheel has. */
+export function openDriver(): Promise<Opened[]> {
+  return openEach([[DRIVER, DRIVER]]);
+}
+
+async function openEach(libraries: [name: string, file: string][]): Promise<Opened[]> {
+  const script = fileURLToPath(new URL('../../../dist/runtime/install/openLibraries.js', import.meta.url));
+  const outcome = await runCommand(process.execPath, [script, ...libraries.map(([, file]) => file)]);
+  const said = outcome?.stdout.split('\n') ?? [];
+  const crash = `a crash: ${lastLine(outcome?.stderr ?? '') || 'no word'}`;
+  return libraries.map(([name, file], i) => verdict(name, file, said[i] || crash));
+}
+
+function verdict(name: string, file: string, said: string): Opened {
+  return said === OPENED ? { name, file } : { name, file, problem: said };
+}
+
+async function compilerParts(folder: string): Promise<Opened[]> {
+  const [ptxas, libdevice] = [path.join(folder, PTXAS), path.join(folder, LIBDEVICE)];
+  const ran = await runCommand(ptxas, ['--version']);
+  const failed = ran ? lastLine(ran.stderr) || `exit status ${ran.code}` : 'no such program';
+  return [
+    verdict('ptxas', ptxas, ran?.code === 0 ? OPENED : failed),
+    verdict('libdevice', libdevice, (await exists(libdevice)) ? OPENED : 'no such file'),
+  ];
+}
+
+/** What there is for CUDA beside the libraries of a TensorFlow that was built for it. */
+export async function describeCuda(libraries: string): Promise<Cuda> {
+  const [opened, sizes] = [await openCudaLibraries(libraries), await nvidiaSizes(libraries)];
+  const missing = opened.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name} (${problem})`]));
+  const [toolkit, cudnn] = await versions(libraries);
+  return { toolkit, cudnn, missing, sizes };
+}
+
+/** CUDA's and cuDNN's, which the names of the wheels' metadata tell. */
+async function versions(libraries: string): Promise<[string, string]> {
+  const names = await readdir(path.dirname(libraries));
+  const of = (wheel: string) => {
+    const prefix = `${wheel}-`;
+    const name = names.find((each) => each.startsWith(prefix) && each.endsWith('.dist-info'));
+    return name?.slice(prefix.length, -'.dist-info'.length) ?? 'unknown';
+  };
+  return [of('nvidia_cuda_runtime_cu12'), of('nvidia_cudnn_cu12')];
+}

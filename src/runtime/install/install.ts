@@ -1,0 +1,166 @@
+/** Finds a native runtime that is finished, or makes one: libraries from the user, Python or pinned wheels, and the addon. */
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import * as path from 'node:path';
+import { BnTrainError, cannot } from '../../common/errors.js';
+import { cacheDirectory, codeOf, describeFileError, writeFolderAtomic } from '../../common/files.js';
+import { formatBytes } from '../../common/format.js';
+import { withLock } from '../../common/lock.js';
+import { type Listener, silent } from '../../common/listener.js';
+import { compileAddon, proveAddon } from './addon.js';
+import { buildFor, findBuilds, FREE_SPACE, setupCommand, thisPlatform, type Want } from './builds.js';
+import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
+import { downloadSize, downloadWheels } from './wheels.js';
+import { addonIn, markFinished, readFinished, type Runtime } from './finished.js';
+import { stockPackage } from '../loadAddon.js';
+import type { Build } from './pins.js';
+import { findPythonTensorflow, unpackWheel } from './python.js';
+import { findOverride, linkedFolder, ownFolder } from './libraries.js';
+import { assertSuits, suits } from './suits.js';
+
+export interface RuntimeOptions extends Partial<Want> {
+  /** A folder laid out like the wheel's `tensorflow`: the two libraries and `include`. Also BN_TRAIN_RUNTIME_DIR. */
+  runtimeDir?: string | undefined;
+  listener?: Listener;
+  signal?: AbortSignal;
+}
+
+/** Whom to tell, and who may stop it. */
+interface Watch {
+  listener: Listener;
+  signal?: AbortSignal | undefined;
+}
+
+const wantOf = ({ device = 'cpu', tensorflow }: RuntimeOptions): Want => ({ device, tensorflow });
+
+/** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that does not suit. */
+export async function locateRuntime(options: RuntimeOptions = {}): Promise<Runtime | undefined> {
+  const want = wantOf(options);
+  const override = await findOverride(options.runtimeDir);
+  if (override !== undefined) {
+    const runtime = await readFinished(await linkedFolder(override));
+    return runtime && assertSuits(runtime, want, override);
+  }
+  for (const build of findBuilds(thisPlatform(), want)) {
+    const installed = await readFinished(ownFolder(build));
+    if (installed) return installed;
+  }
+  const python = await findPythonTensorflow(want);
+  const linked = python && (await readFinished(await linkedFolder(python.libraries)));
+  return linked && suits(linked, want) ? linked : undefined;
+}
+
+/**
+ * The runtime to use, made if need be: the override, the package's own finished install, a Python environment's
+ * TensorFlow, the pinned wheels, in this order. Throws a BnTrainError saying what is missing.
+ */
+export async function installRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const [want, watch] = [wantOf(options), { listener: options.listener ?? silent, signal: options.signal }];
+  const found = await locateRuntime(options);
+  if (found) return found;
+  const override = await findOverride(options.runtimeDir);
+  if (override !== undefined) return assertSuits(await makeLinked(override, 'override', watch), want, override);
+  const python = await findPythonTensorflow(want);
+  if (python) {
+    try {
+      return assertSuits(await makeLinked(python.libraries, 'python', watch), want, python.libraries);
+    } catch (error) {
+      if (!(error instanceof BnTrainError) || findBuilds(thisPlatform(), want).length === 0) throw error;
+      watch.listener.notice(`TensorFlow: that of the Python environment is passed over. ${error.message}`);
+    }
+  }
+  return installBuild(buildFor(thisPlatform(), want), watch);
+}
+
+/** Installs a pinned build into the cache, unless it is there. */
+export function installBuild(build: Build, watch: Watch): Promise<Runtime> {
+  return make(ownFolder(build), watch, (folder) => fillFromWheels(folder, build, watch));
+}
+
+async function makeLinked(libraries: string, source: Runtime['source'], watch: Watch): Promise<Runtime> {
+  const target = await linkedFolder(libraries);
+  return make(target, watch, (folder) => fillLinked(folder, libraries, source, watch));
+}
+
+async function make(target: string, watch: Watch, fill: (folder: string) => Promise<void>): Promise<Runtime> {
+  try {
+    return await withLock(
+      `${target}.lock`,
+      () => makeAlone(target, fill),
+      ({ pid }) => watch.listener.notice(`TensorFlow: waiting for process ${pid}, which is installing it`),
+      watch.signal,
+    );
+  } catch (error) {
+    if (error instanceof BnTrainError || codeOf(error) === undefined || codeOf(error) === 'ABORT_ERR') throw error;
+    throw cannot('install TensorFlow', {
+      expected: `room and permission in ${cacheDirectory()}`,
+      got: describeFileError(error),
+      hint: FREE_SPACE,
+      cause: error,
+    });
+  }
+}
+
+async function makeAlone(target: string, fill: (folder: string) => Promise<void>): Promise<Runtime> {
+  const finished = await readFinished(target);
+  if (finished) return finished;
+  // A folder without a valid marker was damaged from outside.
+  await rm(target, { recursive: true, force: true });
+  await writeFolderAtomic(target, fill);
+  const made = await readFinished(target);
+  if (!made) throw cannot('install TensorFlow', { expected: `a finished runtime in ${target}`, got: 'none' });
+  return made;
+}
+
+async function fillFromWheels(folder: string, build: Build, watch: Watch): Promise<void> {
+  const { listener, signal } = watch;
+  const work = path.join(folder, 'work');
+  await mkdir(work);
+  const name = `TensorFlow ${build.version}${build.device === 'cuda' ? ' for CUDA' : ''}`;
+  const [download, disk] = [formatBytes(downloadSize(build)), formatBytes(build.disk)];
+  listener.notice(`${name}: downloading ${download} with pip; takes ${disk} on disk`);
+  const wheels = await downloadWheels(build, work, listener, signal);
+  listener.notice(`${name}: unpacking`);
+  for (const wheel of wheels) {
+    await unpackWheel(wheel, folder, signal);
+    await rm(wheel);
+  }
+  const libraries = path.join(folder, 'tensorflow');
+  const cuda = build.device === 'cuda' ? await provenCuda(libraries, build, watch) : undefined;
+  await finish(folder, { libraries, rpath: '$ORIGIN/tensorflow', source: 'wheel', cuda }, watch);
+  await rm(path.join(libraries, 'include'), { recursive: true });
+  await rm(work, { recursive: true });
+}
+
+/** Throws a BnTrainError that names the libraries that do not open. */
+async function provenCuda(libraries: string, build: Build, { listener }: Watch): Promise<Cuda> {
+  listener.notice("TensorFlow: opening each of NVIDIA's libraries");
+  const cuda = await describeCuda(libraries);
+  if (cuda.missing.length === 0) return cuda;
+  const needsZlib = cuda.missing.some((reason) => reason.includes('libz.so'));
+  throw cannot('install TensorFlow for CUDA', {
+    expected: 'every library that it opens to be found and to open',
+    got: `these do not: ${cuda.missing.join('; ')}`,
+    hint: needsZlib ? `apt-get install zlib1g, then: ${setupCommand(build)}` : `${setupCommand(build)} tries again`,
+  });
+}
+
+async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
+  const real = await realpath(libraries);
+  const cuda = (await isCudaBuild(real)) ? await describeCuda(real) : undefined;
+  await finish(folder, { libraries: real, rpath: real, source, cuda }, watch);
+}
+
+interface Parts extends Pick<Runtime, 'libraries' | 'source' | 'cuda'> {
+  rpath: string;
+}
+
+/** Builds and proves the addon, and writes the marker; the folder takes its name after that. */
+async function finish(folder: string, { libraries, rpath, source, cuda }: Parts, watch: Watch): Promise<void> {
+  const { listener, signal } = watch;
+  listener.notice('TensorFlow: building the addon');
+  const addon = addonIn(folder);
+  const compiler = await compileAddon({ libraries, rpath, output: addon, signal });
+  listener.notice('TensorFlow: proving the addon');
+  const tensorflow = await proveAddon(addon, signal);
+  await markFinished(folder, { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, cuda });
+}
