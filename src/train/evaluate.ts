@@ -1,8 +1,7 @@
 /** Accuracy on the test set, under the moving statistics or the population's. */
 import * as tf from '@tensorflow/tfjs';
-import { batches } from '../data/batches.js';
+import { batches, calls } from '../data/batches.js';
 import { combineMoments, withStatistics } from '../nn/population.js';
-import { calls } from './calls.js';
 import { EVALUATION_BATCH, type Trainer } from './trainer.js';
 
 function inOrder(count: number): Int32Array {

@@ -1,9 +1,8 @@
 /** The training loop: it yields typed events, prints nothing and writes nothing. */
 import type * as tf from '@tensorflow/tfjs';
-import { batches, shuffledOrder } from '../data/batches.js';
+import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
-import { calls } from './calls.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
