@@ -1,7 +1,5 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { BenchMode } from '../bench/own.js';
-import type { Norm } from '../nn/lenet.js';
 import { VERSIONS } from '../runtime/install/pins.js';
 
 /** A whole number from `least`. */
@@ -53,7 +51,7 @@ export interface PlaceOptions extends BackendOptions {
   dataDir?: string;
 }
 
-/** What the commands that train take. */
+/** What `scratch`, `builtin` and `none` take. */
 export interface TrainFlags extends PlaceOptions {
   lr: number;
   epochs: number;
@@ -68,36 +66,6 @@ export interface TrainFlags extends PlaceOptions {
   runDir?: string;
   resume?: string;
   json?: boolean;
-}
-
-export interface EvaluateFlags extends PlaceOptions {
-  json?: boolean;
-}
-
-export interface BenchFlags extends PlaceOptions {
-  steps: number;
-  turns: number;
-  batchSize: number;
-  norms: Norm[];
-  modes?: BenchMode[];
-  peer: string[];
-  starts: number;
-  serve?: boolean;
-  json?: boolean;
-}
-
-export interface VerifyFlags extends BackendOptions {
-  json?: boolean;
-}
-
-/** What the commands that look after the machine take. */
-export interface MachineFlags {
-  cuda?: boolean;
-  tensorflow?: string;
-  runtimeDir?: string;
-  dataDir?: string;
-  json?: boolean;
-  quiet?: boolean;
 }
 
 /** For commands that compute with the data set. */

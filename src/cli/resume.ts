@@ -15,6 +15,8 @@ export interface Resumed {
   config: RunConfig;
   /** Undefined where the run was killed before its first one: it begins again from its seed. */
   checkpoint: Checkpoint | undefined;
+  /** A line for the user if this is not the machine or the software that the run began with. */
+  changeTo: (now: RunConfig) => string | undefined;
 }
 
 /** Throws a BnTrainError unless the folder holds a run of this norm. */
@@ -63,7 +65,7 @@ export async function readRun(
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);
   notice(whereItStands(folder, config, checkpoint));
   if (config.device !== own.device) notice(changeLine([`device ${own.device} then, ${config.device} now`]));
-  return { config, checkpoint };
+  return { config, checkpoint, changeTo: (now) => describeChange(config, now) };
 }
 
 function assertNoContradiction(
@@ -94,7 +96,7 @@ function contradiction(folder: string, what: string, own: unknown, got: unknown)
   });
 }
 
-/** A line for the user if this is not the machine or the software that the run began with, else undefined. */
+/** What is another machine or other software than the run began with, in a line, if anything is. */
 export function describeChange(began: RunConfig, now: RunConfig): string | undefined {
   const facts = ({ versions, machine }: RunConfig): [string, unknown][] => [
     ['bn-train', versions['bn-train']],

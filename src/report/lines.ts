@@ -1,6 +1,6 @@
 /** The lines of text a run prints, made from its figures alone. */
 import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
-import type { EpochResult, FinalResult } from '../train/events.js';
+import type { EpochResult, FinalResult, Position } from '../train/events.js';
 
 /** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */
 export function epochLine(result: EpochResult, epochs: number): string {
@@ -12,6 +12,16 @@ export function epochLine(result: EpochResult, epochs: number): string {
     `${formatCount(result.examplesPerSecond)} examples/sec`,
     formatSeconds(result.seconds),
   ].join('   ');
+}
+
+/** "interrupted in epoch 2 after 70 of 235 batches (1.9 s)", or after the last epoch. */
+export function interruptedLine(
+  { epoch, batch, seconds }: Position,
+  { epochs, batches }: { epochs: number; batches: number },
+): string {
+  return epoch > epochs
+    ? `interrupted after epoch ${epochs}, the last, before its result`
+    : `interrupted in epoch ${epoch} after ${batch} of ${batches} batches (${formatSeconds(seconds)})`;
 }
 
 const rate = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });

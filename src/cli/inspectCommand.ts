@@ -1,6 +1,7 @@
 /** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
 import { Command, InvalidArgumentError } from 'commander';
-import { folder, wholeNumber } from '../options.js';
+import { folder, wholeNumber } from './options.js';
+import { withSession } from './session.js';
 
 interface InspectFlags {
   layer: number | 'all';
@@ -15,15 +16,17 @@ export function inspectCommand(): Command {
     .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layerNumber, 1)
     .option('--moving', 'print the moving mean and variance too')
     .option('--json', 'print JSON')
-    .action(async (run: string | undefined, flags: InspectFlags) => {
-      const [{ newestRun }, { readParameters }, { gammaLines }] = await Promise.all([
-        import('../../run/folder.js'),
-        import('../../run/parameters.js'),
-        import('../../report/gamma.js'),
-      ]);
-      const layers = await readParameters(run ?? (await newestRun()), flags.layer, flags.moving ?? false);
-      console.log(flags.json ? JSON.stringify(layers) : gammaLines(layers).join('\n'));
-    });
+    .action((run: string | undefined, flags: InspectFlags) =>
+      withSession({}, async ({ terminal }) => {
+        const [{ newestRun }, { readParameters }, { gammaLines }] = await Promise.all([
+          import('../run/folder.js'),
+          import('../run/parameters.js'),
+          import('../report/gamma.js'),
+        ]);
+        const layers = await readParameters(run ?? (await newestRun()), flags.layer, flags.moving ?? false);
+        terminal.print(...(flags.json ? [JSON.stringify(layers)] : gammaLines(layers)));
+      }),
+    );
 }
 
 function layerNumber(text: string): number | 'all' {
