@@ -1,6 +1,6 @@
 /** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
-import { Command, InvalidArgumentError } from 'commander';
-import { folder, wholeNumber } from './options.js';
+import { Command } from 'commander';
+import { folder, parser, readWhole } from './options.js';
 import { withSession } from './session.js';
 
 interface InspectFlags {
@@ -9,11 +9,13 @@ interface InspectFlags {
   json?: boolean;
 }
 
+const layer = parser('a whole number from 1, or all', (text) => (text === 'all' ? text : readWhole(text, 1)));
+
 export function inspectCommand(): Command {
   return new Command('inspect-gamma')
     .description("print a run's learned gamma and beta")
     .argument('[run]', 'run folder (default: the newest in ./runs)', folder)
-    .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layerNumber, 1)
+    .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layer, 1)
     .option('--moving', 'print the moving mean and variance too')
     .option('--json', 'print JSON')
     .action((run: string | undefined, flags: InspectFlags) =>
@@ -27,13 +29,4 @@ export function inspectCommand(): Command {
         terminal.print(...(flags.json ? [JSON.stringify(layers)] : gammaLines(layers)));
       }),
     );
-}
-
-function layerNumber(text: string): number | 'all' {
-  if (text === 'all') return 'all';
-  try {
-    return wholeNumber(1)(text);
-  } catch {
-    throw new InvalidArgumentError(`Expected a whole number from 1, or all, got ${text}.`);
-  }
 }

@@ -3,10 +3,9 @@ import { randomInt } from 'node:crypto';
 import * as os from 'node:os';
 import { Command } from 'commander';
 import { svgChart, textChart } from '../report/chart.js';
-import { finalLines } from '../report/lines.js';
+import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
 import { LARGEST_SEED, type RunOptions } from '../run/config.js';
-import type { BackendInfo } from '../runtime/open.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { openReady, type Session, withSession } from './session.js';
@@ -17,30 +16,27 @@ const DESCRIPTIONS: Record<Norm, string> = {
   none: 'train without batch normalization',
 };
 
+const RECIPE = { learningRate: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5 };
+const above0 = numberThat('a number above 0', (value) => value > 0);
+const share = numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+
 export function trainCommand(norm: Norm): Command {
   const command = new Command(norm)
     .description(DESCRIPTIONS[norm])
+    .option('--lr <rate>', `learning rate of SGD (default: ${RECIPE.learningRate})`, above0)
+    .option('--epochs <n>', `passes over the training set (default: ${RECIPE.epochs})`, wholeNumber(1))
     .option(
-      '--lr <rate>',
-      'learning rate of SGD',
-      numberThat('a number above 0', (value) => value > 0),
-      1.0,
-    )
-    .option('--epochs <n>', 'passes over the training set', wholeNumber(1), 10)
-    .option('--batch-size <n>', 'examples a step; the smaller last batch is kept', wholeNumber(1), 256)
-    .option('--seed <n>', `decides weights and order, 0 to ${LARGEST_SEED} (default: random)`, seedNumber)
-    .option(
-      '--momentum <share>',
-      'of the old moving average that is kept',
-      numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
-      0.9,
+      '--batch-size <n>',
+      `examples a step; the smaller last batch is kept (default: ${RECIPE.batchSize})`,
+      wholeNumber(1),
     )
     .option(
-      '--epsilon <value>',
-      'added to the variance',
-      numberThat('a number above 0', (value) => value > 0),
-      1e-5,
+      '--seed <n>',
+      `decides weights and order, 0 to ${LARGEST_SEED} (default: random)`,
+      wholeNumber(0, LARGEST_SEED),
     )
+    .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
+    .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
     .option('--eager', 'run every op by itself instead of each step as one graph')
     .option(
       '--steps-per-call <n>',
@@ -53,20 +49,11 @@ export function trainCommand(norm: Norm): Command {
     .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)
     .option('--checkpoint-steps <n>', 'a checkpoint every so many steps too, not only every epoch', wholeNumber(1))
     .option('--json', 'print one JSON object instead of lines')
-    .action((flags: TrainFlags, self: Command) =>
-      withSession(flags, async (session) => {
-        if (flags.resume === undefined) return begin(norm, flags, session);
-        const given = (name: string) => self.getOptionValueSource(name) === 'cli';
-        return goOn(norm, flags.resume, { flags, given }, session);
-      }),
+    .action((flags: TrainFlags) =>
+      withSession(flags, (session) =>
+        flags.resume === undefined ? begin(norm, flags, session) : goOn(norm, flags.resume, flags, session),
+      ),
     );
-}
-
-function seedNumber(text: string): number {
-  return numberThat(
-    `a whole number from 0 to ${LARGEST_SEED}`,
-    (value) => Number.isInteger(value) && value >= 0 && value <= LARGEST_SEED,
-  )(text);
 }
 
 async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<void> {
@@ -79,16 +66,11 @@ async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<v
   });
 }
 
-async function goOn(
-  norm: Norm,
-  folder: string,
-  { flags, given }: { flags: TrainFlags; given: (flag: string) => boolean },
-  session: Session,
-): Promise<void> {
+async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Session): Promise<void> {
   const [{ assertRun, readRun }, [, { holdRunFolder }]] = await Promise.all([import('./resume.js'), loadFolder()]);
   await assertRun(folder, norm);
   await holdRunFolder(folder, async () => {
-    const resumed = await readRun(folder, flags, given, session.terminal);
+    const resumed = await readRun(folder, flags, session.terminal);
     const { backend, device, mode, deterministic = false } = resumed.config;
     const name = backend as TrainFlags['backend'];
     const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
@@ -113,7 +95,9 @@ async function run(
     import('../data/fashionMnist.js'),
   ]);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
-  terminal.notice(`${norm}: seed ${seed}, ${describe(backend)}; run folder ${folder}`);
+  terminal.notice(
+    `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
+  );
   const now = configOf(options, backend, flags.eager === true);
   const change = resumed?.changeTo(now);
   if (change !== undefined) terminal.notice(change);
@@ -133,13 +117,9 @@ async function run(
 }
 
 function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
-  const { lr: learningRate, epochs, batchSize, momentum, epsilon, checkpointSteps, stepsPerCall } = flags;
-  const { xla = false, deterministic, seed = randomInt(2 ** 31 - 1) } = flags;
-  const recipe = { norm, learningRate, epochs, batchSize, seed, momentum, epsilon };
+  const { lr = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
+  const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon, seed = randomInt(LARGEST_SEED) } = flags;
+  const { xla = false, deterministic, checkpointSteps, stepsPerCall } = flags;
+  const recipe = { norm, learningRate: lr, epochs, batchSize, seed, momentum, epsilon };
   return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic };
-}
-
-function describe({ name, device, gpu, tensorflow }: BackendInfo): string {
-  const on = `${name} backend on ${device}${gpu === undefined ? '' : ` (${gpu})`}`;
-  return `${on}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}, ${os.availableParallelism()} cores`;
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { cannot } from '../common/errors.js';
 import { formatSeconds } from '../common/format.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
+import { backendLine } from '../report/lines.js';
 import type { BackendInfo } from '../runtime/open.js';
 import type { Subject } from '../verify/check.js';
 import type { CheckResult } from '../verify/verify.js';
@@ -46,7 +47,7 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   const { name, device, tensorflow } = backend;
   if (flags.json)
     terminal.print(JSON.stringify({ backend: name, device, tensorflow, seconds, checks: results.map(flat) }));
-  else terminal.print(`${checkSummary(results)}: ${describe(backend)}, ${formatSeconds(seconds)}`);
+  else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
 }
 
@@ -63,8 +64,4 @@ export function assertAllPassed(results: CheckResult[], name: BackendInfo['name'
 
 function flat({ worst, ...rest }: CheckResult): object {
   return { ...rest, ...worst };
-}
-
-function describe({ name, device, tensorflow }: BackendInfo): string {
-  return `${name} backend on ${device}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}`;
 }

@@ -1,5 +1,6 @@
 /** The lines of text a run prints, made from its figures alone. */
 import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
+import type { Computer } from '../run/recordedRun.js';
 import type { EpochResult, FinalResult, Position } from '../train/events.js';
 
 /** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */
@@ -41,4 +42,10 @@ export function finalLines(
         'that one lags behind weights that move fast, while these are taken over the whole training set with the final weights'
       : `test acc ${moving} with population statistics too: without batch normalization there are none`,
   ];
+}
+
+/** "native backend on cuda:0 (NVIDIA A100), TensorFlow 2.18.1". */
+export function backendLine({ name, device, gpu, tensorflow }: Computer): string {
+  const on = `${name} backend on ${device}${gpu === undefined ? '' : ` (${gpu})`}`;
+  return tensorflow === undefined ? on : `${on}, TensorFlow ${tensorflow}`;
 }
