@@ -52,7 +52,7 @@ if [ ! -e dist/.tsbuildinfo ] || [ -n "$(find src tsconfig.json -newer dist/.tsb
 ask() {
   node --input-type=module -e "
     import { cacheDirectory } from './dist/common/files.js';
-    import { addonVersion } from './dist/runtime/install/addon.js';
+    import { addonVersion } from './dist/runtime/loadAddon.js';
     import { findFashionMnist } from './dist/data/fashionMnist.js';
     console.log($1);"
 }

@@ -6,6 +6,7 @@ export { lenet, type LenetConfig, type Norm } from './nn/lenet.js';
 export { populationStatistics, withStatistics, type LayerStatistics } from './nn/population.js';
 export { type Dataset, type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
 export { compileStep, type CompiledStep } from './graph/compile.js';
-export { type BackendInfo, type BackendName, openBackend } from './runtime/open.js';
+export type { BackendName } from './runtime/choose.js';
+export { type BackendInfo, openBackend } from './runtime/open.js';
 export { train, type TrainOptions } from './train/loop.js';
 export type { EpochResult, FinalResult, Position, TrainEvent } from './train/events.js';

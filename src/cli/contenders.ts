@@ -8,7 +8,6 @@ import { parseRequest } from '../bench/protocol.js';
 import { loadFashionMnist } from '../data/fashionMnist.js';
 import type { Listener } from '../common/listener.js';
 import type { BenchFlags, PlaceOptions } from './options.js';
-import { openReady } from './session.js';
 import { packageVersion } from '../common/machine.js';
 
 /** What Node runs as this program. */
@@ -37,7 +36,8 @@ export function placeArguments({ backend, device, runtimeDir, tensorflow, determ
 
 /** Opens the backend and the data set in this process. */
 export async function openOwn(flags: BenchFlags, listener: Listener, signal: AbortSignal): Promise<OwnProgram> {
-  const { tensorflow, name } = await openReady(flags, listener, signal);
+  const { openReady } = await import('../runtime/open.js');
+  const { tensorflow, name } = await openReady(flags, { listener, signal });
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener });
   const versions = {
     'bn-train': packageVersion(),

@@ -9,7 +9,7 @@ import { accuracy, populationAccuracy } from '../train/evaluate.js';
 import { defaultMode } from '../train/runner.js';
 import { Trainer } from '../train/trainer.js';
 import type { EvaluateFlags } from './options.js';
-import { interruptSignal, openReady } from './session.js';
+import { interruptSignal } from './session.js';
 
 /** Prints the test accuracy under the moving average and under population statistics. */
 export async function runEvaluation(run: string | undefined, flags: EvaluateFlags): Promise<void> {
@@ -18,7 +18,8 @@ export async function runEvaluation(run: string | undefined, flags: EvaluateFlag
   const { norm, batchSize } = config;
   const terminal = new Terminal({ quiet: flags.quiet ?? false });
   const signal = interruptSignal();
-  await openReady(flags, terminal, signal);
+  const { openReady } = await import('../runtime/open.js');
+  await openReady(flags, { listener: terminal, signal });
   const model = await loadModel(folder, config);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });

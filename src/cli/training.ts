@@ -18,7 +18,7 @@ import { train } from '../train/loop.js';
 import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
 import { assertRun, describeChange, readRun, type Resumed } from './resume.js';
-import { interruptSignal, openReady } from './session.js';
+import { interruptSignal } from './session.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 
 /** Trains, keeps the run, and prints its result on stdout. `given` tells whether a flag stood on the command line. */
@@ -55,7 +55,8 @@ async function trainIn(
 ): Promise<void> {
   const { norm } = options;
   const signal = interruptSignal();
-  const backend = await openReady(flags, terminal, signal);
+  const { openReady } = await import('../runtime/open.js');
+  const backend = await openReady(flags, { listener: terminal, signal });
   assertXla({ ...flags, xla: options.xla === true }, backend.name);
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   terminal.notice(`${norm}: seed ${options.seed}, ${describe(backend)}; run folder ${folder}`);

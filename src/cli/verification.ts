@@ -10,13 +10,15 @@ import type { BackendInfo } from '../runtime/open.js';
 import type { Subject } from '../verify/check.js';
 import { allChecks, type CheckResult, verify } from '../verify/verify.js';
 import type { VerifyFlags } from './options.js';
-import { interruptSignal, openReady } from './session.js';
+import { interruptSignal } from './session.js';
 
 /** Prints the table, or one JSON object. Throws a BnTrainError when a check fails. */
 export async function runVerification(flags: VerifyFlags): Promise<void> {
   const signal = interruptSignal();
   // The bounds are those of float32.
-  const backend = await openReady({ ...flags, tf32: false }, new Terminal({ quiet: flags.quiet ?? false }), signal);
+  const listener = new Terminal({ quiet: flags.quiet ?? false });
+  const { openReady } = await import('../runtime/open.js');
+  const backend = await openReady({ ...flags, tf32: false }, { listener, signal });
   const subject: Subject = { batchNorm, BatchNorm, ...(backend.name === 'native' && { compileStep }) };
   const started = performance.now();
   const checks = allChecks();
