@@ -1,9 +1,8 @@
 /** This project's contestants: LeNet with each kind of normalization, its step run in each way there is. */
-import { batches, shuffledOrder } from '../data/batches.js';
+import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
-import { calls } from '../train/calls.js';
 import { breathe } from '../train/evaluate.js';
 import { defaultMode, defaultStepsPerCall, MANY } from '../train/runner.js';
 import { Trainer } from '../train/trainer.js';

@@ -3,14 +3,7 @@ import { formatBytes, formatCount, formatMetric } from '../common/format.js';
 import type { FreshSummary, Named, Ratio, Speed } from '../bench/figures.js';
 import type { Hello } from '../bench/program.js';
 import type { Summary } from '../bench/statistics.js';
-
-export interface Machine {
-  platform: string;
-  cpu: string;
-  cores: number;
-  /** In bytes. */
-  memory: number;
-}
+import type { Machine } from '../common/machine.js';
 
 /** The machine, each program's versions, and what a figure stands for. */
 export function headLines(
