@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../../bench/figures.js';
 import { type FreshRun, freshRun, peakMemoryOf } from '../../bench/fresh.js';
-import { collect, measure, type Measured, type Series } from '../../bench/measure.js';
+import { measure, type Series } from '../../bench/measure.js';
 import { type Command, withPeers } from '../../bench/peer.js';
 import type { Hello, Program } from '../../bench/program.js';
 import { formatBytes } from '../../common/format.js';
@@ -61,12 +61,9 @@ async function measureProcesses(context: Context): Promise<Outcome> {
 
 async function takeTurns(programs: Program[], pause: number, { flags, terminal, signal }: Context): Promise<Outcome> {
   const { steps, turns } = flags;
-  const measured: Measured[] = [];
-  for await (const one of measure(programs, { steps, turns, pause, signal })) {
-    if (one.turn !== measured.at(-1)?.turn) terminal.notice(one.turn === 0 ? 'warm-up' : `turn ${one.turn}/${turns}`);
-    measured.push(one);
-  }
-  return { programs: programs.map(({ hello }) => hello), series: collect(programs, measured) };
+  const onTurn = (turn: number) => terminal.notice(turn === 0 ? 'warm-up' : `turn ${turn}/${turns}`);
+  const series = await measure(programs, { steps, turns, pause, signal, onTurn });
+  return { programs: programs.map(({ hello }) => hello), series };
 }
 
 /** Each contestant of the first norm, in a process of its own, as often as --starts says. */
