@@ -15,7 +15,7 @@ interface ModelClass<Model> {
 export function withBatchNorm<Model extends tf.LayersModel>(model: Model): Model {
   const modelClass = model.constructor as unknown as ModelClass<Model>;
   const copy = modelClass.fromConfig(modelClass, converted(model.getConfig()));
-  copyWeights(model, copy);
+  carryOver(model, copy);
   return copy;
 }
 
@@ -31,11 +31,12 @@ function converted(config: unknown): unknown {
   );
 }
 
-/** Layer by layer, as the order of all weights of a model depends on which are frozen at the moment. */
-function copyWeights(from: tf.LayersModel, to: tf.LayersModel): void {
+/** Weights, layer by layer, as their order in a model depends on what is frozen; and that, as no model's config has it. */
+function carryOver(from: tf.LayersModel, to: tf.LayersModel): void {
   for (const layer of from.layers) {
     const target = to.getLayer(layer.name);
-    if (layer instanceof tf.LayersModel) copyWeights(layer, target as tf.LayersModel);
+    if (layer instanceof tf.LayersModel) carryOver(layer, target as tf.LayersModel);
     else target.setWeights(layer.getWeights());
   }
+  if (!from.trainable) to.trainable = false;
 }

@@ -188,6 +188,12 @@ describe('BatchNorm', () => {
     expect(Object.keys(config).sort()).toEqual(Object.keys(everything()).sort());
   });
 
+  it('has in its config whether it is frozen at the moment', () => {
+    const layer = new BatchNorm();
+    layer.trainable = false;
+    expect(layer.getConfig()).toMatchObject({ trainable: false });
+  });
+
   it('comes back from disk with everything set', async () => {
     const model = tf.sequential({ layers: [new BatchNorm(everything()), tf.layers.dense({ units: 2 })] });
     const url = `file://${mkdtempSync(path.join(tmpdir(), 'layer-'))}`;
@@ -295,6 +301,16 @@ describe('withBatchNorm', () => {
     expect(classesOf(copy.getLayer(nested.name) as tf.LayersModel)).toEqual(['Dense', 'BatchNorm']);
     const x = [11, 12].map((seed) => tf.randomNormal([5, 4], 0, 1, 'float32', seed));
     assertSame(model, copy, ...x);
+  });
+
+  it.each(['the model', 'a nested model'])('keeps %s frozen', (frozen) => {
+    const nested = tf.sequential({ layers: [tf.layers.dense({ units: 3, inputShape: [4] }), builtin()] });
+    const model = tf.sequential({ layers: [nested, builtin(), tf.layers.dense({ units: 3 })] });
+    moveWeights(model);
+    (frozen === 'the model' ? model : nested).trainable = false;
+    const copy = withBatchNorm(model);
+    assertSame(model, copy, tf.randomNormal([5, 4], 0, 1, 'float32', 13));
+    expect(copy.trainableWeights.length).toBe(model.trainableWeights.length);
   });
 
   it('refuses a model that normalizes another axis', () => {
