@@ -1,6 +1,7 @@
 /** The one file that loads the addon: TensorFlow.js's stock native package, on the runtime that was set up. */
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
+import { mendKernels } from './mended.js';
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const require = createRequire(import.meta.url);
@@ -16,6 +17,7 @@ export function loadNative(addon: string): { tensorflow: string; usesGpu: boolea
   restoreUtil();
   pointAt(addon);
   require(PACKAGE);
+  mendKernels('tensorflow');
   const binding = require(addon) as { TF_Version: string; isUsingGpuDevice: () => boolean };
   return { tensorflow: binding.TF_Version, usesGpu: binding.isUsingGpuDevice() };
 }
