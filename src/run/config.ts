@@ -1,4 +1,4 @@
-/** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
+/** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import { cannot, messageOf, shown } from '../common/errors.js';
 import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
