@@ -25,6 +25,7 @@ import { loadModel, saveModel } from '../../src/run/model.js';
 import { readParameters } from '../../src/run/parameters.js';
 import { Recorder } from '../../src/run/recorder.js';
 import { readWeights } from '../../src/run/weights.js';
+import { amount } from '../support/amount.js';
 import { type Outcome, outcomeLater } from '../support/fuzz.js';
 import { progressedTo } from '../support/progressed.js';
 import { runProgram } from '../support/program.js';
@@ -166,7 +167,7 @@ it('any mix of pieces', async () => {
       else await expectOwn(folder, [json, bin], readWeights);
       rmSync(folder, { recursive: true });
     }),
-    { numRuns: 700 },
+    { numRuns: amount(700, 50) },
   );
 });
 
