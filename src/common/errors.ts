@@ -32,8 +32,8 @@ export function cannot(action: string, reason: Reason): BnTrainError {
   return new BnTrainError(printable(`Cannot ${action}: expected ${reason.expected}, got ${reason.got}`), reason);
 }
 
-/** Names and values out of files may hold characters that a terminal would obey; they are written out. */
-function printable(text: string): string {
+/** Names and values from outside may hold characters that a terminal would obey; they are written out. */
+export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_C}]/gu, (character) => {
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
   });

@@ -25,7 +25,10 @@ export class Terminal implements Listener {
   }
 
   notice = (line: string): void => {
-    if (this.quiet) return;
+    if (!this.quiet) this.warning(line);
+  };
+
+  warning = (line: string): void => {
     this.close();
     this.stream.write(`${line}\n`);
   };

@@ -49,7 +49,9 @@ it('is held by one of many processes at a time, though holders die again and aga
   const lines = readFileSync(log, 'utf8').trim().split('\n');
   expect(lines).toHaveLength(2 * processes * rounds);
   const broken = lines.findIndex((line, i) => i % 2 === 1 && line !== lines[i - 1]?.replace('enter', 'leave'));
-  expect(lines.slice(Math.max(0, broken - 3), broken + 2), 'two at a time').toEqual(broken < 0 ? lines.slice(0, 1) : []);
+  expect(lines.slice(Math.max(0, broken - 3), broken + 2), 'two at a time').toEqual(
+    broken < 0 ? lines.slice(0, 1) : [],
+  );
   expect(readdirSync(path.dirname(file)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });
 

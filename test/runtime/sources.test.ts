@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installRuntime } from '../../src/runtime/install/install.js';
 import { LIBRARIES } from '../../src/runtime/install/pins.js';
 import { unpackWheel } from '../../src/runtime/install/wheels.js';
+import { silent } from '../../src/common/listener.js';
 import { program, start } from '../support/program.js';
 import { startServer } from '../support/server.js';
 import { addDistribution, fetchWheel, freshMachine, trainOneStep } from './index.js';
@@ -186,7 +187,7 @@ test('a set-up that is aborted ends its children, leaves nothing, and throws the
   try {
     const notice = (line: string) =>
       line.includes('building') && setTimeout(() => stop.abort(new Error('stopped')), 300);
-    const watch = { listener: { progress: () => undefined, notice }, signal: stop.signal };
+    const watch = { listener: { ...silent, notice }, signal: stop.signal };
     const installing = installRuntime({ device: 'cpu', runtimeDir: libraries }, watch);
     await expect(installing).rejects.toThrow('stopped');
     expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('sleep 86399');
