@@ -94,6 +94,12 @@ describe('a GPU that cannot be used', () => {
       hint: DRIVER_HINT,
     },
     {
+      what: 'a driver that hangs',
+      smi: () => pathWithSmi('sleep 86398'),
+      words: `${DRIVER}nvidia-smi: no answer within 5 s`,
+      hint: DRIVER_HINT,
+    },
+    {
       what: 'silence',
       smi: () => pathWithSmi('exit 0'),
       words: `${DRIVER}nvidia-smi: no GPU`,
