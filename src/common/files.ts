@@ -5,27 +5,12 @@ import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, messageOf } from './errors.js';
+import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
 export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'];
   return path.join(base && path.isAbsolute(base) ? base : path.join(homeDirectory(), '.cache'), 'bn-train');
-}
-
-/** `$HOME`; where that is unset, empty or relative, what the user database says, never the working directory. */
-export function homeDirectory(): string {
-  const home = process.env['HOME'] ?? '';
-  if (path.isAbsolute(home)) return home;
-  try {
-    return os.userInfo().homedir;
-  } catch (error) {
-    throw cannot('find your home folder', {
-      expected: 'HOME to name a folder, or an entry in the user database',
-      got: `HOME=${home}, and ${messageOf(error)}`,
-      hint: 'set HOME, or XDG_CACHE_HOME for the cache',
-      cause: error,
-    });
-  }
 }
 
 /** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */

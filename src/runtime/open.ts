@@ -1,7 +1,8 @@
 /** Opens a backend and says why this one. */
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { type BnTrainError, cannot, EXIT, messageOf, printable } from '../common/errors.js';
+import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import * as places from './choose.js';
 import { prepareEnvironment, type Settings } from './environment.js';
@@ -63,7 +64,7 @@ export async function openReady(
     locate: (want) => locateRuntime(want, { signal }),
     make: async (want) => (await import('./install/install.js')).makeRuntime(want, { listener, signal }),
   };
-  const info = await open(backend, { ...options, signal }, source, listener.warning);
+  const info = await open(backend, { ...options, signal }, source, listener.warn);
   if (info.name === backend && info.fix !== undefined) listener.notice(slow(backend, ASKED_FOR, info.fix));
   return info;
 }

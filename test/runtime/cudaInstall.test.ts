@@ -43,7 +43,7 @@ async function install(packed: typeof nvidia, reply: (name: string) => Reply | u
   const index = await startCudaIndex(packed, reply);
   const notices: string[] = [];
   const notice = (line: string) => void notices.push(line);
-  const told = { progress: () => undefined, notice, warning: notice };
+  const told = { progress: () => undefined, notice, warn: notice };
   try {
     setEnvironment({ ...env, PIP_INDEX_URL: `${index.url}/simple`, PIP_RETRIES: '0' });
     await installBuild(buildOf(packed), { listener: told });
@@ -151,7 +151,7 @@ function scriptFor(build: Build): string[] {
   const script = `
 import { installBuild } from './dist/runtime/install/install.js';
 const notice = (line) => console.error(line);
-const listener = { progress: () => undefined, notice, warning: notice };
+const listener = { progress: () => undefined, notice, warn: notice };
 await installBuild(${JSON.stringify(build)}, { listener }).catch(({ message, hint }) => console.log(message + '|' + hint));`;
   return [process.execPath, '--input-type=module', '-e', script];
 }
@@ -214,7 +214,7 @@ import { readFileSync } from 'node:fs';
 import { openReady } from './dist/runtime/open.js';
 import { openBackend } from './dist/index.js';
 const notice = (line) => console.error(line);
-const listener = { progress: () => undefined, notice, warning: notice };
+const listener = { progress: () => undefined, notice, warn: notice };
 const options = { backend: 'native', device: 'auto', ...${JSON.stringify(options)} };
 const opening = { openReady: () => openReady(options, { listener }), openBackend: () => openBackend('native', options) };
 const info = await opening.${by}().catch(({ message, hint }) => ({ message, hint }));
