@@ -1,12 +1,11 @@
 /** One benchmark: turns taken here or between processes, fresh starts, and the figures printed. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import * as os from 'node:os';
-import * as path from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../../bench/figures.js';
 import { type FreshRun, freshRun, peakMemoryOf } from '../../bench/fresh.js';
 import { measure, type Series } from '../../bench/measure.js';
 import { type Command, withPeers } from '../../bench/peer.js';
 import type { Hello, Program } from '../../bench/program.js';
+import { temporaryFolder } from '../../common/files.js';
 import { formatBytes } from '../../common/format.js';
 import { describeMachine } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
@@ -88,7 +87,7 @@ async function startAnew(
 /** One epoch by the command that people train with. */
 async function measureCommand(dataDir: string, { flags, signal }: Context): Promise<Outcome['command']> {
   const args = [flags.norms[0] ?? 'scratch', '--epochs', '1', '--seed', '1', '--batch-size', String(flags.batchSize)];
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'bn-train-bench-'));
+  const folder = await temporaryFolder();
   try {
     const place = ['--run-dir', folder, '--data-dir', dataDir, ...placeArguments(flags)];
     return { line: `bn-train ${args.join(' ')}`, peakMemory: await peakMemoryOf([PROGRAM, ...args, ...place], signal) };
