@@ -9,7 +9,7 @@ import { Trainer } from '../train/trainer.js';
 import type { Hello, Program, Turn } from './program.js';
 
 /** Ways to run a step: op by op, as a graph, many in one call of a graph, or as one of the last two compiled by XLA. */
-export const BENCH_MODES = {
+const BENCH_MODES = {
   graph: { mode: 'graph', stepsPerCall: 1, xla: false },
   eager: { mode: 'eager', stepsPerCall: 1, xla: false },
   loop: { mode: 'graph', stepsPerCall: MANY, xla: false },
@@ -21,7 +21,7 @@ export type BenchMode = keyof typeof BENCH_MODES;
 const LEARNING_RATE = 1;
 const SEED = 1;
 
-export interface OwnOptions {
+interface OwnOptions {
   norms: Norm[];
   /** Default: those worth comparing on this device. */
   modes?: BenchMode[] | undefined;

@@ -1,19 +1,65 @@
-/** What a command that computes needs first: Ctrl-C, a runtime, a backend. */
-import { BnTrainError, EXIT } from '../common/errors.js';
+/** A command's session: the one place that draws, is interrupted, and turns how a command ends into words and an exit status. */
+import { BnTrainError, EXIT, type ExitCode, messageOf } from '../common/errors.js';
 import type { Listener } from '../common/listener.js';
-import type { BackendInfo } from '../runtime/open.js';
+import { Terminal } from '../report/terminal.js';
 import type { Placement } from '../runtime/choose.js';
+import type { BackendInfo } from '../runtime/open.js';
 import type { BackendOptions } from './options.js';
 
-/** A signal that the first Ctrl-C (or SIGTERM) aborts; the second ends the process at once. */
-export function interruptSignal(): AbortSignal {
-  const controller = new AbortController();
+export interface Session {
+  terminal: Terminal;
+  /** Aborted by the first Ctrl-C, SIGTERM or SIGHUP. */
+  signal: AbortSignal;
+}
+
+const interruption = new AbortController();
+let terminal = new Terminal();
+
+/** The first signal asks the command to end, the second ends the process. To be called before anything else is loaded. */
+export function catchSignals(): void {
   const interrupt = () => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort();
+    if (interruption.signal.aborted) end(EXIT.interrupted);
+    interruption.abort();
   };
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  return controller.signal;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, interrupt);
+  // A reader that closes the pipe early (head, less) has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') end(EXIT.done);
+    throw error;
+  });
+}
+
+/** Runs a command's action to its end, and sets the process's exit status. */
+export async function withSession(
+  { quiet = false }: { quiet?: boolean },
+  action: (session: Session) => Promise<void>,
+): Promise<void> {
+  const { signal } = interruption;
+  terminal = new Terminal({ quiet });
+  try {
+    await action({ terminal, signal });
+    process.exitCode = signal.aborted ? EXIT.interrupted : EXIT.done;
+  } catch (error) {
+    process.exitCode = tell(error);
+  } finally {
+    terminal.close();
+  }
+}
+
+function end(status: ExitCode): never {
+  terminal.close();
+  process.exit(status);
+}
+
+/** Says what was thrown. Returns the exit status that goes with it. */
+function tell(error: unknown): ExitCode {
+  if (error instanceof BnTrainError) {
+    terminal.warn(error.message, ...(error.hint === undefined ? [] : [`hint: ${error.hint}`]));
+    return error.exitCode;
+  }
+  if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
+  terminal.warn(...(error instanceof Error ? (error.stack ?? error.message) : messageOf(error)).split('\n'));
+  return EXIT.failed;
 }
 
 /** Whom to tell while a backend is opened, and who may stop it. */

@@ -200,6 +200,10 @@ describe('pack.sh', () => {
     expect(Object.keys(readMarker(runtime).cuda?.sizes ?? {})).toEqual(['cublas/lib/libcublas.so.12']);
     expect(Object.keys(readMarker(path.join(cache, 'runtime', name)).cuda?.sizes ?? {})).toHaveLength(2);
     expect(readdirSync(path.join(program, 'node_modules'))).not.toContain('vitest');
+    // What bench/gpu.sh has the packed Node do there.
+    const main = path.join(program, 'bench/dist/main.js');
+    const asked = await start('env', ['-i', path.join(program, 'node/bin/node'), main, folder, 'data']).result;
+    expect(asked).toMatchObject({ code: 0, stdout: '\n', stderr: '' });
     expect(readdirSync(work).filter((entry) => entry.includes('packing'))).toEqual([]);
     expect(code).toBe(0);
   });

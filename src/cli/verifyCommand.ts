@@ -1,37 +1,53 @@
-/** The checks of the layer, from their flags to their table. */
+/** `bn-train verify`: checks the layer on this machine. */
+import { Command } from 'commander';
 import { cannot } from '../common/errors.js';
 import { formatSeconds } from '../common/format.js';
-import { compileStep } from '../graph/compile.js';
-import { batchNorm } from '../nn/batchNorm.js';
-import { BatchNorm } from '../nn/layer.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
-import { Terminal } from '../report/terminal.js';
+import { backendLine } from '../report/lines.js';
 import type { BackendInfo } from '../runtime/open.js';
 import type { Subject } from '../verify/check.js';
-import { allChecks, type CheckResult, verify } from '../verify/verify.js';
-import type { VerifyFlags } from './options.js';
-import { interruptSignal, openReady } from './session.js';
+import type { CheckResult } from '../verify/verify.js';
+import { addBackendOptions, type BackendOptions } from './options.js';
+import { openReady, type Session, withSession } from './session.js';
+
+interface VerifyFlags extends BackendOptions {
+  json?: boolean;
+}
+
+export function verifyCommand(): Command {
+  const command = new Command('verify').description(
+    'check the batch normalization layer on this machine: against float64, the built-in layer, published values',
+  );
+  return addBackendOptions(command)
+    .option('--json', 'print JSON')
+    .action((flags: VerifyFlags) => withSession(flags, (session) => runChecks(flags, session)));
+}
 
 /** Prints the table, or one JSON object. Throws a BnTrainError when a check fails. */
-export async function runVerification(flags: VerifyFlags): Promise<void> {
-  const signal = interruptSignal();
+async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Promise<void> {
   // The bounds are those of float32.
-  const backend = await openReady({ ...flags, tf32: false }, new Terminal({ quiet: flags.quiet ?? false }), signal);
+  const backend = await openReady({ ...flags, tf32: false }, terminal, signal);
+  const [{ compileStep }, { batchNorm }, { BatchNorm }, { allChecks, verify }] = await Promise.all([
+    import('../graph/compile.js'),
+    import('../nn/batchNorm.js'),
+    import('../nn/layer.js'),
+    import('../verify/verify.js'),
+  ]);
   const subject: Subject = { batchNorm, BatchNorm, ...(backend.name === 'native' && { compileStep }) };
   const started = performance.now();
   const checks = allChecks();
   const table = new CheckTable(checks.map(({ name }) => name));
   const results: CheckResult[] = [];
-  if (!flags.json) console.log(table.header());
+  if (!flags.json) terminal.print(table.header());
   for await (const result of verify(checks, subject, signal)) {
     results.push(result);
-    if (!flags.json) console.log(table.row(result));
+    if (!flags.json) terminal.print(table.row(result));
   }
   const seconds = (performance.now() - started) / 1000;
   const { name, device, tensorflow } = backend;
   if (flags.json)
-    console.log(JSON.stringify({ backend: name, device, tensorflow, seconds, checks: results.map(flat) }));
-  else console.log(`${checkSummary(results)}: ${describe(backend)}, ${formatSeconds(seconds)}`);
+    terminal.print(JSON.stringify({ backend: name, device, tensorflow, seconds, checks: results.map(flat) }));
+  else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
 }
 
@@ -48,8 +64,4 @@ export function assertAllPassed(results: CheckResult[], name: BackendInfo['name'
 
 function flat({ worst, ...rest }: CheckResult): object {
   return { ...rest, ...worst };
-}
-
-function describe({ name, device, tensorflow }: BackendInfo): string {
-  return `${name} backend on ${device}${tensorflow === undefined ? '' : `, TensorFlow ${tensorflow}`}`;
 }

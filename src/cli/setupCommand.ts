@@ -1,0 +1,45 @@
+/** `bn-train setup`: installs the native runtime now, rather than on first need. */
+import { Command } from 'commander';
+import { BnTrainError } from '../common/errors.js';
+import type { Runtime } from '../runtime/install/finished.js';
+import { runtimeDirOption, tensorflowOption } from './options.js';
+import { type Session, withSession } from './session.js';
+
+interface SetupFlags {
+  cuda?: boolean;
+  tensorflow?: string;
+  runtimeDir?: string;
+  quiet?: boolean;
+}
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
+    .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
+    .addOption(tensorflowOption())
+    .addOption(runtimeDirOption())
+    .option('--quiet', 'print results and errors only')
+    .action((flags: SetupFlags) => withSession(flags, (session) => setUp(flags, session)));
+}
+
+/** Installs for CUDA where --cuda says so or a GPU can be used, else for the CPU. */
+async function setUp({ cuda, ...options }: SetupFlags, { terminal, signal }: Session): Promise<void> {
+  const [{ installRuntime }, { oneLine, place }] = await Promise.all([
+    import('../runtime/install/install.js'),
+    import('../runtime/choose.js'),
+  ]);
+  const device = cuda || (await place('auto', options)).kind === 'cuda' ? 'cuda' : 'cpu';
+  const runtime = await installRuntime({ ...options, device, listener: terminal, signal });
+  terminal.print(...readyLines(runtime, device));
+  if (!cuda) return;
+  await place('cuda', options).catch((error: unknown) => {
+    if (!(error instanceof BnTrainError)) throw error;
+    terminal.notice(`no GPU can be used yet. ${oneLine(error)}`);
+  });
+}
+
+function readyLines({ tensorflow, libraries, cuda }: Runtime, device: 'cpu' | 'cuda'): string[] {
+  const ready = `TensorFlow ${tensorflow} is ready: ${libraries}`;
+  if (device === 'cpu' || !cuda) return [ready];
+  return [ready, `CUDA ${cuda.toolkit}, cuDNN ${cuda.cudnn}: every library that TensorFlow opens was found and opens`];
+}
