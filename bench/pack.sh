@@ -53,7 +53,7 @@ if [ ! -e dist/.tsbuildinfo ] || [ ! -e $built ] || [ -n "$(find src bench/gpu .
 ask() {
   node --input-type=module -e "
     import { cacheDirectory } from './dist/common/files.js';
-    import { addonVersion } from './dist/runtime/install/addon.js';
+    import { addonVersion } from './dist/runtime/loadAddon.js';
     import { findFashionMnist } from './dist/data/fashionMnist.js';
     console.log($1);"
 }

@@ -8,7 +8,7 @@ import type { Norm } from '../nn/lenet.js';
 import { LARGEST_SEED, type RunOptions } from '../run/config.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
-import { openReady, type Session, withSession } from './session.js';
+import { type Session, withSession } from './session.js';
 
 const DESCRIPTIONS: Record<Norm, string> = {
   scratch: 'train with the batch normalization layer written from scratch',
@@ -90,7 +90,8 @@ async function run(
   resumed?: Resumed,
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
-  const backend = await openReady(flags, terminal, signal);
+  const { openReady } = await import('../runtime/open.js');
+  const backend = await openReady(flags, { listener: terminal, signal });
   const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),
