@@ -4,7 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BnTrainError, cannot, shown } from './errors.js';
-import { codeOf, describeFileError, isRunning, readBounded, temporaryName } from './files.js';
+import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
 
 /** Who holds a lock; `started` tells a process from a later one that was given the same number. */
 export interface LockHolder {
@@ -31,7 +31,7 @@ async function isStale({ host, pid, started }: LockHolder): Promise<boolean> {
 
 /** Takes the lock and returns its release, or names the live process that holds it. A dead holder's lock is taken over. */
 export async function tryLock(file: string): Promise<{ release: () => Promise<void> } | { holder: LockHolder }> {
-  await fs.mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const mine = temporaryName(file);
   try {
     const me: LockHolder = {
