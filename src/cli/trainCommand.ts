@@ -74,9 +74,9 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await assertRun(folder, norm);
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
-    const { backend, device, mode, deterministic = false } = resumed.config;
+    const { backend, mode, deterministic = false } = resumed.config;
     const name = backend as TrainFlags['backend'];
-    const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
+    const own = { ...flags, backend: name, device: resumed.device, eager: mode === 'eager', deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }
@@ -101,9 +101,8 @@ async function run(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
   const now = configOf(options, backend, flags.eager === true);
-  const change = resumed?.changeTo(now);
+  const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
-  const config = resumed?.config ?? now;
   const { epochs, final } = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),

@@ -41,6 +41,29 @@ export async function exists(file: string): Promise<boolean> {
   );
 }
 
+/**
+ * Makes a folder, and those above it that are missing. Node's own recursive mkdir never returns where a file system makes
+ * none and calls that "no such file", as /proc does.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await fs.mkdir(folder);
+  } catch (error) {
+    if (await isFolder(folder)) return;
+    const above = path.dirname(folder);
+    if (codeOf(error) !== 'ENOENT' || (await isFolder(above))) throw error;
+    await makeFolder(above);
+    await makeFolder(folder);
+  }
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  return fs.stat(file).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
 /** The `code` of a file system error ("ENOENT"), or undefined. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -90,7 +113,7 @@ async function syncFolder(folder: string): Promise<void> {
  * `target` must not exist yet. Siblings that killed processes left behind are removed first.
  */
 export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  await fs.mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   await removeStaleTemporaries(path.dirname(target), path.basename(target));
   const temporary = temporaryName(target);
   try {
@@ -136,12 +159,12 @@ export function isRunning(pid: number): boolean {
 /** Fails early, with the folder's name, where files could not be written. */
 export async function assertWritable(folder: string, action: string): Promise<void> {
   try {
-    await fs.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await fs.access(folder, constants.W_OK);
   } catch (error) {
     throw cannot(action, {
       expected: `a folder that can be written, ${folder}`,
-      got: messageOf(error),
+      got: describeFileError(error),
       hint: 'choose another folder or change its permissions',
       cause: error,
     });
