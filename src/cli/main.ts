@@ -1,6 +1,7 @@
 /** The command line: which commands there are. Only those that a call needs are loaded. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
+import { printable } from '../common/format.js';
 import { packageVersion } from '../common/machine.js';
 
 const trainCommand = () => import('./trainCommand.js');
@@ -25,10 +26,12 @@ export async function buildProgram(name = ''): Promise<Command> {
     .version(packageVersion())
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.split('\n').map(printable).join('\n')) })
     .exitOverride();
   const named = COMMANDS.get(name);
   for (const build of named ? [named] : COMMANDS.values()) {
     const command = await build();
+    command.option('--verbose', 'print the causes and the stack of an error, too');
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   return program;
