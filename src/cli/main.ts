@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import { packageVersion } from '../common/machine.js';
+import { conclude } from './session.js';
 
 const trainCommand = () => import('./trainCommand.js');
 
@@ -37,11 +38,11 @@ export async function buildProgram(name = ''): Promise<Command> {
   return program;
 }
 
-/** Runs the command that `argv` names; its session sets the exit status, or wrong usage does. */
+/** Runs the command that `argv` names; its session ends the process, and so does wrong usage. */
 export async function main(argv: string[]): Promise<void> {
   const program = await buildProgram(argv[2]);
   await program.parseAsync(argv).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return conclude(error.exitCode === 0 ? EXIT.done : EXIT.usage);
   });
 }

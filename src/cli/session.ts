@@ -1,4 +1,6 @@
 /** A command's session: the one place that draws, is interrupted, and turns how a command ends into words and an exit status. */
+import { closeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { inspect } from 'node:util';
 import { BnTrainError, cannot, EXIT, type ExitCode } from '../common/errors.js';
 import { describeFileError } from '../common/files.js';
@@ -22,9 +24,15 @@ const GRACE_MS = 500;
 const interruption = new AbortController();
 let terminal = new Terminal();
 let isVerbose = false;
+let isInterrupted = false;
+/** Why what was printed did not arrive. */
+let unprinted: NodeJS.ErrnoException | undefined;
+/** Those of stdin, stdout and stderr that are a terminal. */
+let terminals: number[] = [];
 
 /** The first signal asks the command to end, the second ends the process. To be called before anything else is loaded. */
 export function catchSignals(): void {
+  terminals = [0, 1, 2].filter(isatty);
   for (const name of ['SIGINT', 'SIGTERM'] as const)
     process.on(name, () => (interruption.signal.aborted ? end(EXIT.interrupted) : interrupt()));
   // A shell passes on what its window has told everyone already, so that this one comes twice by itself.
@@ -32,8 +40,8 @@ export function catchSignals(): void {
   process.on('SIGCONT', () => terminal.redraw());
   process.on('uncaughtException', (error) => end(tell(error)));
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // A reader that closes the pipe early (head, less) has what it wanted.
-    end(error.code === 'EPIPE' ? EXIT.done : tell(cannotPrint(error)));
+    unprinted ??= error;
+    interruption.abort();
   });
   // Nobody listens any more; the work is still wanted.
   process.stderr.on('error', () => undefined);
@@ -41,11 +49,12 @@ export function catchSignals(): void {
 
 function interrupt(): void {
   if (interruption.signal.aborted) return;
+  isInterrupted = true;
   terminal.notice('stopping after this step; again to stop now');
   interruption.abort();
 }
 
-/** Runs a command's action and ends the process with the status that is due, whatever may still be under way. */
+/** Runs a command's action and ends the process with the status that is due. */
 export async function withSession(
   { quiet = false, verbose = false }: SessionFlags,
   action: (session: Session) => Promise<void>,
@@ -58,21 +67,30 @@ export async function withSession(
     const stop = () => setTimeout(() => state.saves || reject(signal.reason as Error), GRACE_MS);
     signal.addEventListener('abort', stop);
   });
-  let status: ExitCode;
   try {
     signal.throwIfAborted();
     await Promise.race([action({ terminal, signal, saves: () => (state.saves = true) }), overdue]);
-    status = signal.aborted ? EXIT.interrupted : EXIT.done;
+    return await conclude(signal.aborted ? EXIT.interrupted : EXIT.done);
   } catch (error) {
     // What had nothing to save was stopped, in whatever words.
-    status = signal.aborted && !state.saves ? EXIT.interrupted : tell(error);
+    return await conclude(signal.aborted && !state.saves ? EXIT.interrupted : tell(error));
   }
+}
+
+/** Ends the process when what was printed has gone out, whatever else may still be under way. */
+export async function conclude(status: ExitCode): Promise<never> {
   for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
-  return end(status);
+  const isStopped = status === EXIT.interrupted && !isInterrupted;
+  if (!unprinted || (status !== EXIT.done && !isStopped)) return end(status);
+  // A reader that closes the pipe early (head, less) has what it wanted; a window that was closed wants nothing.
+  const isClosed = unprinted.code === 'EPIPE' || (unprinted.code === 'EIO' && terminals.includes(1));
+  return end(isClosed ? EXIT.done : tell(cannotPrint(unprinted)));
 }
 
 function end(status: ExitCode): never {
   terminal.close();
+  // Node puts back the settings of its terminals, and aborts where one is gone, as long as it is open here.
+  for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
   process.exit(status);
 }
 

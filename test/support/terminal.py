@@ -23,6 +23,8 @@ if shell == 0:
         for number in (signal.SIGTTOU, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         os.execvp(ask["command"][0], ask["command"])
+    # A shell whose window is closed tells its jobs, and when it ends the system tells them again.
+    signal.signal(signal.SIGHUP, lambda *_: [os.killpg(job, signal.SIGHUP) for _ in range(2)])
     os.write(report_write, b"job %d\n" % job)
     while True:
         _, status = os.waitpid(job, os.WUNTRACED)
