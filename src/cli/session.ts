@@ -34,7 +34,11 @@ let terminals: number[] = [];
 export function catchSignals(): void {
   terminals = [0, 1, 2].filter(isatty);
   for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.on(name, () => (interruption.signal.aborted ? end(EXIT.interrupted) : interrupt()));
+    process.on(name, () => {
+      if (!interruption.signal.aborted) return interrupt();
+      terminal.close({ typed: true });
+      end(EXIT.interrupted);
+    });
   // A shell passes on what its window has told everyone already, so that this one comes twice by itself.
   process.on('SIGHUP', interrupt);
   process.on('SIGCONT', () => terminal.redraw());
@@ -50,6 +54,7 @@ export function catchSignals(): void {
 function interrupt(): void {
   if (interruption.signal.aborted) return;
   isInterrupted = true;
+  terminal.close({ typed: true });
   terminal.notice('stopping after this step; again to stop now');
   interruption.abort();
 }

@@ -76,9 +76,9 @@ export class Terminal implements Listener {
     return this.stream.columns || 80;
   }
 
-  /** Takes the bar away, if there is one; what is written next begins its line. */
-  close(): void {
-    if (this.bar) this.stream.write('\r\x1b[K');
+  /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
+  close({ typed = false } = {}): void {
+    if (this.bar || (typed && this.stream.isTTY)) this.stream.write('\r\x1b[K');
     this.bar = undefined;
   }
 
