@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { formatMetric } from '../common/format.js';
 import { addPlaceOptions, folder, type PlaceOptions } from './options.js';
-import { openReady, type Session, withSession } from './session.js';
+import { type Session, withSession } from './session.js';
 
 interface EvaluateFlags extends PlaceOptions {
   json?: boolean;
@@ -24,7 +24,8 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
   const run = named ?? (await newestRun());
   const config = await readConfig(run);
   const { norm, batchSize } = config;
-  await openReady(flags, terminal, signal);
+  const { openReady } = await import('../runtime/open.js');
+  await openReady(flags, { listener: terminal, signal });
   const [{ loadModel }, { loadFashionMnist }, { accuracy, populationAccuracy }, { defaultMode }, { Trainer }] =
     await Promise.all([
       import('../run/model.js'),

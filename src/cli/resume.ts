@@ -3,11 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { type BnTrainError, cannot, EXIT } from '../common/errors.js';
 import type { Norm } from '../nn/lenet.js';
 import type { Listener } from '../common/listener.js';
-import type { Checkpoint } from '../run/checkpoint.js';
+import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { readConfig, type RunConfig } from '../run/config.js';
-import { isLeftover } from '../run/hold.js';
-import { assertBatchSize } from '../run/progressed.js';
+import { isLeftover } from '../run/folder.js';
 import { wholeName } from '../runtime/choose.js';
 import type { TrainFlags } from './options.js';
 

@@ -22,19 +22,24 @@ export function setupCommand(): Command {
 }
 
 /** Installs for CUDA where --cuda says so or a GPU can be used, else for the CPU. */
-async function setUp({ cuda, ...options }: SetupFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ installRuntime }, { oneLine, place }] = await Promise.all([
+async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, signal }: Session): Promise<void> {
+  const [{ installRuntime }, { locateRuntime }, { findGpu, oneLine }] = await Promise.all([
     import('../runtime/install/install.js'),
+    import('../runtime/install/libraries.js'),
     import('../runtime/choose.js'),
   ]);
-  const device = cuda || (await place('auto', options)).kind === 'cuda' ? 'cuda' : 'cpu';
-  const runtime = await installRuntime({ ...options, device, listener: terminal, signal });
+  const want = { device: 'cuda', tensorflow, runtimeDir } as const;
+  const installed = async () => (await locateRuntime(want))?.tensorflow;
+  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto' }, installed).then(() => undefined, whyNot);
+  const device = cuda || obstacle === undefined ? 'cuda' : 'cpu';
+  const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
   terminal.print(...readyLines(runtime, device));
-  if (!cuda) return;
-  await place('cuda', options).catch((error: unknown) => {
-    if (!(error instanceof BnTrainError)) throw error;
-    terminal.notice(`no GPU can be used yet. ${oneLine(error)}`);
-  });
+  if (cuda && obstacle) terminal.notice(`no GPU can be used yet. ${oneLine(obstacle)}`);
+}
+
+function whyNot(error: unknown): BnTrainError {
+  if (error instanceof BnTrainError) return error;
+  throw error;
 }
 
 function readyLines({ tensorflow, libraries, cuda }: Runtime, device: 'cpu' | 'cuda'): string[] {

@@ -10,7 +10,7 @@ import type { Norm } from '../nn/lenet.js';
 import { LARGEST_SEED, type RunOptions } from '../run/config.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
-import { openReady, type Session, withSession } from './session.js';
+import { type Session, withSession } from './session.js';
 
 const DESCRIPTIONS: Record<Norm, string> = {
   scratch: 'train with the batch normalization layer written from scratch',
@@ -59,7 +59,7 @@ export function trainCommand(norm: Norm): Command {
 }
 
 async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<void> {
-  const [{ assertUnused, createRunFolder }, { holdRunFolder }] = await loadFolder();
+  const { assertUnused, createRunFolder, holdRunFolder } = await import('../run/folder.js');
   const isNew = flags.runDir === undefined || !(await exists(flags.runDir));
   const folder = await createRunFolder(norm, flags.runDir);
   try {
@@ -76,7 +76,10 @@ async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<v
 }
 
 async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Session): Promise<void> {
-  const [{ assertRun, readRun }, [, { holdRunFolder }]] = await Promise.all([import('./resume.js'), loadFolder()]);
+  const [{ assertRun, readRun }, { holdRunFolder }] = await Promise.all([
+    import('./resume.js'),
+    import('../run/folder.js'),
+  ]);
   await assertRun(folder, norm);
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
@@ -87,8 +90,6 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   });
 }
 
-const loadFolder = () => Promise.all([import('../run/folder.js'), import('../run/hold.js')]);
-
 /** Opens what the run needs, trains, and prints the result on stdout. */
 async function run(
   folder: string,
@@ -98,7 +99,8 @@ async function run(
   resumed?: Resumed,
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
-  const backend = await openReady(flags, terminal, signal);
+  const { openReady } = await import('../runtime/open.js');
+  const backend = await openReady(flags, { listener: terminal, signal });
   const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),

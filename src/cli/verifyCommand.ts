@@ -8,7 +8,7 @@ import type { BackendInfo } from '../runtime/open.js';
 import type { Subject } from '../verify/check.js';
 import type { CheckResult } from '../verify/verify.js';
 import { addBackendOptions, type BackendOptions } from './options.js';
-import { openReady, type Session, withSession } from './session.js';
+import { type Session, withSession } from './session.js';
 
 interface VerifyFlags extends BackendOptions {
   json?: boolean;
@@ -25,8 +25,9 @@ export function verifyCommand(): Command {
 
 /** Prints the table, or one JSON object. Throws a BnTrainError when a check fails. */
 async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Promise<void> {
+  const { openReady } = await import('../runtime/open.js');
   // The bounds are those of float32.
-  const backend = await openReady({ ...flags, tf32: false }, terminal, signal);
+  const backend = await openReady({ ...flags, tf32: false }, { listener: terminal, signal });
   const [{ compileStep }, { batchNorm }, { BatchNorm }, { allChecks, verify }] = await Promise.all([
     import('../graph/compile.js'),
     import('../nn/batchNorm.js'),

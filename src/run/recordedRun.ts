@@ -5,8 +5,9 @@ import { lenet, type Norm } from '../nn/lenet.js';
 import { type EpochResult, type FinalResult, startOf, type TrainEvent } from '../train/events.js';
 import { train, type TrainOptions } from '../train/loop.js';
 import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
-import { type Checkpoint, restoreWeights } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunOptions } from './config.js';
+import { restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
 
 /** What has been opened to compute on. */

@@ -10,7 +10,7 @@ import { loadFashionMnist } from '../../data/fashionMnist.js';
 import type { Norm } from '../../nn/lenet.js';
 import { assertBatch } from '../../run/recordedRun.js';
 import type { PlaceOptions } from '../options.js';
-import { openReady, type Session } from '../session.js';
+import type { Session } from '../session.js';
 
 export interface BenchFlags extends PlaceOptions {
   steps: number;
@@ -50,7 +50,8 @@ export function placeArguments({ backend, device, runtimeDir, tensorflow, determ
 
 /** Opens the backend and the data set in this process. */
 export async function openOwn(flags: BenchFlags, { terminal, signal }: Session): Promise<OwnProgram> {
-  const { tensorflow, name } = await openReady(flags, terminal, signal);
+  const { openReady } = await import('../../runtime/open.js');
+  const { tensorflow, name } = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, data.train.count);
   const versions = {
