@@ -123,8 +123,8 @@ async function run(
   if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
   terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
-  const { name, device } = backend;
-  const about = { norm, backend: name, device, mode: now.mode, seed };
+  const { name, device, fallback } = backend;
+  const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
   if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
   else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
 }

@@ -36,14 +36,14 @@ export class Terminal implements Listener {
     process.stdout.write(asText(lines));
   }
 
-  /** What is said in any case: errors. */
-  warn(...lines: string[]): void {
+  /** What is said in any case: errors, and that something slower than the best is used. */
+  warning = (...lines: string[]): void => {
     this.close();
     this.stream.write(asText(lines));
-  }
+  };
 
   notice = (...lines: string[]): void => {
-    if (!this.quiet) this.warn(...lines);
+    if (!this.quiet) this.warning(...lines);
   };
 
   /** A bar with bytes and time. */

@@ -227,6 +227,7 @@ describe('a run', () => {
       'norm',
       'backend',
       'device',
+      'fallback',
       'mode',
       'seed',
       'epochs',
