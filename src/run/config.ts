@@ -1,4 +1,4 @@
-/** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
+/** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot, messageOf } from '../common/errors.js';

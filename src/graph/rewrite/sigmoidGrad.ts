@@ -1,4 +1,4 @@
-/** dy · (y · (1 − y)) with y = sigmoid(x): three passes over the data become one op. */
+/** The gradient dy · (y · (1 − y)) with y = sigmoid(x): three passes over the data become one op. */
 import { DTYPE, type Node } from '../graph.js';
 import type { Editor } from './editor.js';
 import { elementwise } from './ops.js';
