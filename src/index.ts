@@ -4,7 +4,8 @@ export { batchNorm, type BatchNormOptions, type BatchNormResult } from './nn/bat
 export { BatchNorm, type BatchNormConfig } from './nn/layer.js';
 export { lenet, type LenetConfig, type Norm } from './nn/lenet.js';
 export { populationStatistics, withStatistics, type LayerStatistics } from './nn/population.js';
-export { type Dataset, type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
+export { type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
+export type { Dataset } from './data/idx.js';
 export { compileStep, type CompiledStep } from './graph/compile.js';
 export { type BackendInfo, type BackendName, openBackend } from './runtime/open.js';
 export { train, type TrainOptions } from './train/loop.js';

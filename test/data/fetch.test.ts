@@ -234,7 +234,7 @@ describe('--data-dir', () => {
     writeFiles(work, payload, { 'train-images': Buffer.alloc(784_016) });
     const { code, stderr } = await data(work);
     expect(stderr).toMatch(
-      /^Cannot use .*train-images: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\nhint: delete it and run: bn-train data\n$/,
+      /^Cannot use .*train-images: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\nhint: fetch the data set again from where it came\n$/,
     );
     expect(code).toBe(1);
   });
