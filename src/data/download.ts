@@ -28,8 +28,8 @@ class Final extends Error {}
 export async function download(url: string, options: DownloadOptions): Promise<Uint8Array> {
   const { tries = 4, backoff = 500, signal } = options;
   const proxy = proxyFor(new URL(url));
+  signal?.throwIfAborted();
   for (let attempt = 1; ; attempt++) {
-    signal?.throwIfAborted();
     try {
       return await attemptDownload(url, options);
     } catch (error) {

@@ -138,6 +138,17 @@ describe('one file', () => {
     expect(await download(at('slow'), { ...options, tries: 1, silence: 400 })).toHaveLength(100);
   });
 
+  it('is let go when told to stop, before or amid the last try', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    fault = () => ({ body: Buffer.alloc(9000), trickle: 1 });
+    const amid = { ...options, tries: 1, signal, onProgress: () => controller.abort() };
+    const stopped = await download(at('stopped'), amid).catch((error: unknown) => error);
+    expect(stopped).toBe(signal.reason);
+    await expect(download(at('never'), { ...options, signal })).rejects.toBe(signal.reason);
+    expect(server.requests.some(({ path: asked }) => asked.startsWith('/never'))).toBe(false);
+  });
+
   it.each([
     { answer: 'far too much', got: '200000 bytes where at most 10000 belong' },
     { answer: 'far too much in chunks', got: 'more than 10000 bytes' },
