@@ -123,14 +123,14 @@ async function loadNamed(folder: string, manifest: Manifest): Promise<FashionMni
 
 /** All files of a folder that must have them, verified or whatever they are. */
 async function load(folder: string, manifest: Manifest, any = false): Promise<FashionMnist> {
-  type Content = IdxFile & { sha256: string };
-  const read = async ({ role, name, ...known }: DataFile): Promise<[Role, Content][]> => {
-    const bytes = await readVerified(folder, any ? { name } : { name, ...known });
-    if (!bytes) return [];
-    return [[role, { bytes, origin: path.join(folder, name), sha256: any ? sha256Of(bytes) : known.sha256 }]];
-  };
   const { files } = manifest;
-  const contents = Object.fromEntries((await Promise.all(files.map(read))).flat()) as Partial<Record<Role, Content>>;
+  const contents: Partial<Record<Role, IdxFile & { sha256: string }>> = {};
+  // One after the other, so that of several faults it is always the same that is told.
+  for (const { role, name, ...known } of files) {
+    const bytes = await readVerified(folder, any ? { name } : { name, ...known });
+    const sha256 = bytes && any ? sha256Of(bytes) : known.sha256;
+    if (bytes) contents[role] = { bytes, sha256, origin: path.join(folder, name) };
+  }
   const missing = files.filter(({ role }) => !contents[role]);
   if (missing.length > 0)
     throw cannot(`read ${any ? 'a data set' : 'Fashion-MNIST'} from ${folder}`, {
@@ -142,7 +142,7 @@ async function load(folder: string, manifest: Manifest, any = false): Promise<Fa
   const hashes = files.map(({ role }) => contents[role]?.sha256);
   const own = files.every(({ sha256 }, i) => sha256 === hashes[i]);
   return {
-    ...parseDatasets(contents as Record<Role, Content>),
+    ...parseDatasets(contents as Record<Role, IdxFile>),
     name: own ? 'Fashion-MNIST' : nameOf(folder),
     sha256: sha256Of(hashes.join('\n')),
     folder,

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
-import { describeFileError, exists, readBounded } from '../common/files.js';
+import { codeOf, describeFileError, exists, readBounded } from '../common/files.js';
 import { idxSize } from './idx.js';
 import { type DataFile, LARGEST } from './manifest.js';
 
@@ -34,7 +34,10 @@ export function packedLimit({ size = LARGEST }: Wanted): number {
 
 async function readAtMost(name: string, limit: number): Promise<Buffer> {
   return readBounded(name, limit, LEAD).catch((cause: unknown) => {
-    throw wrong(`use ${name}`, `a file of at most ${limit} bytes`, describeFileError(cause), cause);
+    const got = describeFileError(cause);
+    if (codeOf(cause) !== undefined)
+      throw cannot(`use ${name}`, { expected: 'a file that can be read', got, hint: 'check its permissions', cause });
+    throw wrong(`use ${name}`, `a file of at most ${limit} bytes`, got, cause);
   });
 }
 

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
+import { root } from '../support/program.js';
 import { header } from './payload.js';
 
 const NAMES = [
@@ -195,6 +196,21 @@ describe('--any-data refuses', () => {
       hint: '--data-dir DIR',
       exitCode: 2,
     });
+  });
+
+  it('a file that may not be read', () => {
+    const folder = folderOf(mnist());
+    const file = path.join(folder, trainImages);
+    chmodSync(file, 0);
+    const script = `
+const { loadFashionMnist } = await import('${root}/dist/data/fashionMnist.js');
+const { message, hint } = await loadFashionMnist({ dataDir: '${folder}', anyData: true }).catch((error) => error);
+console.log(message + '|' + hint);`;
+    // In a namespace of its own it has no rights beyond its files, as root would.
+    const args = ['-U', process.execPath, '--input-type=module', '-e', script];
+    expect(execFileSync('unshare', args, { encoding: 'utf8' })).toBe(
+      `Cannot use ${file}: expected a file that can be read, got no permission|check its permissions\n`,
+    );
   });
 
   it('a file of more than 2 GiB', async () => {
