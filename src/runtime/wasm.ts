@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { mendKernels } from './mended.js';
 
 const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';
@@ -15,6 +16,7 @@ export async function openWasm(): Promise<void> {
   );
   if (!tf.getKernelsForBackend('wasm').some(({ kernelName }) => kernelName === FILTER_GRADIENT))
     tf.registerKernel({ kernelName: FILTER_GRADIENT, backendName: 'wasm', kernelFunc: filterGradient });
+  mendKernels('wasm');
   if (!(await tf.setBackend('wasm')))
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
 }

@@ -8,9 +8,11 @@ import { BatchNorm } from '../../src/nn/layer.js';
 import { analysisOf, modeOf, QUANTITIES } from '../../src/verify/apply.js';
 import { hardCases, ordinaryCases } from '../../src/verify/cases.js';
 import type { Check, Subject } from '../../src/verify/check.js';
+import { stepChecks } from '../../src/verify/checks/steps.js';
 import { CheckTable } from '../../src/report/checks.js';
 import { reference, referenceGradient } from '../../src/verify/reference.js';
 import { allChecks, type CheckResult, verify } from '../../src/verify/verify.js';
+import { broken, withKernel } from '../support/kernels.js';
 import { runProgram } from '../support/program.js';
 import { MUTANTS, PLAIN } from './mutants.js';
 
@@ -188,8 +190,11 @@ describe('a layer broken on purpose', () => {
     }
   });
 
-  it('is noticed by every check', () => {
-    const noticing = new Set([...caught.values()].flatMap(failing));
+  it('is noticed by every check; those of the steps, which bring their own layers, notice a broken kernel', async () => {
+    const steps = await withKernel(['Sigmoid', 'tensorflow'], broken, () =>
+      resultsOf({ batchNorm, BatchNorm }, stepChecks()),
+    );
+    const noticing = new Set([...caught.values(), steps].flatMap(failing));
     expect(names.filter((name) => !noticing.has(name))).toEqual([]);
   });
 });
