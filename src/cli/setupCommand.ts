@@ -2,14 +2,13 @@
 import { Command } from 'commander';
 import { BnTrainError } from '../common/errors.js';
 import type { Runtime } from '../runtime/install/finished.js';
-import { runtimeDirOption, tensorflowOption } from './options.js';
+import { runtimeDirOption, type SessionFlags, tensorflowOption } from './options.js';
 import { type Session, withSession } from './session.js';
 
-interface SetupFlags {
+interface SetupFlags extends SessionFlags {
   cuda?: boolean;
   tensorflow?: string;
   runtimeDir?: string;
-  quiet?: boolean;
 }
 
 export function setupCommand(): Command {

@@ -1,7 +1,7 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import type { Dataset } from '../data/fashionMnist.js';
+import type { Dataset } from '../data/idx.js';
 import { ByteRows } from '../graph/byteRows.js';
 import type { StepFunction } from '../graph/record/record.js';
 import { batchMoments } from '../nn/population.js';
