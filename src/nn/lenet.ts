@@ -1,9 +1,13 @@
-/** LeNet for 28×28 grey images, with batch normalization before every sigmoid, or without any (LeCun et al. 1998). */
+/** LeNet for grey images, with batch normalization before every sigmoid, or without any (LeCun et al. 1998). */
 import * as tf from '@tensorflow/tfjs';
+import { cannot, shown } from '../common/errors.js';
+import { assertHyperparameters } from './batchNorm.js';
 import { BatchNorm } from './layer.js';
 
+const NORMS = ['scratch', 'builtin', 'none'] as const;
+
 /** Which batch normalization the model has: this project's, tf.layers.batchNormalization, or none. */
-export type Norm = 'scratch' | 'builtin' | 'none';
+export type Norm = (typeof NORMS)[number];
 
 export interface LenetConfig {
   norm: Norm;
@@ -12,12 +16,28 @@ export interface LenetConfig {
   /** Of every batch normalization layer, whichever is used. Defaults 0.9 and 1e-5. */
   momentum?: number;
   epsilon?: number;
+  /** How many logits come out; from 2. Default 10. */
+  classes?: number;
+  /** Of the images, in pixels; from 16. Default 28. */
+  height?: number;
+  width?: number;
 }
 
-const CLASSES = 10;
+/** The smallest side of which two convolutions of 5×5 and two poolings by 2 leave a pixel. */
+const SMALLEST_SIDE = 16;
 
-/** A sequential model from images [batch, 28, 28, 1] in [0, 1] to logits [batch, 10]; about 44 thousand parameters. */
-export function lenet({ norm, seed, momentum = 0.9, epsilon = 1e-5 }: LenetConfig): tf.Sequential {
+/**
+ * A sequential model from images [batch, height, width, 1] in [0, 1] to logits [batch, classes]; about 44 thousand
+ * parameters with the defaults. Throws a BnTrainError for another norm, and for a number outside its range.
+ */
+export function lenet(config: LenetConfig): tf.Sequential {
+  const { norm, seed, momentum = 0.9, epsilon = 1e-5, classes = 10, height = 28, width = 28 } = config;
+  if (!NORMS.includes(norm))
+    throw cannot('build LeNet', { expected: `one of the norms ${NORMS.join(', ')}`, got: shown(norm) });
+  assertHyperparameters({ momentum, epsilon });
+  assertWhole('classes', classes, 2);
+  assertWhole('height', height, SMALLEST_SIDE);
+  assertWhole('width', width, SMALLEST_SIDE);
   let layers = 0;
   const xavier = () => {
     // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
@@ -37,14 +57,19 @@ export function lenet({ norm, seed, momentum = 0.9, epsilon = 1e-5 }: LenetConfi
   const pool = () => tf.layers.averagePooling2d({ poolSize: 2, strides: 2 });
   return tf.sequential({
     layers: [
-      ...conv(6, [28, 28, 1]),
+      ...conv(6, [height, width, 1]),
       pool(),
       ...conv(16),
       pool(),
       tf.layers.flatten(),
       ...hidden(dense(120)),
       ...hidden(dense(84)),
-      dense(CLASSES),
+      dense(classes),
     ],
   });
+}
+
+function assertWhole(name: string, value: number, least: number): void {
+  if (!(Number.isSafeInteger(value) && value >= least))
+    throw cannot('build LeNet', { expected: `${name} to be a whole number from ${least}`, got: shown(value) });
 }

@@ -19,6 +19,11 @@ export async function openWasm(): Promise<void> {
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
 }
 
+/** tfjs's JS backend, which WASM uses too, advises Node users at its first tensor to install what `bn-train setup` does. */
+export function silenceGreeting(): void {
+  Object.assign(tf.findBackend('cpu'), { firstUse: false });
+}
+
 interface FilterGradientAttributes {
   strides: number | [number, number];
   dataFormat: 'NHWC' | 'NCHW';

@@ -2,26 +2,16 @@
 import * as tf from '@tensorflow/tfjs';
 import type { StepFunction } from '../graph/record/record.js';
 import { weightOf } from '../nn/population.js';
-import { analyse, type Analysis, exactVectors, type Layout } from './bounds/analysis.js';
-import { exact } from './bounds/bounded.js';
+import { analyse, type Analysis, vectorsOf, type Layout } from './bounds/analysis.js';
+import { type Bounded, exact } from './bounds/bounded.js';
 import type { Case } from './cases.js';
 import type { Subject } from './check.js';
 import type { Mode, Vectors } from './reference.js';
 
-export interface Forward {
-  y: Float32Array;
-  movingMean: Float32Array;
-  movingVariance: Float32Array;
-}
-
-/** Of Σ dy·y. */
-export interface Gradients {
-  x: Float32Array;
-  gamma: Float32Array;
-  beta: Float32Array;
-}
-
-export type Numbers = Forward & { gradient: Gradients };
+/** What batch normalization gives; the gradients are those of Σ dy·y. */
+export const QUANTITIES = ['y', 'movingMean', 'movingVariance', '∂x', '∂γ', '∂β'] as const;
+export type Quantity = (typeof QUANTITIES)[number];
+export type Numbers = Record<Quantity, Float32Array>;
 
 /** The mode of a case: its hyperparameters, in training or inference. */
 export function modeOf({ epsilon, momentum }: Case, training: boolean): Mode {
@@ -29,12 +19,19 @@ export function modeOf({ epsilon, momentum }: Case, training: boolean): Mode {
 }
 
 /** What float32 may make of a case. */
-export function analysisOf(example: Case, training: boolean, shift?: Layout['shift']): Analysis {
-  const { x, shape, vectors } = example;
-  return analyse(x.map(exact), { shape, ...(shift && { shift }) }, exactVectors(vectors), modeOf(example, training));
+export function analysisOf(example: Case, training: boolean, shift?: Layout['shift']): Record<Quantity, Bounded[]> {
+  const { x, shape, vectors, dy } = example;
+  const layout = { shape, ...(shift && { shift }) };
+  return boundsOf(analyse(x.map(exact), layout, vectorsOf(vectors), modeOf(example, training)), dy);
 }
 
-/** (x, γ, β, moving mean, moving variance, dy) → y, moving mean, moving variance, ∂x, ∂γ, ∂β. */
+/** An analysis with its gradients for a `dy`. */
+export function boundsOf({ gradient, ...forward }: Analysis, dy: number[]): Record<Quantity, Bounded[]> {
+  const { x, gamma, beta } = gradient(dy.map(exact));
+  return { ...forward, '∂x': x, '∂γ': gamma, '∂β': beta };
+}
+
+/** (x, γ, β, moving mean, moving variance, dy) → `QUANTITIES`. */
 export function evaluation(batchNorm: Subject['batchNorm'], mode: Mode): StepFunction {
   return (...inputs) => {
     const [x, gamma, beta, movingMean, movingVariance, dy] = inputs as [tf.Tensor, ...tf.Tensor[]] & { length: 6 };
@@ -52,19 +49,11 @@ export function inputsOf({ x, dy, shape, vectors }: Case): tf.Tensor[] {
   return [tf.tensor(x, shape), ...vectorTensors(vectors), tf.tensor(dy, shape)];
 }
 
-/** What `evaluation` gave. */
-export function numbersOf(outputs: tf.Tensor[]): Numbers {
-  const [y, movingMean, movingVariance, x, gamma, beta] = outputs.map(values);
-  return {
-    y: y ?? NONE,
-    movingMean: movingMean ?? NONE,
-    movingVariance: movingVariance ?? NONE,
-    gradient: { x: x ?? NONE, gamma: gamma ?? NONE, beta: beta ?? NONE },
-  };
+/** The values of tensors in the order of `QUANTITIES`. */
+export function numbersOf(tensors: (tf.Tensor | undefined)[]): Numbers {
+  const values = QUANTITIES.map((quantity, i) => [quantity, tensors[i]?.dataSync<'float32'>() ?? new Float32Array()]);
+  return Object.fromEntries(values) as Numbers;
 }
-
-const NONE = new Float32Array();
-const values = (tensor: tf.Tensor | undefined): Float32Array => tensor?.dataSync<'float32'>() ?? NONE;
 
 function vectorTensors({ gamma, beta, movingMean, movingVariance }: Vectors): tf.Tensor1D[] {
   return [gamma, beta, movingMean, movingVariance].map((vector) => tf.tensor1d(vector));
@@ -74,20 +63,6 @@ function vectorTensors({ gamma, beta, movingMean, movingVariance }: Vectors): tf
 export function evaluate(batchNorm: Subject['batchNorm'], example: Case, training: boolean): Numbers {
   const step = evaluation(batchNorm, modeOf(example, training));
   return fromTidy(() => numbersOf(step(...inputsOf(example))));
-}
-
-/** The outputs alone. */
-export function forward(batchNorm: Subject['batchNorm'], example: Case, training: boolean): Float32Array {
-  return tf.tidy(() => {
-    const [x, gamma, beta, mean, variance] = inputsOf(example) as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-    ];
-    return values(batchNorm(x, gamma, beta, mean, variance, modeOf(example, training)).y);
-  });
 }
 
 /** Frees a layer that was only ever applied to tensors; its own dispose is for layers of a model. */
@@ -102,29 +77,20 @@ export function withWeights<T extends tf.layers.Layer>(layer: T, shape: number[]
   return layer;
 }
 
-/** What a layer gives for a case, and its moving statistics after it. Frees the layer. */
-export function layerForward(layer: tf.layers.Layer, { x, shape, vectors }: Case, training: boolean): Forward {
-  return fromTidy(() => {
-    const y = withWeights(layer, shape, vectors).apply(tf.tensor(x, shape), { training }) as tf.Tensor;
-    const weight = (name: string) => values(weightOf(layer, name)?.read());
-    const result = { y: values(y), movingMean: weight('moving_mean'), movingVariance: weight('moving_variance') };
-    freeWeights(layer);
-    return result;
-  });
-}
-
-/** The gradients that training would take. Frees the layer. */
-export function layerGradients(layer: tf.layers.Layer, { x, dy, shape, vectors }: Case): Gradients {
+/** What a layer gives for a case, with the moving statistics that it has after it. Frees the layer. */
+export function evaluateLayer(layer: tf.layers.Layer, { x, dy, shape, vectors }: Case, training: boolean): Numbers {
   return fromTidy(() => {
     withWeights(layer, shape, vectors);
-    const input = tf.variable(tf.tensor(x, shape));
-    const [gamma, beta] = ['gamma', 'beta'].map((name) => weightOf(layer, name)?.read() as tf.Variable);
-    const upstream = tf.tensor(dy, shape);
-    const loss = () => (layer.apply(input, { training: true }) as tf.Tensor).mul(upstream).sum<tf.Scalar>();
-    const { grads } = tf.variableGrads(loss, [input, gamma as tf.Variable, beta as tf.Variable]);
-    const of = (variable: tf.Variable | undefined) => values(grads[variable?.name ?? '']);
-    const result = { x: of(input), gamma: of(gamma), beta: of(beta) };
-    input.dispose();
+    const weight = (name: string) => weightOf(layer, name)?.read() as tf.Variable;
+    const differentiated = [tf.variable(tf.tensor(x, shape)), weight('gamma'), weight('beta')];
+    let y: tf.Tensor | undefined;
+    const { grads } = tf.variableGrads(() => {
+      y = tf.keep(layer.apply(differentiated[0] as tf.Variable, { training }) as tf.Tensor);
+      return y.mul(tf.tensor(dy, shape)).sum();
+    }, differentiated);
+    const gradients = differentiated.map(({ name }) => grads[name]);
+    const result = numbersOf([y, weight('moving_mean'), weight('moving_variance'), ...gradients]);
+    tf.dispose([y, differentiated[0]]);
     freeWeights(layer);
     return result;
   });

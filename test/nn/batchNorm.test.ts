@@ -277,6 +277,24 @@ describe('lenet', () => {
     expect((model.predict(tf.zeros([2, 28, 28, 1])) as tf.Tensor).shape).toEqual([2, 10]);
   });
 
+  it('takes images of another size and other classes', () => {
+    const model = lenet({ norm: 'scratch', seed: 1, classes: 26, height: 16, width: 40 });
+    expect((model.predict(tf.zeros([3, 16, 40, 1])) as tf.Tensor).shape).toEqual([3, 26]);
+  });
+
+  it.each([
+    { config: { norm: 'foo' as 'none' }, message: 'one of the norms scratch, builtin, none, got "foo"' },
+    { config: { classes: 1 }, message: 'classes to be a whole number from 2, got 1' },
+    { config: { height: 15 }, message: 'height to be a whole number from 16, got 15' },
+    { config: { width: 28.5 }, message: 'width to be a whole number from 16, got 28.5' },
+  ])('refuses $config', ({ config, message }) => {
+    expect(() => lenet({ norm: 'scratch', ...config })).toThrow(`Cannot build LeNet: expected ${message}`);
+  });
+
+  it('refuses hyperparameters that no batch normalization has, whichever norm', () => {
+    expect(() => lenet({ norm: 'builtin', momentum: 2 })).toThrow('a momentum from 0 to 1, got 2');
+  });
+
   it('has weights that the seed decides, the same for every norm', () => {
     const kernels = (norm: 'scratch' | 'builtin' | 'none', seed: number) =>
       lenet({ norm, seed })

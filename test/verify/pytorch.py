@@ -42,7 +42,9 @@ def evaluate(case, training):
         "y": flat(y),
         "movingMean": flat(module.running_mean),
         "movingVariance": flat(module.running_var),
-        "gradient": {"x": flat(x.grad), "gamma": flat(module.weight.grad), "beta": flat(module.bias.grad)},
+        "∂x": flat(x.grad),
+        "∂γ": flat(module.weight.grad),
+        "∂β": flat(module.bias.grad),
     }
 
 

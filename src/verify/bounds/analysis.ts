@@ -36,10 +36,14 @@ interface ChannelResult {
 
 export const at = (values: Bounded[], i: number): Bounded => values[i] ?? exact(NaN);
 
-/** Vectors of numbers that float32 holds as they are. */
-export function exactVectors({ gamma, beta, movingMean, movingVariance }: Vectors): BoundedVectors {
-  const [g, b, m, v] = [gamma, beta, movingMean, movingVariance].map((values) => values.map(exact));
-  return { gamma: g ?? [], beta: b ?? [], movingMean: m ?? [], movingVariance: v ?? [] };
+/** Vectors of numbers that float32 holds as `read` has it: by default as they are. */
+export function vectorsOf({ gamma, beta, movingMean, movingVariance }: Vectors, read = exact): BoundedVectors {
+  return {
+    gamma: gamma.map(read),
+    beta: beta.map(read),
+    movingMean: movingMean.map(read),
+    movingVariance: movingVariance.map(read),
+  };
 }
 
 /** Batch normalization of the flat `x`, channels last, with a bound on float32's error for every number it gives. */

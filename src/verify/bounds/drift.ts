@@ -1,5 +1,5 @@
 /** How far rounding may lead a training run astray. */
-import { analyse, at, exactVectors, type Layout } from './analysis.js';
+import { analyse, at, vectorsOf, type Layout } from './analysis.js';
 import { type Bounded, constant, exact, mul, rounded, sub, sum } from './bounded.js';
 import { type Batch, flatten, PARTS, type State, type TrainingRun } from '../trainingRun.js';
 
@@ -64,7 +64,7 @@ function boundedStep(run: TrainingRun, state: State, { x, target }: Batch, shift
     sum(range(inputs).map((k) => mul(input(Math.floor(i / channels), k), kernel(k, i % channels))));
   const hidden = inputs === 0 ? x.map(exact) : range(size).map(dense);
   const mode = { training: true, epsilon, momentum };
-  const { y, movingMean, movingVariance, gradient } = analyse(hidden, { shape, shift }, exactVectors(state), mode);
+  const { y, movingMean, movingVariance, gradient } = analyse(hidden, { shape, shift }, vectorsOf(state), mode);
   const distance = y.map((value, i) => sub(value, exact(target[i] ?? NaN)));
   const upstream = gradient(distance.map((d) => divide({ value: 2 * d.value, error: 2 * d.error }, size)));
   const kernelGradient = (j: number) =>

@@ -1,11 +1,12 @@
 /** The gradient against central differences of the function's own outputs: no formula of a gradient takes part. */
-import { analysisOf, evaluate, forward, modeOf } from '../apply.js';
-import { exact } from '../bounds/bounded.js';
+import { analysisOf, evaluate, modeOf } from '../apply.js';
 import { type Case, smallCases } from '../cases.js';
 import type { Check, Comparison, Subject } from '../check.js';
 import { reference } from '../reference.js';
 
 type Input = 'x' | 'gamma' | 'beta';
+
+const GRADIENT = { x: '∂x', gamma: '∂γ', beta: '∂β' } as const;
 
 // Rounding falls and curvature grows with the step; around u^⅓ of the inputs' size the two meet.
 const STEP = 2 ** -6;
@@ -25,9 +26,9 @@ export function differenceChecks(): Check[] {
  * less the one of a step so small that no curve is left. The gradient adds its own rounding. L is summed in float64.
  */
 function differences(batchNorm: Subject['batchNorm'], example: Case, input: Input): Comparison {
-  const got = evaluate(batchNorm, example, true).gradient[input];
-  const rounding = analysisOf(example, true).gradient(example.dy.map(exact))[input];
-  const own = (moved: Case) => loss(moved, forward(batchNorm, moved, true));
+  const got = evaluate(batchNorm, example, true)[GRADIENT[input]];
+  const rounding = analysisOf(example, true)[GRADIENT[input]];
+  const own = (moved: Case) => loss(moved, evaluate(batchNorm, moved, true).y);
   const float64 = (moved: Case) =>
     loss(moved, reference(moved.x, moved.shape.at(-1) ?? 0, moved.vectors, modeOf(moved, true)).y);
   const expected: number[] = [];
@@ -43,7 +44,7 @@ function differences(batchNorm: Subject['batchNorm'], example: Case, input: Inpu
     const ofLoss = ends.reduce((total, end) => total + lossError(end), 0) / (above - below);
     tolerance.push(ofLoss + Math.abs(slope(float64) - least) + (rounding[i]?.error ?? NaN));
   }
-  return { of: { x: '∂x', gamma: '∂γ', beta: '∂β' }[input], expected, got, tolerance };
+  return { of: GRADIENT[input], expected, got, tolerance };
 }
 
 const loss = ({ dy }: Case, y: ArrayLike<number>) => dy.reduce((total, weight, i) => total + weight * (y[i] ?? NaN), 0);

@@ -1,6 +1,6 @@
 /** What must hold between the two modes. */
-import { evaluate, forward, layerForward, modeOf } from '../apply.js';
-import { analyse, exactVectors } from '../bounds/analysis.js';
+import { evaluate, evaluateLayer, modeOf } from '../apply.js';
+import { analyse, vectorsOf } from '../bounds/analysis.js';
 import { exact } from '../bounds/bounded.js';
 import { ordinaryCases } from '../cases.js';
 import type { Check, Subject } from '../check.js';
@@ -16,7 +16,7 @@ export function modeChecks(): Check[] {
       name: 'inference leaves the layer’s weights alone',
       run: ({ BatchNorm }: Subject) =>
         cases.flatMap((example) => {
-          const { movingMean, movingVariance } = layerForward(new BatchNorm({}), example, false);
+          const { movingMean, movingVariance } = evaluateLayer(new BatchNorm({}), example, false);
           return [
             { of: 'moving mean', expected: example.vectors.movingMean, got: movingMean, tolerance: 0 },
             { of: 'moving variance', expected: example.vectors.movingVariance, got: movingVariance, tolerance: 0 },
@@ -34,13 +34,13 @@ function bothModes(batchNorm: Subject['batchNorm'], example: ReturnType<typeof o
   const trained = evaluate(batchNorm, example, true);
   const { movingMean, movingVariance } = trained;
   const vectors = { ...example.vectors, movingMean: [...movingMean], movingVariance: [...movingVariance] };
-  const inferred = forward(batchNorm, { ...example, vectors }, false);
+  const inferred = evaluate(batchNorm, { ...example, vectors }, false).y;
   const [x, layout] = [example.x.map(exact), { shape: example.shape }];
-  const training = analyse(x, layout, exactVectors(example.vectors), modeOf(example, true));
+  const training = analyse(x, layout, vectorsOf(example.vectors), modeOf(example, true));
   const inference = analyse(
     x,
     layout,
-    { ...exactVectors(vectors), movingMean: training.movingMean, movingVariance: training.movingVariance },
+    { ...vectorsOf(vectors), movingMean: training.movingMean, movingVariance: training.movingVariance },
     modeOf(example, false),
   );
   const tolerance = training.y.map(({ error }, i) => error + (inference.y[i]?.error ?? NaN));

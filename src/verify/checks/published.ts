@@ -1,7 +1,7 @@
 /** The function and the layer against values that other projects publish. */
-import { analyse, type Analysis, type Layout } from '../bounds/analysis.js';
-import { evaluate, modeOf } from '../apply.js';
-import { type Bounded, exact } from '../bounds/bounded.js';
+import { boundsOf, evaluate, modeOf } from '../apply.js';
+import { analyse, type Layout, vectorsOf } from '../bounds/analysis.js';
+import type { Bounded } from '../bounds/bounded.js';
 import type { Case } from '../cases.js';
 import type { Check, Comparison, Subject } from '../check.js';
 import { OTHERS } from '../published/others.js';
@@ -49,7 +49,9 @@ function caseOf({ name, shape, x, dy, epsilon, momentum = 0, ...vectors }: Publi
  */
 function compare(batchNorm: Subject['batchNorm'], published: Published): Comparison[] {
   const example = caseOf(published);
-  const got = numbers(batchNorm, example, published.training);
+  const biased = evaluate(batchNorm, example, published.training);
+  const unbiasedMovingVariance = [...biased.movingVariance].map((value, c) => unbiased(value, example, c));
+  const got = { ...biased, unbiasedMovingVariance };
   const own = bounds(published, 'first example');
   const theirs = published.exact ? undefined : bounds(published, 'none');
   return published.states.map(({ of, values, within }) => ({
@@ -58,24 +60,6 @@ function compare(batchNorm: Subject['batchNorm'], published: Published): Compari
     got: got[of],
     tolerance: values.map((_, i) => within + (own[of][i]?.error ?? NaN) + (theirs ? (theirs[of][i]?.error ?? NaN) : 0)),
   }));
-}
-
-function numbers(
-  batchNorm: Subject['batchNorm'],
-  example: Case,
-  training: boolean,
-): Record<Stated['of'], ArrayLike<number>> {
-  const { y, movingMean, movingVariance, gradient } = evaluate(batchNorm, example, training);
-  const unbiasedMovingVariance = [...movingVariance].map((value, c) => unbiased(value, example, c));
-  return {
-    y,
-    movingMean,
-    movingVariance,
-    unbiasedMovingVariance,
-    '∂x': gradient.x,
-    '∂γ': gradient.gamma,
-    '∂β': gradient.beta,
-  };
 }
 
 /** The moving variance that PyTorch would keep: its batch part is n/(n − 1) of the biased one. */
@@ -87,22 +71,15 @@ function unbiased(value: number, { x, vectors, momentum }: Case, c: number): num
 
 function bounds(published: Published, shift: Layout['shift'] & string): Record<Stated['of'], Bounded[]> {
   const example = caseOf(published);
-  const { gamma, beta, movingMean, movingVariance } = example.vectors;
-  const vectors = {
-    gamma: gamma.map(read),
-    beta: beta.map(read),
-    movingMean: movingMean.map(read),
-    movingVariance: movingVariance.map(read),
-  };
+  const vectors = vectorsOf(example.vectors, read);
   const layout = { shape: example.shape, shift };
-  const analysis: Analysis = analyse(example.x.map(read), layout, vectors, modeOf(example, published.training));
-  const { x, gamma: dgamma, beta: dbeta } = analysis.gradient(example.dy.map(exact));
-  const values = example.x.length / gamma.length;
+  const analysis = analyse(example.x.map(read), layout, vectors, modeOf(example, published.training));
+  const values = example.x.length / vectors.gamma.length;
   const stretched = analysis.movingVariance.map(({ value, error }) => ({
     value,
     error: (error * values) / (values - 1),
   }));
-  return { ...analysis, unbiasedMovingVariance: stretched, '∂x': x, '∂γ': dgamma, '∂β': dbeta };
+  return { ...boundsOf(analysis, example.dy), unbiasedMovingVariance: stretched };
 }
 
 function fit({ BatchNorm }: Subject): Comparison[] {

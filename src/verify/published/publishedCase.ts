@@ -1,4 +1,5 @@
 /** What another project states of batch normalization: values that its tests or issues give, and their source. */
+import type { Quantity } from '../apply.js';
 
 export interface Published {
   name: string;
@@ -24,7 +25,7 @@ export interface Published {
 }
 
 export interface Stated {
-  of: 'y' | 'movingMean' | 'movingVariance' | 'unbiasedMovingVariance' | '∂x' | '∂γ' | '∂β';
+  of: Quantity | 'unbiasedMovingVariance';
   values: number[];
   /** How far the stated values may be from the true ones: half of their last digit, or what their test allows. */
   within: number;
