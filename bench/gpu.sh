@@ -53,7 +53,7 @@ done
 program=$root/bin/bn-train.js node=node
 if [ -x bn-train ]; then program=$root/bn-train; fi
 if [ -x node/bin/node ]; then node=$root/node/bin/node; fi
-[ -e dist/bench/gpuReport.js ] || usage 'a built checkout, or the folder that unpack.sh made' "$root"
+[ -e dist/report/speedTable.js ] && [ -e bench/dist/main.js ] || usage 'a built checkout, or the folder that unpack.sh made' "$root"
 # PyTorch counts the fastest GPU first unless told to count as nvidia-smi and bn-train do.
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
@@ -63,10 +63,12 @@ case $work in
   *) work=$start/$work ;;
 esac
 mkdir -p "$work"
+# Empty where none are taken.
+touch "$work/samples"
 # What still runs is ended before its folder goes.
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "${left-}"' EXIT
 trap 'exit 130' INT TERM
-report() { "$node" bench/gpu.js "$work" "$out" "$device" "$1"; }
+report() { "$node" bench/dist/main.js "$work" "$out" "$device" "$1"; }
 
 # step NAME COMMAND…: runs it, keeps what it said and whether it failed, and brings the report up to date.
 step() {
@@ -104,7 +106,7 @@ usable=${usable#,}
 sees="import numpy, torch; assert '$device' == 'cpu' or torch.cuda.is_available(), 'PyTorch sees no GPU'; print(torch.__version__)"
 peer=()
 if step pytorch "${python:-python3}" -c "$sees"; then
-  data=$("$node" bench/gpu.js "$work" data)
+  data=$("$node" bench/dist/main.js "$work" data)
   serves=("${python:-python3}" -B "$root/bench/peers/pytorch.py" --device "$device" --modes)
   found=
   for mode in ${peer_modes//,/ }; do

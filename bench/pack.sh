@@ -46,13 +46,14 @@ for word in ${without//,/ }; do
 done
 leaves_out() { [[ $without == *,$1,* ]]; }
 
-if [ ! -e dist/.tsbuildinfo ] || [ -n "$(find src tsconfig.json -newer dist/.tsbuildinfo -type f)" ]; then npm run -s build; fi
+built=bench/dist/main.js
+if [ ! -e dist/.tsbuildinfo ] || [ ! -e $built ] || [ -n "$(find src bench/gpu ./tsconfig.json bench/tsconfig.json -newer $built -type f)" ]; then npm run -s build; fi
 
 # ask EXPRESSION: its value, where the program's own modules say what belongs to this build of it.
 ask() {
   node --input-type=module -e "
     import { cacheDirectory } from './dist/common/files.js';
-    import { addonVersion } from './dist/runtime/install/addon.js';
+    import { addonVersion } from './dist/runtime/loadAddon.js';
     import { findFashionMnist } from './dist/data/fashionMnist.js';
     console.log($1);"
 }

@@ -3,6 +3,7 @@ export { BnTrainError } from './common/errors.js';
 export * from './nn/index.js';
 export { type Dataset, type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
 export { compileStep, type CompiledStep } from './graph/compile.js';
-export { type BackendInfo, type BackendName, openBackend } from './runtime/open.js';
+export type { BackendName } from './runtime/choose.js';
+export { type BackendInfo, openBackend } from './runtime/open.js';
 export { train, type TrainOptions } from './train/loop.js';
 export type { EpochResult, FinalResult, Position, TrainEvent } from './train/events.js';

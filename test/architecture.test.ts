@@ -26,7 +26,6 @@ const PACKAGES: Record<string, string[]> = {
   run: ['valibot'],
   runtime: ['valibot'],
   bench: ['valibot'],
-  report: ['cli-progress'],
   cli: ['commander'],
 };
 

@@ -10,6 +10,12 @@ export interface Named {
   name: string;
 }
 
+export const normOf = ({ name }: Named) => name.split('/')[0] ?? '';
+export const modeOf = ({ name }: Named) => name.split('/')[1] ?? '';
+
+/** What a figure is of, without the figure. */
+export const nameOf = ({ program, name }: Named): Named => ({ program, name });
+
 export interface Speed extends Named {
   examplesPerSecond: Summary;
   millisecondsPerStep: Summary;
@@ -17,16 +23,11 @@ export interface Speed extends Named {
   turns: number[];
 }
 
-export function speedOf({ program, name, turns }: Series): Speed {
-  const milliseconds = turns.map(({ seconds, steps }) => (1000 * seconds) / steps);
-  const perSecond = rates(turns);
-  return {
-    program,
-    name,
-    examplesPerSecond: summarize(perSecond),
-    millisecondsPerStep: summarize(milliseconds),
-    turns: perSecond,
-  };
+export function speedOf(series: Series): Speed {
+  const turns = rates(series.turns);
+  const milliseconds = series.turns.map(({ seconds, steps }) => (1000 * seconds) / steps);
+  const [examplesPerSecond, millisecondsPerStep] = [summarize(turns), summarize(milliseconds)];
+  return { ...nameOf(series), examplesPerSecond, millisecondsPerStep, turns };
 }
 
 const rates = (turns: Turn[]) => turns.map(({ examples, seconds }) => examples / seconds);
@@ -42,10 +43,8 @@ export interface Ratio extends Summary {
  * everything else without; in the mode that training takes, which is that of the first of `series`.
  */
 export function ratiosOf(series: Series[]): Ratio[] {
-  const normOf = ({ name }: Named) => name.split('/')[0] ?? '';
   const [first] = series;
-  const mode = first?.name.split('/')[1] ?? '';
-  const isOwn = ({ program, name }: Named) => program === first?.program && name.endsWith(`/${mode}`);
+  const isOwn = (one: Named) => one.program === first?.program && modeOf(one) === modeOf(first);
   return series
     .filter((own) => isOwn(own) && normOf(own) !== 'builtin')
     .flatMap((own) =>
@@ -58,9 +57,6 @@ export function ratiosOf(series: Series[]): Ratio[] {
         })),
     );
 }
-
-/** What a figure is of, without the figure. */
-export const nameOf = ({ program, name }: Named): Named => ({ program, name });
 
 export interface FreshSummary extends Named {
   firstStepSeconds: Summary;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { cannot } from '../common/errors.js';
-import { type Command, Peer } from './peer.js';
+import { type Command, startPeer } from './peer.js';
 
 export interface FreshRun {
   /** From the start of the process to its first trained step, read back. */
@@ -18,7 +18,7 @@ export interface FreshRun {
 /** Starts a program for one contestant alone and has it train one step, which is timed, and then `steps` more. */
 export async function freshRun(command: Command, name: string, steps: number, signal?: AbortSignal): Promise<FreshRun> {
   const started = performance.now();
-  const peer = await Peer.start(command, signal);
+  const peer = await startPeer(command, signal);
   try {
     await peer.run(name, 1);
     const firstStepSeconds = (performance.now() - started) / 1000;

@@ -6,7 +6,7 @@ import type { Program, Turn } from './program.js';
 /** Enough to meet an epoch's smaller last batch, and for compilers to have done what they do. */
 const LEAST_WARM_UP = 10;
 
-export interface MeasureOptions {
+interface MeasureOptions {
   /** Training steps in a turn. */
   steps: number;
   /** Turns that count, after one that warms up. */

@@ -1,16 +1,15 @@
 /** This project's contestants: LeNet with each kind of normalization, its step run in each way there is. */
-import { batches, shuffledOrder } from '../data/batches.js';
+import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
-import { calls } from '../train/calls.js';
 import { breathe } from '../train/evaluate.js';
 import { defaultMode, defaultStepsPerCall, MANY } from '../train/runner.js';
 import { Trainer } from '../train/trainer.js';
 import type { Hello, Program, Turn } from './program.js';
 
 /** Ways to run a step: op by op, as a graph, many in one call of a graph, or as one of the last two compiled by XLA. */
-export const BENCH_MODES = {
+const BENCH_MODES = {
   graph: { mode: 'graph', stepsPerCall: 1, xla: false },
   eager: { mode: 'eager', stepsPerCall: 1, xla: false },
   loop: { mode: 'graph', stepsPerCall: MANY, xla: false },
@@ -22,7 +21,7 @@ export type BenchMode = keyof typeof BENCH_MODES;
 const LEARNING_RATE = 1;
 const SEED = 1;
 
-export interface OwnOptions {
+interface OwnOptions {
   norms: Norm[];
   /** Default: those worth comparing on this device. */
   modes?: BenchMode[] | undefined;

@@ -1,27 +1,34 @@
 /** What is measured: a program with its contestants, each of which trains some steps when it is its turn. */
+import * as v from 'valibot';
+import { numberThat, text } from '../common/shape.js';
+
+const positive = numberThat('a number above 0', (value) => value > 0);
+const number = numberThat('a number', () => true);
 
 /** Who a program is: the first line that it prints when it serves. */
-export interface Hello {
+export const HELLO = v.object({
   /** "bn-train", "pytorch". */
-  program: string;
-  versions: Record<string, string>;
-  threads: number;
+  program: text(),
+  versions: v.record(v.string(), text()),
+  threads: positive,
   /** "norm/mode" each, as in "scratch/eager". */
-  contestants: string[];
-}
+  contestants: v.pipe(v.array(text()), v.nonEmpty()),
+});
+export type Hello = v.InferOutput<typeof HELLO>;
 
 /** What came of one turn. */
-export interface Turn {
-  steps: number;
-  examples: number;
+export const TURN = v.object({
+  steps: positive,
+  examples: positive,
   /** Wall clock over all steps: shuffling, training, and reading loss and correct count back after each step. */
-  seconds: number;
+  seconds: positive,
   /** Mean softmax cross-entropy of the turn's examples, in nats, and the share that was classified correctly. */
-  loss: number;
-  accuracy: number;
+  loss: number,
+  accuracy: number,
   /** Largest resident set of the process up to now, in bytes. */
-  peakMemory: number;
-}
+  peakMemory: positive,
+});
+export type Turn = v.InferOutput<typeof TURN>;
 
 export interface Program {
   readonly hello: Hello;

@@ -1,8 +1,9 @@
 /** The lines between a serving program and the one that measures it: `RUN norm/mode steps` in, one line of JSON out. */
 import { cannot } from '../common/errors.js';
-import type { Hello, Turn } from './program.js';
+import { check, type Shape } from '../common/shape.js';
+import { HELLO, type Hello, TURN, type Turn } from './program.js';
 
-export interface Request {
+interface Request {
   name: string;
   steps: number;
 }
@@ -21,51 +22,30 @@ export function parseRequest(line: string, contestants: string[]): Request {
   });
 }
 
-type Check = (value: unknown) => boolean;
-const isText: Check = (value) => typeof value === 'string';
-const isNumber: Check = (value) => typeof value === 'number';
-const isPositive: Check = (value) => typeof value === 'number' && value > 0;
-
-const HELLO: Record<keyof Hello, Check> = {
-  program: isText,
-  versions: (value) => typeof value === 'object' && value !== null && Object.values(value).every(isText),
-  threads: isPositive,
-  contestants: (value) => Array.isArray(value) && value.length > 0 && value.every(isText),
-};
-const TURN: Record<keyof Turn, Check> = {
-  steps: isPositive,
-  examples: isPositive,
-  seconds: isPositive,
-  loss: isNumber,
-  accuracy: isNumber,
-  peakMemory: isPositive,
-};
-
 /** A program's first line; `command` names the program in messages. */
 export function parseHello(line: string, command: string): Hello {
-  return parse<Hello>(line, command, HELLO);
+  return parse(HELLO, line, command);
 }
 
 /** Its answer to a request. */
 export function parseTurn(line: string, command: string): Turn {
-  return parse<Turn>(line, command, TURN);
+  return parse(TURN, line, command);
 }
 
-function parse<T>(line: string, command: string, checks: Record<keyof T & string, Check>): T {
-  const value = parseJson(line);
-  for (const [name, holds] of Object.entries<Check>(checks))
-    if (!holds(value?.[name]))
-      throw cannot(`measure ${command}`, {
-        expected: `a line of JSON with a valid ${name}`,
-        got: line.slice(0, 200),
-        hint: 'src/bench/program.ts says what a program answers',
-      });
-  return value as T;
+function parse<T>(shape: Shape<T>, line: string, command: string): T {
+  // What is no object lacks its first field.
+  const result = check(shape, Object(parseJson(line)));
+  if ('value' in result) return result.value;
+  throw cannot(`measure ${command}`, {
+    expected: `a line of JSON with a valid ${result.problem.field.replace(/\..*/, '')}`,
+    got: line.slice(0, 200),
+    hint: 'src/bench/program.ts says what a program answers',
+  });
 }
 
-function parseJson(line: string): Record<string, unknown> | undefined {
+function parseJson(line: string): unknown {
   try {
-    return JSON.parse(line) as Record<string, unknown>;
+    return JSON.parse(line) as unknown;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,35 +1,44 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { BenchMode } from '../bench/own.js';
-import type { Norm } from '../nn/lenet.js';
 import { VERSIONS } from '../runtime/install/pins.js';
 
-/** A whole number from `least`. */
-export function wholeNumber(least: number): (text: string) => number {
+/** A parser of a flag's text, which `read` turns into undefined where it is not what was expected. */
+export function parser<T>(expected: string, read: (text: string) => T | undefined): (text: string) => T {
   return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a whole number from ${least}, got ${text}.`);
-  };
-}
-
-/** A number in decimal or scientific notation for which `holds`. */
-export function numberThat(expected: string, holds: (value: number) => boolean): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value) && holds(value)) return value;
+    const value = read(text);
+    if (value !== undefined) return value;
     throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
   };
 }
 
+/** The whole number that digits stand for, if it lies in the range. */
+export function readWhole(text: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
+  const value = Number(text);
+  return /^\d+$/.test(text) && value >= least && value <= most ? value : undefined;
+}
+
+/** A whole number in digits. */
+export function wholeNumber(least: number, most?: number): (text: string) => number {
+  const range = `a whole number from ${least}${most === undefined ? '' : ` to ${most}`}`;
+  return parser(range, (text) => readWhole(text, least, most));
+}
+
+/** A number in decimal or scientific notation for which `holds`. */
+export function numberThat(expected: string, holds: (value: number) => boolean): (text: string) => number {
+  return parser(expected, (text) => {
+    const value = Number(text);
+    const isDecimal = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(value);
+    return isDecimal && holds(value) ? value : undefined;
+  });
+}
+
 /** Words of a list, with commas between them. */
 export function wordsOf<T extends string>(choices: readonly T[]): (text: string) => T[] {
-  return (text) => {
+  return parser(`some of ${choices.join(',')}`, (text) => {
     const words = text.split(',');
     const known = words.filter((word): word is T => (choices as readonly string[]).includes(word));
-    if (known.length === words.length && new Set(words).size === words.length) return known;
-    throw new InvalidArgumentError(`Expected some of ${choices.join(',')}, got ${text}.`);
-  };
+    return known.length === words.length && new Set(words).size === words.length ? known : undefined;
+  });
 }
 
 /** A folder's name; an unset shell variable would otherwise name the working directory. */
@@ -53,14 +62,14 @@ export interface PlaceOptions extends BackendOptions {
   dataDir?: string;
 }
 
-/** What the commands that train take. */
+/** What `scratch`, `builtin` and `none` take; what was not given is undefined, as a run that is resumed has its own. */
 export interface TrainFlags extends PlaceOptions {
-  lr: number;
-  epochs: number;
-  batchSize: number;
+  lr?: number;
+  epochs?: number;
+  batchSize?: number;
   seed?: number;
-  momentum: number;
-  epsilon: number;
+  momentum?: number;
+  epsilon?: number;
   eager?: boolean;
   xla?: boolean;
   stepsPerCall?: number;
@@ -68,36 +77,6 @@ export interface TrainFlags extends PlaceOptions {
   runDir?: string;
   resume?: string;
   json?: boolean;
-}
-
-export interface EvaluateFlags extends PlaceOptions {
-  json?: boolean;
-}
-
-export interface BenchFlags extends PlaceOptions {
-  steps: number;
-  turns: number;
-  batchSize: number;
-  norms: Norm[];
-  modes?: BenchMode[];
-  peer: string[];
-  starts: number;
-  serve?: boolean;
-  json?: boolean;
-}
-
-export interface VerifyFlags extends BackendOptions {
-  json?: boolean;
-}
-
-/** What the commands that look after the machine take. */
-export interface MachineFlags {
-  cuda?: boolean;
-  tensorflow?: string;
-  runtimeDir?: string;
-  dataDir?: string;
-  json?: boolean;
-  quiet?: boolean;
 }
 
 /** For commands that compute with the data set. */

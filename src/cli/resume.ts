@@ -3,11 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { type BnTrainError, cannot, EXIT } from '../common/errors.js';
 import type { Norm } from '../nn/lenet.js';
 import type { Listener } from '../common/listener.js';
-import type { Checkpoint } from '../run/checkpoint.js';
+import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { readConfig, type RunConfig } from '../run/config.js';
-import { isLeftover } from '../run/hold.js';
-import { assertBatchSize } from '../run/progressed.js';
+import { isLeftover } from '../run/folder.js';
 import { wholeName } from '../runtime/choose.js';
 import type { TrainFlags } from './options.js';
 
@@ -15,6 +14,8 @@ export interface Resumed {
   config: RunConfig;
   /** Undefined where the run was killed before its first one: it begins again from its seed. */
   checkpoint: Checkpoint | undefined;
+  /** A line for the user if this is not the machine or the software that the run began with. */
+  changeTo: (now: RunConfig) => string | undefined;
 }
 
 /** Throws a BnTrainError unless the folder holds a run of this norm. */
@@ -31,31 +32,19 @@ export async function assertRun(folder: string, norm: Norm): Promise<void> {
   if (config.norm !== norm) throw contradiction(folder, 'command', config.norm, norm);
 }
 
-/** Flags that decide what a run computes, and the options they set. */
-const DECIDING = {
-  lr: 'learningRate',
-  batchSize: 'batchSize',
-  seed: 'seed',
-  momentum: 'momentum',
-  epsilon: 'epsilon',
-  xla: 'xla',
-  deterministic: 'deterministic',
-} as const;
-
 /** Reads the run and says where it goes on. Throws a BnTrainError for a flag that contradicts it. */
 export async function readRun(
   folder: string,
   flags: TrainFlags,
-  given: (flag: string) => boolean,
   { notice }: Pick<Listener, 'notice'>,
 ): Promise<Resumed> {
   const own = await readConfig(folder);
-  assertNoContradiction(folder, { xla: false, ...own }, flags, given);
+  assertNoContradiction(folder, own, flags);
   const config = {
     ...own,
     // On another device where its own is not to be had.
     device: flags.device === 'auto' ? own.device : wholeName(flags.device),
-    epochs: given('epochs') ? flags.epochs : own.epochs,
+    epochs: flags.epochs ?? own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
     stepsPerCall: flags.stepsPerCall ?? own.stepsPerCall,
   };
@@ -63,25 +52,27 @@ export async function readRun(
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);
   notice(whereItStands(folder, config, checkpoint));
   if (config.device !== own.device) notice(changeLine([`device ${own.device} then, ${config.device} now`]));
-  return { config, checkpoint };
+  return { config, checkpoint, changeTo: (now) => describeChange(config, now) };
 }
 
-function assertNoContradiction(
-  folder: string,
-  own: RunConfig,
-  flags: TrainFlags,
-  given: (flag: string) => boolean,
-): void {
-  if (flags.runDir !== undefined) throw contradiction(folder, 'folder', folder, `--run-dir ${flags.runDir}`);
-  for (const [flag, option] of Object.entries(DECIDING)) {
-    const value = flags[flag as keyof typeof DECIDING];
-    const before = own[option] ?? false;
-    if (given(flag) && value !== before) throw contradiction(folder, option, before, value);
-  }
-  if (flags.backend !== 'auto' && flags.backend !== own.backend)
-    throw contradiction(folder, 'backend', own.backend, flags.backend);
-  if (flags.eager && own.mode !== 'eager') throw contradiction(folder, 'mode', own.mode, 'eager');
-  if (given('epochs') && flags.epochs < own.epochs)
+/** What a run computes is decided when it begins; only its epochs may become more. */
+function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags): void {
+  const { xla = false, deterministic = false, mode, backend } = own;
+  const pairs: [what: string, own: unknown, given: unknown][] = [
+    ['folder', folder, flags.runDir === undefined ? undefined : `--run-dir ${flags.runDir}`],
+    ['learningRate', own.learningRate, flags.lr],
+    ['batchSize', own.batchSize, flags.batchSize],
+    ['seed', own.seed, flags.seed],
+    ['momentum', own.momentum, flags.momentum],
+    ['epsilon', own.epsilon, flags.epsilon],
+    ['xla', xla, flags.xla],
+    ['deterministic', deterministic, flags.deterministic],
+    ['backend', backend, flags.backend === 'auto' ? undefined : flags.backend],
+    ['mode', mode, flags.eager ? 'eager' : undefined],
+  ];
+  for (const [what, before, given] of pairs)
+    if (given !== undefined && given !== before) throw contradiction(folder, what, before, given);
+  if ((flags.epochs ?? own.epochs) < own.epochs)
     throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
 }
 
@@ -94,7 +85,7 @@ function contradiction(folder: string, what: string, own: unknown, got: unknown)
   });
 }
 
-/** A line for the user if this is not the machine or the software that the run began with, else undefined. */
+/** What is another machine or other software than the run began with, in a line, if anything is. */
 export function describeChange(began: RunConfig, now: RunConfig): string | undefined {
   const facts = ({ versions, machine }: RunConfig): [string, unknown][] => [
     ['bn-train', versions['bn-train']],

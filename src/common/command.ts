@@ -82,12 +82,6 @@ function killGroup({ pid }: ChildProcess): void {
 
 /** The last line of a program's complaint that says something. */
 export function lastLine(text: string): string {
-  return (
-    text
-      .trim()
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .at(-1)
-      ?.trim() ?? ''
-  );
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.findLast((line) => line !== '') ?? '';
 }

@@ -1,4 +1,5 @@
 /** The one error type of the project: what could not be done, what was expected and got, and the command that helps. */
+import { printable } from './format.js';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -30,13 +31,6 @@ export class BnTrainError extends Error {
 /** Builds "Cannot {action}: expected {expected}, got {got}". */
 export function cannot(action: string, reason: Reason): BnTrainError {
   return new BnTrainError(printable(`Cannot ${action}: expected ${reason.expected}, got ${reason.got}`), reason);
-}
-
-/** Names and values out of files may hold characters that a terminal would obey; they are written out. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_C}]/gu, (character) => {
-    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-  });
 }
 
 /** A value out of a file, as JSON, as far as a message has room for it. */

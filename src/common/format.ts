@@ -1,4 +1,4 @@
-/** Numbers as people read them: bytes, durations, rates and accuracies, each with its unit. */
+/** Values as people read them: bytes, durations, rates and accuracies, each with its unit, and text that a terminal may show. */
 
 const group = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -24,4 +24,11 @@ export function formatCount(count: number): string {
 /** 0.8913 → "0.891": a loss or an accuracy. */
 export function formatMetric(value: number): string {
   return value.toFixed(3);
+}
+
+/** Names and values out of files may hold characters that a terminal would obey; they are written out. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Bidi_C}]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  });
 }

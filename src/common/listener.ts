@@ -15,3 +15,9 @@ export interface Listener {
 }
 
 export const silent: Listener = { progress: () => undefined, notice: () => undefined };
+
+/** Whom to tell of long work, and who may stop it. */
+export interface Watch {
+  listener: Listener;
+  signal?: AbortSignal | undefined;
+}

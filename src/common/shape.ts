@@ -26,7 +26,7 @@ export function text(expected = 'text', form = /(?:)/): Shape<string> {
 }
 
 /** One of some words. */
-export function oneOf<T extends string>(expected: string, words: readonly T[]): Shape<T> {
+export function oneOf<const T extends string>(expected: string, words: readonly T[]): Shape<T> {
   return that(expected, (value) => (words as readonly unknown[]).includes(value));
 }
 
@@ -63,6 +63,10 @@ function wordsAt(shape: object, path: readonly { key?: unknown }[]): string | un
   return typeof words === 'string' ? words : undefined;
 }
 
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The JSON object that `content` is. Throws a BnTrainError that names `file` and what was `expected`. */
 export function parseObject(content: string, file: string, expected?: string): Record<string, unknown> {
   let value: unknown;
@@ -71,14 +75,18 @@ export function parseObject(content: string, file: string, expected?: string): R
   } catch (error) {
     throw cannot(`read ${file}`, { expected: expected ?? 'JSON', got: messageOf(error), cause: error });
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (isObject(value)) return value;
   throw cannot(`read ${file}`, { expected: expected ?? 'a JSON object', got: shown(value) });
 }
 
-/** The JSON object that `content` is, checked. Throws a BnTrainError that names `file`, field, expected and got. */
+/**
+ * The JSON object that `content` is, checked; fields that the schema does not name stay in it. Throws a BnTrainError that
+ * names `file`, field, expected and got.
+ */
 export function parseShaped<T>(shape: Shape<T>, content: string, file: string): T {
-  const result = check(shape, parseObject(content, file));
-  if ('value' in result) return result.value;
+  const found = parseObject(content, file);
+  const result = check(shape, found);
+  if ('value' in result) return found as T;
   const { field, expected, got } = result.problem;
   throw cannot(`read ${file}`, {
     expected: `${field} to be ${expected}`,

@@ -1,11 +1,11 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
-import { cacheDirectory, codeOf, exists } from '../common/files.js';
+import { cannot, EXIT, messageOf } from '../common/errors.js';
+import { cacheDirectory, codeOf, describeFileError, exists } from '../common/files.js';
 import { withLock } from '../common/lock.js';
 import { type Listener, silent } from '../common/listener.js';
-import { cacheFailure, fetchInto, type Patience } from './fetch.js';
+import type { Patience } from './download.js';
 import { parseImages, parseLabels } from './idx.js';
 import { type Manifest, readManifest, type Role } from './manifest.js';
 import { readVerified } from './verifiedFile.js';
@@ -40,8 +40,6 @@ type Files = Record<Role, Uint8Array>;
 /** Pixels of an image's height and width. */
 const SIDE = 28;
 
-const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
-
 /**
  * Loads Fashion-MNIST, downloading it into the user's cache if the machine does not have it. Every file's SHA-256 is
  * checked each time. Throws a BnTrainError naming file and remedy when `dataDir` is not right, or no source works.
@@ -53,53 +51,49 @@ export async function loadFashionMnist({
 }: LoadOptions = {}): Promise<FashionMnist> {
   const manifest = await readManifest();
   if (dataDir !== undefined) return parse(await readNamed(dataDir, manifest), dataDir);
-  for (const folder of machineFolders(manifest)) {
+  for (const folder of knownFolders(manifest)) {
     const files = await readWhole(folder, manifest, listener);
     if (files) return parse(files, folder);
   }
   const cache = cacheFolder();
-  const cached =
-    (await readWhole(cache, manifest, listener)) ?? (await fetchCached(cache, manifest, listener, patience));
-  return parse(cached, cache);
+  return parse(await fetchCached(cache, manifest, listener, patience), cache);
 }
 
 async function fetchCached(cache: string, manifest: Manifest, listener: Listener, patience: Patience): Promise<Files> {
+  const action = async () => {
+    // Another process may have fetched it while this one waited.
+    if (!(await readWhole(cache, manifest, silent)))
+      await (await import('./fetch.js')).fetchInto(cache, manifest, listener, patience);
+    return readNamed(cache, manifest);
+  };
   const waiting = ({ pid }: { pid: number }) =>
     listener.notice(`Fashion-MNIST: waiting for process ${pid}, which is fetching it`);
-  return withLock(
-    `${cache}.lock`,
-    async () => {
-      // Another process may have fetched it while this one waited.
-      const already = await readWhole(cache, manifest, { ...listener, notice: () => undefined });
-      if (already) return already;
-      await fetchInto(cache, manifest, listener, patience);
-      return readNamed(cache, manifest);
-    },
-    waiting,
-  ).catch((error: unknown) => {
-    throw codeOf(error) === undefined || error instanceof BnTrainError ? error : cacheFailure(cache, error);
+  return withLock(`${cache}.lock`, action, waiting).catch((cause: unknown) => {
+    if (codeOf(cause) === undefined) throw cause;
+    const [got, hint] = [describeFileError(cause), 'free some space, or choose another cache with XDG_CACHE_HOME'];
+    throw cannot(`keep Fashion-MNIST in ${cache}`, { expected: 'room and permission', got, hint, cause });
   });
 }
 
 /** The folder on this machine that has all four files, whole or not, or undefined; nothing is read or downloaded. */
-export async function findFashionMnist(dataDir?: string): Promise<string | undefined> {
+export async function findFashionMnist(): Promise<string | undefined> {
   const manifest = await readManifest();
-  for (const folder of dataDir !== undefined ? [dataDir] : [...machineFolders(manifest), cacheFolder()])
-    if ((await missingFrom(folder, manifest)).length === 0) return folder;
+  for (const folder of knownFolders(manifest)) if ((await missingFrom(folder, manifest)).length === 0) return folder;
   return undefined;
 }
 
-function machineFolders(manifest: Manifest): string[] {
-  return manifest.folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, os.homedir())));
+const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
+
+function knownFolders({ folders }: Manifest): string[] {
+  return [...folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, os.homedir()))), cacheFolder()];
 }
 
 async function missingFrom(folder: string, { files }: Manifest): Promise<string[]> {
-  const missing: string[] = [];
-  for (const { name } of files) {
+  const missing = files.map(async ({ name }) => {
     const plain = path.join(folder, name);
-    if (!(await exists(plain)) && !(await exists(`${plain}.gz`))) missing.push(name);
-  }
-  return missing;
+    return (await exists(plain)) || (await exists(`${plain}.gz`)) ? [] : [name];
+  });
+  return (await Promise.all(missing)).flat();
 }
 
 /** All files of a folder that must have them. */
@@ -107,7 +101,7 @@ async function readNamed(folder: string, manifest: Manifest): Promise<Files> {
   const missing = await missingFrom(folder, manifest);
   if (missing.length > 0)
     throw cannot(`read Fashion-MNIST from ${folder}`, {
-      expected: manifest.files.map(({ name }) => name).join(', ') + ' (or .gz)',
+      expected: `${manifest.files.map(({ name }) => name).join(', ')} (or .gz)`,
       got: `no ${missing.join(', ')}`,
       hint: 'name a folder that has them, or leave --data-dir out',
       exitCode: EXIT.usage,
@@ -135,16 +129,11 @@ function parse(files: Files, folder: string): FashionMnist {
 
 function combine(imageBytes: Uint8Array, labelBytes: Uint8Array, folder: string): Dataset {
   const { pixels, ...images } = parseImages(imageBytes, `the images in ${folder}`);
-  if (images.count < 1 || images.height !== SIDE || images.width !== SIDE)
-    throw cannot(`read Fashion-MNIST from ${folder}`, {
-      expected: `images of ${SIDE}×${SIDE}`,
-      got: `${images.count} of ${images.height}×${images.width}`,
-    });
+  const { count, height, width } = images;
+  const refuse = (expected: string, got: string) => cannot(`read Fashion-MNIST from ${folder}`, { expected, got });
+  if (count < 1 || height !== SIDE || width !== SIDE)
+    throw refuse(`images of ${SIDE}×${SIDE}`, `${count} of ${height}×${width}`);
   const labels = parseLabels(labelBytes, `the labels in ${folder}`);
-  if (labels.length !== images.count)
-    throw cannot(`read Fashion-MNIST from ${folder}`, {
-      expected: `${images.count} labels, one an image`,
-      got: `${labels.length}`,
-    });
+  if (labels.length !== count) throw refuse(`${count} labels, one an image`, `${labels.length}`);
   return { ...images, images: pixels, labels };
 }

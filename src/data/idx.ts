@@ -1,5 +1,5 @@
 /** The IDX format of the MNIST family: big-endian header, then bytes. Any input gives data or an error, never less. */
-import { cannot } from '../common/errors.js';
+import { type BnTrainError, cannot } from '../common/errors.js';
 
 export interface Images {
   count: number;
@@ -9,52 +9,38 @@ export interface Images {
   pixels: Uint8Array;
 }
 
-const REMEDY = 'delete the file and run: bn-train data';
 const CLASSES = 10;
 
 /** Images from an idx3-ubyte file. Throws a BnTrainError that names `file` where the bytes are anything else. */
 export function parseImages(bytes: Uint8Array, file: string): Images {
-  const [count = 0, height = 0, width = 0] = readHeader(bytes, file, 0x00000803, 3);
-  return { count, height, width, pixels: readPayload(bytes, file, 16, count * height * width) };
+  const { sizes, payload } = parse(bytes, file, 0x00000803, 3);
+  const [count = 0, height = 0, width = 0] = sizes;
+  return { count, height, width, pixels: payload };
 }
 
 /** Labels 0 to 9 from an idx1-ubyte file. Throws a BnTrainError that names `file` where the bytes are anything else. */
 export function parseLabels(bytes: Uint8Array, file: string): Uint8Array {
-  const [count = 0] = readHeader(bytes, file, 0x00000801, 1);
-  const labels = readPayload(bytes, file, 8, count);
-  const wrong = labels.findIndex((label) => label >= CLASSES);
-  if (wrong >= 0)
-    throw cannot(`read ${file}`, {
-      expected: `labels from 0 to ${CLASSES - 1}`,
-      got: `${labels[wrong] ?? ''} as label ${wrong}`,
-      hint: REMEDY,
-    });
+  const labels = parse(bytes, file, 0x00000801, 1).payload;
+  const at = labels.findIndex((label) => label >= CLASSES);
+  if (at >= 0) throw wrong(file, `labels from 0 to ${CLASSES - 1}`, `${labels[at] ?? ''} as label ${at}`);
   return labels;
 }
 
-function readHeader(bytes: Uint8Array, file: string, magic: number, dimensions: number): number[] {
-  const length = 4 + 4 * dimensions;
-  if (bytes.length < length)
-    throw cannot(`read ${file}`, {
-      expected: `a header of ${length} bytes`,
-      got: `${bytes.length} bytes`,
-      hint: REMEDY,
-    });
+/** The sizes in the header, and the bytes after it: as many as the header promises, before anything is made of that. */
+function parse(bytes: Uint8Array, file: string, magic: number, rank: number) {
+  const length = 4 + 4 * rank;
+  if (bytes.length < length) throw wrong(file, `a header of ${length} bytes`, `${bytes.length} bytes`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, length);
   const found = view.getUint32(0);
   const hex = (value: number) => `0x${value.toString(16).padStart(8, '0')}`;
-  if (found !== magic)
-    throw cannot(`read ${file}`, { expected: `the magic number ${hex(magic)}`, got: hex(found), hint: REMEDY });
-  return Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
+  if (found !== magic) throw wrong(file, `the magic number ${hex(magic)}`, hex(found));
+  const sizes = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
+  const [promised, payload] = [sizes.reduce((product, size) => product * size, 1), bytes.subarray(length)];
+  if (payload.length !== promised)
+    throw wrong(file, `${promised} bytes after the header, as it says`, `${payload.length}`);
+  return { sizes, payload };
 }
 
-/** The bytes after the header, held against what the header promises before anything is made of that promise. */
-function readPayload(bytes: Uint8Array, file: string, offset: number, promised: number): Uint8Array {
-  if (bytes.length - offset !== promised)
-    throw cannot(`read ${file}`, {
-      expected: `${promised} bytes after the header, as it says`,
-      got: `${bytes.length - offset}`,
-      hint: REMEDY,
-    });
-  return bytes.subarray(offset);
+function wrong(file: string, expected: string, got: string): BnTrainError {
+  return cannot(`read ${file}`, { expected, got, hint: 'delete the file and run: bn-train data' });
 }

@@ -1,29 +1,45 @@
 /** The data set's manifest: which files it has, how to know them, and where they come from. */
 import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
 import { cannot, shown } from '../common/errors.js';
 import { describeFileError, JSON_LIMIT, readBounded } from '../common/files.js';
-import { parseObject } from '../common/shape.js';
+import { check, oneOf, parseObject, type Problem, text, whole } from '../common/shape.js';
 
-export const ROLES = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const;
+const ROLES = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const;
 export type Role = (typeof ROLES)[number];
 
-export interface DataFile {
-  role: Role;
-  name: string;
-  /** Of the unpacked file, in bytes and as SHA-256; mirrors compress differently, so nothing else identifies it. */
-  size: number;
-  sha256: string;
-}
+const FILE = v.object({
+  role: oneOf('a role', ROLES),
+  // Joined to folders, so it may not lead out of them.
+  name: text('a name', /^[\w-]{1,100}$/),
+  // Of the unpacked file, as mirrors compress differently; files are read whole, which ends at 2 GiB.
+  size: whole(1, 2 ** 31 - 1),
+  sha256: text('a SHA-256', /^[0-9a-f]{64}$/),
+});
+export type DataFile = v.InferOutput<typeof FILE>;
 
-export type Source = { kind: 'http'; url: string } | { kind: 'debian'; package: string; folder: string };
+const HTTP = v.object({
+  kind: v.literal('http'),
+  url: v.pipe(
+    text('an address', /^https?:\/\/.*\/$/),
+    v.check((url) => URL.canParse(url)),
+  ),
+});
+const DEBIAN = v.object({
+  kind: v.literal('debian'),
+  package: text('a name', /^[a-z0-9][a-z0-9.+-]+$/),
+  folder: text('a folder', /^(?!(.*\/)?\.\.(\/|$))[\w.-]+(\/[\w.-]+)*$/),
+});
+export type Source = v.InferOutput<typeof HTTP> | v.InferOutput<typeof DEBIAN>;
 
-export interface Manifest {
-  files: DataFile[];
-  /** Tried in order. */
-  sources: Source[];
-  /** Folders of the machine that may hold the files already; "~" is the home folder. */
-  folders: string[];
-}
+const MANIFEST = v.object({
+  files: v.array(FILE),
+  // Tried in order.
+  sources: v.array(v.variant('kind', [HTTP, DEBIAN])),
+  // Of the machine, where the files may be already; "~" is the home folder.
+  folders: v.array(text()),
+});
+export type Manifest = v.InferOutput<typeof MANIFEST>;
 
 const OWN = new URL('../../data/fashion-mnist.json', import.meta.url);
 
@@ -43,53 +59,28 @@ export async function readManifest(): Promise<Manifest> {
 
 /** Checks a manifest; throws a BnTrainError that names `file` and says what is wrong. */
 export function parseManifest(json: string, file: string): Manifest {
-  const manifest = parseObject(json, file);
-  const wrong = problemOf(manifest);
-  if (wrong === undefined) return manifest as unknown as Manifest;
+  const manifest = parseObject(json, file) as unknown as Manifest;
+  const result = check(MANIFEST, manifest);
+  const wrong = 'problem' in result ? wordsFor(result.problem, manifest) : problemOf(manifest);
+  if (wrong === undefined) return manifest;
   throw cannot(`read the manifest ${file}`, {
     expected: 'files, sources and folders as in data/fashion-mnist.json',
     got: wrong,
   });
 }
 
-function problemOf({ files, sources, folders }: Record<string, unknown>): string | undefined {
-  if (!Array.isArray(files) || !Array.isArray(sources) || !Array.isArray(folders)) return 'a part is missing';
-  const entries = files as (Partial<DataFile> | null)[];
-  const badFile = entries.findIndex((file) => !isFile(file));
-  if (badFile >= 0) return `the file ${shown(files[badFile])}`;
+/** The whole entry, as that is what a person looks for in the file. */
+function wordsFor({ field }: Problem, { files, sources }: Manifest): string {
+  const [part, index] = field.split('.');
+  if (index === undefined) return 'a part is missing';
+  if (part === 'folders') return 'a folder that is no text';
+  return part === 'files' ? `the file ${shown(files[Number(index)])}` : `the source ${shown(sources[Number(index)])}`;
+}
+
+function problemOf({ files }: Manifest): string | undefined {
   for (const role of ROLES) {
-    const count = entries.filter((file) => file?.role === role).length;
-    if (count !== 1) return `${count === 0 ? 'no file' : `${count} files`} for ${role}`;
+    const { length } = files.filter((file) => file.role === role);
+    if (length !== 1) return `${length === 0 ? 'no file' : `${length} files`} for ${role}`;
   }
-  if (new Set(entries.map((file) => file?.name)).size < entries.length) return 'two files of one name';
-  const badSource = sources.findIndex((source: Partial<Record<string, unknown>> | null) => !isSource(source));
-  if (badSource >= 0) return `the source ${shown(sources[badSource])}`;
-  return folders.every((folder) => typeof folder === 'string') ? undefined : 'a folder that is no text';
-}
-
-/** Whether a value is text of this form; arrays of one text would pass as such in a regular expression. */
-function isText(value: unknown, form: RegExp): value is string {
-  return typeof value === 'string' && form.test(value);
-}
-
-/** Files are read whole, which ends at 2 GiB; names are joined to folders, so they may not lead out of them. */
-function isFile(file: Partial<DataFile> | null): boolean {
-  return (
-    ROLES.some((role) => role === file?.role) &&
-    isText(file?.name, /^[\w-]{1,100}$/) &&
-    Number.isSafeInteger(file.size) &&
-    (file.size ?? 0) > 0 &&
-    (file.size ?? 0) < 2 ** 31 &&
-    isText(file.sha256, /^[0-9a-f]{64}$/)
-  );
-}
-
-function isSource(source: Partial<Record<string, unknown>> | null): boolean {
-  if (source?.['kind'] === 'http') return isText(source['url'], /^https?:\/\/.*\/$/) && URL.canParse(source['url']);
-  return (
-    source?.['kind'] === 'debian' &&
-    isText(source['package'], /^[a-z0-9][a-z0-9.+-]+$/) &&
-    isText(source['folder'], /^[\w.-]+(\/[\w.-]+)*$/) &&
-    !source['folder'].split('/').includes('..')
-  );
+  return new Set(files.map(({ name }) => name)).size < files.length ? 'two files of one name' : undefined;
 }

@@ -20,42 +20,35 @@ export async function readVerified(folder: string, file: DataFile): Promise<Uint
   const plain = path.join(folder, file.name);
   if (await exists(plain)) return verify(await readAtMost(plain, file.size), file, plain);
   const packed = `${plain}.gz`;
-  if (await exists(packed)) return unpack(await readAtMost(packed, packedLimit(file)), file, packed);
-  return undefined;
+  return (await exists(packed)) ? unpack(await readAtMost(packed, packedLimit(file)), file, packed) : undefined;
 }
 
 /** The most bytes that the file may have as .gz: what cannot be compressed grows a little. */
-export function packedLimit(file: DataFile): number {
-  return file.size + 65_536;
+export function packedLimit({ size }: DataFile): number {
+  return size + 65_536;
 }
 
-/** The bytes of a file that has at most `limit`. */
-export async function readAtMost(name: string, limit: number): Promise<Buffer> {
+async function readAtMost(name: string, limit: number): Promise<Buffer> {
   return readBounded(name, limit, LEAD).catch((error: unknown) => {
-    throw wrong(name, `a file of at most ${limit} bytes`, describeFileError(error), error);
+    throw wrong(`use ${name}`, `a file of at most ${limit} bytes`, describeFileError(error), error);
   });
 }
 
 /** Unpacks gzip and verifies; `origin` names where the bytes came from. */
 export async function unpack(bytes: Uint8Array, file: DataFile, origin: string): Promise<Uint8Array> {
-  const unpacked = await unzip(bytes, { maxOutputLength: file.size + 1 }).catch((error: unknown) => {
-    throw cannot(`unpack ${origin}`, {
-      expected: `gzip of ${file.size} bytes`,
-      got: messageOf(error),
-      hint: 'delete it and run: bn-train data',
-      cause: error,
-    });
+  const unpacked = await unzip(bytes, { maxOutputLength: file.size + 1 }).catch((cause: unknown) => {
+    throw wrong(`unpack ${origin}`, `gzip of ${file.size} bytes`, messageOf(cause), cause);
   });
   return verify(unpacked, file, origin);
 }
 
 function verify(bytes: Uint8Array, file: DataFile, origin: string): Uint8Array {
-  if (bytes.length !== file.size) throw wrong(origin, `${file.size} bytes`, `${bytes.length}`);
+  if (bytes.length !== file.size) throw wrong(`use ${origin}`, `${file.size} bytes`, `${bytes.length}`);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== file.sha256) throw wrong(origin, `SHA-256 ${file.sha256}`, sha256);
+  if (sha256 !== file.sha256) throw wrong(`use ${origin}`, `SHA-256 ${file.sha256}`, sha256);
   return bytes;
 }
 
-function wrong(origin: string, expected: string, got: string, cause?: unknown): BnTrainError {
-  return cannot(`use ${origin}`, { expected, got, hint: 'delete it and run: bn-train data', cause });
+function wrong(action: string, expected: string, got: string, cause?: unknown): BnTrainError {
+  return cannot(action, { expected, got, hint: 'delete it and run: bn-train data', cause });
 }

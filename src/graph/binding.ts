@@ -1,5 +1,9 @@
-/** What this project uses of TensorFlow's native backend beneath tfjs: its binding, typed. */
+/** What this project uses of TensorFlow's native backend beneath tfjs: its binding, typed, and sessions on graphs. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import * as os from 'node:os';
+import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { cannot, messageOf } from '../common/errors.js';
 
 export interface OpAttribute {
   readonly name: string;
@@ -35,10 +39,7 @@ export interface Binding {
 }
 
 /** What the backend knows of a tensor: its native id, or values that are not uploaded yet. */
-interface TensorRecord {
-  id: number;
-  shape: number[];
-  dtype: number;
+interface TensorRecord extends TensorMetadata {
   values: ArrayBufferView | null;
 }
 
@@ -47,7 +48,6 @@ export interface NativeBackend extends tf.KernelBackend {
   binding: Binding;
   readonly tensorMap: { get: (dataId: object) => TensorRecord };
   createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
-  executeSingleOutput: (op: string, attributes: OpAttribute[], inputs: tf.Tensor[]) => tf.Tensor;
   getInputTensorIds: (tensors: tf.Tensor[]) => number[];
 }
 
@@ -63,6 +63,26 @@ export function nativeValue(backend: NativeBackend, tensor: tf.Tensor): TensorMe
   return { id, shape: tensor.shape, dtype };
 }
 
+/** An op's attribute that names a type. */
+export function typeAttribute(binding: Binding, name: string, value: number): OpAttribute {
+  return { name, type: binding.TF_ATTR_TYPE, value };
+}
+
+/** Runs an op with one output, a native tensor that the caller owns. */
+export function execute(binding: Binding, op: string, attributes: OpAttribute[], inputs: number[]): TensorMetadata {
+  return binding.executeOp(op, attributes, inputs, 1)[0] as TensorMetadata;
+}
+
+/** A plain copy with some functions exchanged: the addon's own object is read-only. */
+export function withFunctions(binding: Binding, functions: Partial<Binding>): Binding {
+  const copy: Record<string, unknown> = {};
+  for (const name of Object.getOwnPropertyNames(binding)) {
+    const value: unknown = binding[name as keyof Binding];
+    copy[name] = typeof value === 'function' ? (value.bind(binding) as unknown) : value;
+  }
+  return { ...(copy as unknown as Binding), ...functions };
+}
+
 /** A tensor of a native value. tfjs has no int64 and would say so: such a tensor calls itself int32. */
 export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorMetadata): tf.Tensor {
   const { TF_INT64, TF_INT32 } = backend.binding;
@@ -75,6 +95,45 @@ export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorM
 export function aliasOf(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
   const { id, dtype } = nativeValue(backend, tensor);
   const { binding } = backend;
-  const [copy] = binding.executeOp('Identity', [{ name: 'T', type: binding.TF_ATTR_TYPE, value: dtype }], [id], 1);
-  return nativeTensor(backend, copy as TensorMetadata);
+  return nativeTensor(backend, execute(binding, 'Identity', [typeAttribute(binding, 'T', dtype)], [id]));
+}
+
+export const XLA_HINT = 'leave xla out for this step';
+
+/** A TensorFlow session that holds a SavedModel's graphs and their variables. */
+export class Session {
+  private constructor(
+    private readonly backend: NativeBackend,
+    private readonly id: number,
+  ) {}
+
+  /** Opens a session on the bytes of a saved_model.pb; nothing is left on disk. */
+  static async open(backend: NativeBackend, savedModel: Uint8Array, tag: string): Promise<Session> {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'bn-train-'));
+    try {
+      await writeFile(path.join(folder, 'saved_model.pb'), savedModel);
+      return new Session(backend, backend.binding.loadSavedModel(folder, tag));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  /**
+   * Feeds native tensors by name and fetches new ones, which the caller owns. XLA compiles a graph when it first runs:
+   * then throws a BnTrainError naming an op that it does not have.
+   */
+  run(feeds: ReadonlyMap<string, number>, fetches: readonly string[]): TensorMetadata[] {
+    const list = (names: Iterable<string>) => Array.from(names, (name) => `${name}:0`).join(',');
+    try {
+      return this.backend.binding.runSavedModel(this.id, [...feeds.values()], list(feeds.keys()), list(fetches));
+    } catch (error) {
+      const [, op] = /unsupported operations .*?: (\w+) \(No registered/s.exec(messageOf(error)) ?? [];
+      if (op === undefined) throw error;
+      throw cannot('compile the step with XLA', { expected: 'ops that it has', got: op, hint: XLA_HINT, cause: error });
+    }
+  }
+
+  close(): void {
+    this.backend.binding.deleteSavedModel(this.id);
+  }
 }

@@ -1,7 +1,7 @@
 /** Rows of bytes: data kept on the backend in a quarter of float32's memory, and read from there row by row. */
 import * as tf from '@tensorflow/tfjs';
 import { sizeOf } from './graph.js';
-import { type NativeBackend, nativeBackend, nativeTensor, type OpAttribute, type TensorMetadata } from './binding.js';
+import { execute, type NativeBackend, nativeBackend, nativeTensor, typeAttribute } from './binding.js';
 
 /** Bytes of an int64. */
 const WORD = 8;
@@ -48,18 +48,16 @@ function upload(native: NativeBackend, bytes: Uint8Array, rows: number): tf.Tens
   const { binding } = native;
   const width = bytes.length / rows;
   const shape = [rows, Math.ceil(width / WORD)];
-  const id = binding.createTensor(shape, binding.TF_INT64, halfWords(bytes, width));
+  const { buffer, byteOffset, length } = alignedRows(bytes, width, Math.ceil(width / WORD) * WORD);
+  // The binding takes an int64 as two int32.
+  const halves = new Int32Array(buffer, byteOffset, length / Int32Array.BYTES_PER_ELEMENT);
+  const id = binding.createTensor(shape, binding.TF_INT64, halves);
   return nativeTensor(native, { id, shape, dtype: binding.TF_INT64 });
 }
 
-/** The binding takes an int64 as two int32; in place where it can, without a copy. */
-function halfWords(bytes: Uint8Array, width: number): Int32Array {
-  const whole = width % WORD === 0 ? bytes : padRows(bytes, width, Math.ceil(width / WORD) * WORD);
-  const aligned = whole.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0 ? whole : whole.slice();
-  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / Int32Array.BYTES_PER_ELEMENT);
-}
-
-function padRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
+/** Rows of `to` bytes at an address for int32: without a copy where they are. */
+function alignedRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
+  if (width === to && bytes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0) return bytes;
   const padded = new Uint8Array((bytes.length / width) * to);
   for (let row = 0; row * width < bytes.length; row++)
     padded.set(bytes.subarray(row * width, (row + 1) * width), row * to);
@@ -70,16 +68,14 @@ function padRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
 function gatherBytes(native: NativeBackend, words: tf.Tensor, rows: tf.Tensor): tf.Tensor {
   const { binding } = native;
   const { TF_UINT8, TF_INT64, TF_INT32, TF_FLOAT } = binding;
-  const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
-  const run = (op: string, attributes: OpAttribute[], inputs: number[]) =>
-    binding.executeOp(op, attributes, inputs, 1)[0] as TensorMetadata;
+  const type = typeAttribute.bind(null, binding);
   const ids = native.getInputTensorIds([words, rows, tf.scalar(0, 'int32')]);
   const gathering = [type('Tparams', TF_INT64), type('Tindices', TF_INT32), type('Taxis', TF_INT32)];
   const batchDims = { name: 'batch_dims', type: binding.TF_ATTR_INT, value: 0 };
-  const gathered = run('GatherV2', [batchDims, ...gathering], ids);
-  const bytes = run('Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered.id]);
+  const gathered = execute(binding, 'GatherV2', [batchDims, ...gathering], ids);
+  const bytes = execute(binding, 'Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered.id]);
   const truncate = { name: 'Truncate', type: binding.TF_ATTR_BOOL, value: false };
-  const values = run('Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes.id]);
+  const values = execute(binding, 'Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes.id]);
   for (const { id } of [gathered, bytes]) binding.deleteTensor(id);
   return native.createOutputTensor(values);
 }

@@ -3,13 +3,12 @@ import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { CompiledSteps, describe } from './compiledSteps.js';
 import type { Graph } from './graph.js';
-import { nativeBackend } from './binding.js';
+import { nativeBackend, Session, XLA_HINT } from './binding.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
+import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel } from './write/savedModel.js';
-import { Session } from './tfSession.js';
-import { assertCompilable } from './xla.js';
+import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
 
 /** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */
 export type Signatures = readonly InputSpec[] | readonly (readonly InputSpec[])[];
@@ -72,20 +71,18 @@ export async function compileSteps<Name extends string>(
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const graphs = new Map<string, Graph>();
-  const signatures = new Map<string, string>();
+  const recorded = new Map<string, NamedGraph>();
   for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
     assertName(name);
     for (const [i, signature] of listOf(inputs).entries()) {
-      const recorded = record(backend, step, signature, variables);
-      if (xla) assertCompilable(recorded);
-      graphs.set(`${name}_${i}`, rewrite(recorded, chosen).graph);
-      signatures.set(`${name}(${describe(signature)})`, `${name}_${i}`);
+      const graph = record(backend, step, signature, variables);
+      if (xla) assertNotRandom(graph);
+      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
     }
   }
-  const bytes = encodeSavedModel(graphs, { xla });
-  const session = await Session.open(backend, bytes);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { graphs, signatures, variables });
+  const bytes = encodeSavedModel([...recorded.values()], { xla });
+  const session = await Session.open(backend, bytes, NAMES.tag);
+  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables });
   try {
     compiled.write();
   } catch (error) {
@@ -99,6 +96,16 @@ export async function compileSteps<Name extends string>(
 function assertName(name: string): void {
   if (!/^[A-Za-z]\w*$/.test(name))
     throw cannot('compile the step', { expected: 'a name of letters, digits and _', got: JSON.stringify(name) });
+}
+
+/** XLA would draw other numbers than the seed says. */
+function assertNotRandom({ nodes }: Graph): void {
+  if (nodes.some(({ op }) => op === RANDOM))
+    throw cannot('compile the step with XLA', {
+      expected: 'no random op, as XLA ignores seeds',
+      got: RANDOM,
+      hint: `draw outside and make it an input, or ${XLA_HINT}`,
+    });
 }
 
 function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {

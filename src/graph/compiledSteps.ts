@@ -4,11 +4,9 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import type { Graph } from './graph.js';
-import { aliasOf, type NativeBackend, nativeValue } from './binding.js';
+import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
-import { NAMES } from './write/savedModel.js';
-import type { Session } from './tfSession.js';
-import { explaining } from './xla.js';
+import { type NamedGraph, NAMES } from './write/savedModel.js';
 
 const ASSIGN_HINT =
   "to change an optimizer's learning rate, assign to its variable and write(), or use minimize; setLearningRate makes another";
@@ -19,9 +17,8 @@ export function describe(signature: readonly InputSpec[]): string {
 }
 
 interface Contents {
-  graphs: ReadonlyMap<string, Graph>;
-  /** "train(int32 [256])" → the graph's name. */
-  signatures: ReadonlyMap<string, string>;
+  /** By signature, such as "train(int32 [256])". */
+  recorded: ReadonlyMap<string, NamedGraph>;
   variables: readonly tf.Variable[];
 }
 
@@ -50,7 +47,7 @@ export class CompiledSteps<Name extends string> {
     this.assertAlive();
     const found = this.find(name, inputs);
     if (!found) throw this.mismatch('run the compiled step', name, inputs);
-    return this.call(found.graphName, found.graph, inputs);
+    return this.call(found.name, found.graph, inputs);
   }
 
   /**
@@ -72,7 +69,7 @@ export class CompiledSteps<Name extends string> {
         got: `${name}(${describe(stacks)})`,
         hint: 'stack the inputs of all steps: tf.stack([first, second])',
       });
-    return this.call(NAMES.many(found.graphName), found.graph, stacks);
+    return this.call(NAMES.many(found.name), found.graph, stacks);
   }
 
   /** Gives the tfjs variables the session's values. */
@@ -143,10 +140,8 @@ export class CompiledSteps<Name extends string> {
     return this.contents.variables[i] as tf.Variable;
   }
 
-  private find(name: Name, inputs: readonly InputSpec[]): { graphName: string; graph: Graph } | undefined {
-    const graphName = this.contents.signatures.get(`${name}(${describe(inputs)})`) ?? '';
-    const graph = this.contents.graphs.get(graphName);
-    return graph && { graphName, graph };
+  private find(name: Name, inputs: readonly InputSpec[]): NamedGraph | undefined {
+    return this.contents.recorded.get(`${name}(${describe(inputs)})`);
   }
 
   private call(graphName: string, { outputs, updates }: Graph, inputs: readonly tf.Tensor[]): tf.Tensor[] {
@@ -154,7 +149,7 @@ export class CompiledSteps<Name extends string> {
       inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
     );
     const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
-    const results = explaining(() => this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]));
+    const results = this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]);
     for (const i of updates.keys()) this.markChanged(i);
     const tensors = results.map((metadata) => this.backend.createOutputTensor(metadata));
     for (const surplus of tensors.slice(fetches.length)) surplus.dispose();
@@ -162,12 +157,10 @@ export class CompiledSteps<Name extends string> {
   }
 
   private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {
-    const recorded = [...this.contents.signatures.keys()].filter((key) => key.startsWith(`${name}(`));
+    const all = [...this.contents.recorded.keys()];
+    const ofStep = all.filter((signature) => signature.startsWith(`${name}(`));
     return cannot(doing, {
-      expected:
-        recorded.length > 0
-          ? each + recorded.join(' or ')
-          : `a step named ${[...this.contents.signatures.keys()].join(', ')}`,
+      expected: ofStep.length > 0 ? each + ofStep.join(' or ') : `a step named ${all.join(', ')}`,
       got: `${name}(${describe(inputs)})`,
       hint: 'list every shape in inputs when compiling: [[a], [b]]',
     });

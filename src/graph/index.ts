@@ -1,6 +1,6 @@
 /** `bn-train/graph`: compiled steps for any model made of tfjs ops. */
-export { compileStep, compileSteps, type CompiledStep, type CompileOptions } from './compile.js';
+export { compileStep, compileSteps } from './compile.js';
+export type { CompiledStep, CompileOptions, Signatures, StepDefinition } from './compile.js';
 export type { CompiledSteps } from './compiledSteps.js';
-export type { Signatures, StepDefinition } from './compile.js';
 export { minimize, optimizerVariables } from './optimizer.js';
 export type { InputSpec, StepFunction } from './record/record.js';

@@ -1,11 +1,5 @@
 /** The checks of the layer as a table: one row a check, in the order they were run. */
-
-interface Row {
-  name: string;
-  verdict: 'pass' | 'fail' | 'not applicable';
-  worst?: { of: string; expected: number; got: number; error: number; tolerance: number };
-  reason?: string;
-}
+import type { CheckResult } from '../verify/verify.js';
 
 const WIDTHS = { number: 15, error: 13, tolerance: 11 };
 
@@ -22,7 +16,7 @@ export class CheckTable {
   }
 
   /** The pair of numbers with the worst error; a failure says of what. */
-  row({ name, verdict, worst, reason }: Row): string {
+  row({ name, verdict, worst, reason }: CheckResult): string {
     if (!worst) return `${name.padEnd(this.width)}  ${verdict}: ${reason ?? ''}`;
     const { of, expected, got, error, tolerance } = worst;
     return this.columns(
@@ -42,7 +36,7 @@ export class CheckTable {
 }
 
 /** "45 passed, 0 failed, 1 not applicable". */
-export function checkSummary(results: Row[]): string {
-  const count = (verdict: Row['verdict']) => results.filter((result) => result.verdict === verdict).length;
+export function checkSummary(results: CheckResult[]): string {
+  const count = (verdict: CheckResult['verdict']) => results.filter((result) => result.verdict === verdict).length;
   return `${count('pass')} passed, ${count('fail')} failed, ${count('not applicable')} not applicable`;
 }

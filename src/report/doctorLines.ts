@@ -10,6 +10,6 @@ const WIDTH = 20;
 
 export function doctorLines({ facts, missing, choice }: Findings): string[] {
   const rows = facts.map(({ label, value }) => `${label.padEnd(WIDTH)}${value}`);
-  const needs = missing.map(({ what, command }) => `missing: ${what}\nhint: ${command}`);
+  const needs = missing.flatMap(({ what, command }) => [`missing: ${what}`, `hint: ${command}`]);
   return [...rows, `${'backend'.padEnd(WIDTH)}${choice.backend} on ${choice.device}: ${choice.reason}`, ...needs];
 }

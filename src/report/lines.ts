@@ -1,6 +1,7 @@
 /** The lines of text a run prints, made from its figures alone. */
 import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
-import type { EpochResult, FinalResult } from '../train/events.js';
+import type { Computer } from '../run/recordedRun.js';
+import type { EpochResult, FinalResult, Position } from '../train/events.js';
 
 /** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */
 export function epochLine(result: EpochResult, epochs: number): string {
@@ -12,6 +13,16 @@ export function epochLine(result: EpochResult, epochs: number): string {
     `${formatCount(result.examplesPerSecond)} examples/sec`,
     formatSeconds(result.seconds),
   ].join('   ');
+}
+
+/** "interrupted in epoch 2 after 70 of 235 batches (1.9 s)", or after the last epoch. */
+export function interruptedLine(
+  { epoch, batch, seconds }: Position,
+  { epochs, batches }: { epochs: number; batches: number },
+): string {
+  return epoch > epochs
+    ? `interrupted after epoch ${epochs}, the last, before its result`
+    : `interrupted in epoch ${epoch} after ${batch} of ${batches} batches (${formatSeconds(seconds)})`;
 }
 
 const rate = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -31,4 +42,10 @@ export function finalLines(
         'that one lags behind weights that move fast, while these are taken over the whole training set with the final weights'
       : `test acc ${moving} with population statistics too: without batch normalization there are none`,
   ];
+}
+
+/** "native backend on cuda:0 (NVIDIA A100), TensorFlow 2.18.1". */
+export function backendLine({ name, device, gpu, tensorflow }: Computer): string {
+  const on = `${name} backend on ${device}${gpu === undefined ? '' : ` (${gpu})`}`;
+  return tensorflow === undefined ? on : `${on}, TensorFlow ${tensorflow}`;
 }

@@ -1,17 +1,9 @@
 /** The lines of text that measurements are shown by, made from their figures alone. */
 import { formatBytes, formatCount, formatMetric } from '../common/format.js';
-import type { Criterion } from '../bench/criteria.js';
 import type { FreshSummary, Named, Ratio, Speed } from '../bench/figures.js';
 import type { Hello } from '../bench/program.js';
 import type { Summary } from '../bench/statistics.js';
-
-export interface Machine {
-  platform: string;
-  cpu: string;
-  cores: number;
-  /** In bytes. */
-  memory: number;
-}
+import type { Machine } from '../common/machine.js';
 
 /** The machine, each program's versions, and what a figure stands for. */
 export function headLines(
@@ -66,18 +58,8 @@ export function freshLines(summaries: FreshSummary[]): string[] {
   ]);
 }
 
-/** "met: compiled scratch is as fast as compiled builtin: bn-train scratch graph / bn-train builtin graph 1.41, at least 1". */
-export function criterionLines(criteria: Criterion[]): string[] {
-  return criteria.map(({ claim, of, to, measured, required, met }) => {
-    const whose = [of, to].flatMap((named) => (named ? [label(named)] : [])).join(' / ');
-    const bound = 'least' in required ? `at least ${required.least}` : `at most ${required.most}`;
-    const figure = measured >= 100 ? formatCount(measured) : measured.toFixed(3);
-    return `${met ? 'met' : 'NOT met'}: ${claim}: ${[whose, figure].filter(Boolean).join(' ')}, expected ${bound}`;
-  });
-}
-
 /** "bn-train scratch eager". */
-function label({ program, name }: Named): string {
+export function label({ program, name }: Named): string {
   return `${program} ${name.replace('/', ' ')}`;
 }
 

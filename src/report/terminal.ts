@@ -1,21 +1,27 @@
-/** The terminal: one bar at a time on stderr, notices above it, plain lines where there is no terminal. */
-import { type Options, SingleBar } from 'cli-progress';
-import { formatBytes, formatCount, formatMetric, formatSeconds } from '../common/format.js';
+/** The terminal: results on stdout; on stderr one bar at a time, notices above it, plain lines where there is no terminal. */
+import { formatBytes, formatCount, formatMetric, formatSeconds, printable } from '../common/format.js';
 import type { Listener, Progress } from '../common/listener.js';
 import type { TrainEvent } from '../train/events.js';
-import { epochLine } from './lines.js';
+import { epochLine, interruptedLine } from './lines.js';
 
 export interface TerminalOptions {
   stream?: NodeJS.WriteStream;
   quiet?: boolean;
 }
 
-/** Draws progress and training on stderr; nothing of it goes to stdout. */
+const REDRAW_MS = 100;
+const BAR_WIDTH = 24;
+/** Columns left free behind a bar: two for the "^C" that the terminal shows, one so that no line is full. */
+const MARGIN = 3;
+
+/**
+ * What is printed may hold names from outside, and is escaped here. The bar is a line that is written over: cursor, line
+ * wrap and modes of the terminal are never changed, so that nothing has to be put back whatever ends the process.
+ */
 export class Terminal implements Listener {
   private readonly stream: NodeJS.WriteStream;
   private readonly quiet: boolean;
-  private bar: SingleBar | undefined;
-  private label = '';
+  private bar: { label: string; begun: number; drawn: number; line: string } | undefined;
   private epochs = 0;
   private batches = 0;
 
@@ -24,16 +30,25 @@ export class Terminal implements Listener {
     this.quiet = quiet;
   }
 
-  notice = (line: string): void => {
-    if (this.quiet) return;
+  /** Results, which go to stdout. */
+  print(...lines: string[]): void {
     this.close();
-    this.stream.write(`${line}\n`);
+    process.stdout.write(asText(lines));
+  }
+
+  /** What is said in any case: errors. */
+  warn(...lines: string[]): void {
+    this.close();
+    this.stream.write(asText(lines));
+  }
+
+  notice = (...lines: string[]): void => {
+    if (!this.quiet) this.warn(...lines);
   };
 
   /** A bar with bytes and time. */
   progress = ({ label, done, total }: Progress): void => {
-    const payload = { done: formatBytes(done), all: formatBytes(total) };
-    this.draw(label, done, total, '{label} [{bar}] {done} of {all}, {duration_formatted}', payload);
+    this.draw(label, done / total, (seconds) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`);
     if (done >= total) this.close();
   };
 
@@ -43,52 +58,42 @@ export class Terminal implements Listener {
       this.epochs = event.epochs;
       this.batches = event.batches;
     } else if (event.type === 'step') {
-      const payload = { loss: formatMetric(event.loss), rate: formatCount(event.examplesPerSecond) };
+      const { batch, loss, examplesPerSecond } = event;
       const label = `epoch ${String(event.epoch).padStart(String(this.epochs).length)}/${this.epochs}`;
-      this.draw(
-        label,
-        event.batch,
-        this.batches,
-        '{label} [{bar}] {value}/{total}   loss {loss}   {rate} examples/sec',
-        payload,
-      );
+      const figures = `loss ${formatMetric(loss)}   ${formatCount(examplesPerSecond)} examples/sec`;
+      this.draw(label, batch / this.batches, () => `${batch}/${this.batches}   ${figures}`);
     } else if (event.type === 'epoch') {
       this.notice(epochLine(event, this.epochs));
     } else if (event.type === 'evaluate' && event.of === 'population') {
       this.notice('population statistics: one pass over the training set');
     } else if (event.type === 'interrupted') {
-      const { epoch, batch, seconds } = event.position;
-      this.notice(
-        epoch > this.epochs
-          ? `interrupted after epoch ${this.epochs}, the last, before its result`
-          : `interrupted in epoch ${epoch} after ${batch} of ${this.batches} batches (${formatSeconds(seconds)})`,
-      );
+      this.notice(interruptedLine(event.position, { epochs: this.epochs, batches: this.batches }));
     }
   }
 
-  /** Takes the bar away, if there is one. */
+  /** Takes the bar away, if there is one; what is written next begins its line. */
   close(): void {
-    this.bar?.stop();
+    if (this.bar) this.stream.write('\r\x1b[K');
     this.bar = undefined;
-    this.label = '';
   }
 
-  private draw(label: string, done: number, total: number, format: string, payload: Record<string, string>): void {
+  private draw(label: string, share: number, rest: (seconds: string) => string): void {
     if (this.quiet || !this.stream.isTTY) return;
-    if (label !== this.label) {
-      this.close();
-      const options: Options = {
-        format,
-        stream: this.stream,
-        clearOnComplete: true,
-        hideCursor: true,
-        barsize: 24,
-        stopOnComplete: false,
-      };
-      this.bar = new SingleBar({ ...options, barCompleteChar: '█', barIncompleteChar: '░', gracefulExit: false });
-      this.bar.start(total, 0, { label, ...payload });
-      this.label = label;
-    }
-    this.bar?.update(done, { label, ...payload });
+    const now = performance.now();
+    if (label !== this.bar?.label) this.bar = { label, begun: now, drawn: -Infinity, line: '' };
+    if (now - this.bar.drawn < REDRAW_MS) return;
+    const done = Math.round(BAR_WIDTH * Math.min(1, share));
+    const drawn = `[${'█'.repeat(done)}${'░'.repeat(BAR_WIDTH - done)}]`;
+    const line = printable(`${label} ${drawn} ${rest(formatSeconds((now - this.bar.begun) / 1000))}`);
+    Object.assign(this.bar, { drawn: now, line: line.slice(0, this.width() - MARGIN) });
+    this.stream.write(`\r${this.bar.line}\x1b[K`);
   }
+
+  private width(): number {
+    return this.stream.columns || 80;
+  }
+}
+
+function asText(lines: string[]): string {
+  return lines.map((line) => `${printable(line)}\n`).join('');
 }

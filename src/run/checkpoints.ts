@@ -1,20 +1,27 @@
-/** The checkpoints of a run folder: the last two, each written whole or not at all, the newest whole one to go on from. */
+/** The checkpoints of a run folder: the last ones, each written whole or not at all, to go on from or to look at. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, readBounded, writeFileAtomic } from '../common/files.js';
 import type { Position } from '../train/events.js';
-import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed } from './checkpoint.js';
-import { WEIGHTS_LIMIT } from './weights.js';
+import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed, type SavedWeight } from './checkpoint.js';
 
 const KEPT = 2;
+
+/** The most bytes that a checkpoint may have; LeNet's have 184 kB. */
+const LIMIT = 2 ** 26;
 
 const folderOf = (runFolder: string) => path.join(runFolder, 'checkpoint');
 
 /** "epoch-3-batch-40.ckpt": where the run goes on from it. */
 function nameOf({ epoch, batch }: Pick<Position, 'epoch' | 'batch'>): string {
   return `epoch-${epoch}-batch-${batch}.ckpt`;
+}
+
+/** Whether its weights are those that an epoch ended with. */
+function isOfEpoch(name: string): boolean {
+  return /^epoch-(?!1-)\d+-batch-0\.ckpt$/.test(name);
 }
 
 /** Names of a run's checkpoints, the furthest last. */
@@ -34,6 +41,14 @@ async function listNames(runFolder: string): Promise<string[]> {
   return positions.sort((a, b) => a.epoch - b.epoch || a.batch - b.batch).map(nameOf);
 }
 
+async function read(runFolder: string, name: string): Promise<Checkpoint> {
+  const file = path.join(folderOf(runFolder), name);
+  const content = await readBounded(file, LIMIT).catch((error: unknown) => {
+    throw cannot(`read ${file}`, { expected: 'a checkpoint', got: describeFileError(error), cause: error });
+  });
+  return parseCheckpoint(content, file);
+}
+
 /**
  * The newest checkpoint that is whole, or undefined for a run that has none yet; `onDamaged` is told of those passed over.
  * Throws a BnTrainError where there are some and none is whole.
@@ -43,31 +58,43 @@ export async function readNewestCheckpoint(
   onDamaged: (line: string) => void,
 ): Promise<Checkpoint | undefined> {
   const names = await listNames(runFolder);
-  const reasons: string[] = [];
-  for (const name of names.reverse()) {
-    const read = await readWhole(path.join(folderOf(runFolder), name));
-    if (typeof read !== 'string') return read;
-    reasons.push(read);
-    onDamaged(`passing over a damaged checkpoint (${read})`);
+  for (const name of names.toReversed()) {
+    try {
+      return await read(runFolder, name);
+    } catch (error) {
+      onDamaged(`passing over a damaged checkpoint (${messageOf(error)})`);
+    }
   }
-  if (reasons.length === 0) return undefined;
+  if (names.length === 0) return undefined;
   throw cannot(`resume ${runFolder}`, {
     expected: 'a whole checkpoint',
-    got: `${reasons.length} damaged`,
+    got: `${names.length} damaged`,
     hint: 'start a new run with the same flags and seed, which config.json tells',
   });
 }
 
-/** The checkpoint, or why it cannot be read. */
-async function readWhole(file: string): Promise<Checkpoint | string> {
-  try {
-    const content = await readBounded(file, WEIGHTS_LIMIT).catch((error: unknown) => {
-      throw cannot(`read ${file}`, { expected: 'a checkpoint', got: describeFileError(error) });
+/** The weights that the run's last finished epoch ended with. Throws a BnTrainError where there are none, or damaged ones. */
+export async function readWeights(runFolder: string): Promise<SavedWeight[]> {
+  const name = (await listNames(runFolder)).findLast(isOfEpoch);
+  if (name === undefined)
+    throw cannot(`read the model of ${runFolder}`, {
+      expected: 'the checkpoint of a finished epoch',
+      got: 'none',
+      hint: 'name the folder of a run that finished at least one epoch',
     });
-    return parseCheckpoint(content, file);
+  try {
+    return (await read(runFolder, name)).weights;
   } catch (error) {
-    return messageOf(error);
+    // A run that goes on meanwhile removes it once it has that of a later epoch.
+    if (!(await listNames(runFolder)).includes(name)) return readWeights(runFolder);
+    throw error;
   }
+}
+
+/** The last two, and that of the last finished epoch where both stand in mid-epoch. */
+function worthKeeping(names: string[]): string[] {
+  const epoch = names.findLast(isOfEpoch);
+  return names.filter((name, i) => i >= names.length - KEPT || name === epoch);
 }
 
 /** Saves a run's checkpoints as it goes on. */
@@ -79,29 +106,29 @@ export class Checkpoints {
 
   /**
    * `from` is the position of the checkpoint that the run goes on from, if it does. A killed process may have left more
-   * than two up to there, of which the rest is removed; what lies behind it is damaged, and stays until the next is saved.
+   * than are kept up to there, of which the rest is removed; what lies behind it is damaged, and stays until the next is
+   * saved.
    */
   static async open(runFolder: string, from?: Position): Promise<Checkpoints> {
     const names = await listNames(runFolder);
     const usable = from === undefined ? [] : names.slice(0, names.indexOf(nameOf(from)) + 1);
-    await remove(runFolder, usable.slice(0, -KEPT));
-    return new Checkpoints(runFolder, usable.slice(-KEPT));
+    const checkpoints = new Checkpoints(runFolder, worthKeeping(usable));
+    await checkpoints.removeRest(usable);
+    return checkpoints;
   }
 
-  /** Adds one, and when it is safely on the disk removes all but it and the one before it. */
+  /** Adds one, and when it is safely on the disk removes those that are not kept any longer. */
   async save(model: tf.LayersModel, progressed: Progressed): Promise<void> {
     const folder = folderOf(this.runFolder);
     const name = nameOf(progressed.position);
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(path.join(folder, name), await encodeCheckpoint(model, progressed));
-    this.kept = [...this.kept.filter((other) => other !== name), name].slice(-KEPT);
-    await remove(
-      this.runFolder,
-      (await listNames(this.runFolder)).filter((other) => !this.kept.includes(other)),
-    );
+    this.kept = worthKeeping([...this.kept.filter((other) => other !== name), name]);
+    await this.removeRest(await listNames(this.runFolder));
   }
-}
 
-async function remove(runFolder: string, names: string[]): Promise<void> {
-  for (const name of names) await rm(path.join(folderOf(runFolder), name), { force: true });
+  private async removeRest(names: string[]): Promise<void> {
+    for (const name of names)
+      if (!this.kept.includes(name)) await rm(path.join(folderOf(this.runFolder), name), { force: true });
+  }
 }

@@ -1,9 +1,19 @@
-/** Where runs live: naming a new one, finding the newest, and refusing folders that hold something else. */
+/** Where runs live: naming a new folder, finding the newest, refusing what holds something else, one process at a time. */
 import { mkdir, readdir, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import * as path from 'node:path';
-import { cannot, EXIT } from '../common/errors.js';
-import { assertWritable, codeOf, describeFileError } from '../common/files.js';
-import { isLeftover } from './hold.js';
+import { BnTrainError, cannot, EXIT } from '../common/errors.js';
+import {
+  assertWritable,
+  codeOf,
+  describeFileError,
+  exists,
+  isTemporary,
+  removeStaleTemporaries,
+} from '../common/files.js';
+import { type LockHolder, tryLock } from '../common/lock.js';
+
+const LOCK = 'run.lock';
 
 /** "runs/20261124-013000-scratch": the local date and time to the second, and the norm. */
 export function defaultRunFolder(norm: string, now: Date = new Date()): string {
@@ -74,4 +84,55 @@ export async function newestRun(runs = 'runs'): Promise<string> {
       hint: 'train one: bn-train scratch, or name its folder',
     });
   return newest.folder;
+}
+
+/** Whether a file of a run folder is no part of the run: the lock, or what a killed process had not finished writing. */
+export function isLeftover(name: string): boolean {
+  return name === LOCK || isTemporary(name);
+}
+
+/**
+ * Runs `action` as the only process that writes the folder, after removing what killed ones had begun to write. A killed
+ * process's lock is taken over. Throws a BnTrainError that names the process if another one holds it.
+ */
+export async function holdRunFolder<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  const lock = await tryLock(path.join(folder, LOCK)).catch((error: unknown) => {
+    throw error instanceof BnTrainError ? error : cannotWrite(folder, error);
+  });
+  if ('holder' in lock) throw heldBy(folder, lock.holder);
+  try {
+    await clean(folder);
+    return await action();
+  } finally {
+    // A lock that can no longer be removed must not hide why; the next process sees that its holder is dead.
+    await lock.release().catch(() => undefined);
+  }
+}
+
+function heldBy(folder: string, { pid, host }: LockHolder): BnTrainError {
+  const here = host === hostname();
+  return cannot(`use the run folder ${folder}`, {
+    expected: 'no other process at work on it',
+    got: `process ${pid}${here ? '' : ` of the machine ${host}`}`,
+    hint: here
+      ? `wait for it to end, or stop it: kill ${pid}`
+      : `if it no longer runs there: rm '${path.join(folder, LOCK)}'`,
+  });
+}
+
+async function clean(folder: string): Promise<void> {
+  for (const part of ['', 'checkpoint', 'model']) {
+    const place = path.join(folder, part);
+    if (await exists(place)) await removeStaleTemporaries(place);
+  }
+}
+
+/** The error of a run folder that takes no more; what is in it stays as it was. */
+export function cannotWrite(folder: string, error: unknown): BnTrainError {
+  return cannot(`write the run folder ${folder}`, {
+    expected: 'room and permission',
+    got: describeFileError(error),
+    hint: `free some space or give permission, then go on with --resume '${folder}'`,
+    cause: error,
+  });
 }

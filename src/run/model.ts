@@ -1,47 +1,55 @@
-/** The model of a run, in tfjs's own layers format: written so that a reader always finds a whole one. */
+/** A run's model: exported to model/ in tfjs's own layers format for other programs, and put back from a checkpoint. */
 import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { codeOf, readBounded, writeFileAtomic } from '../common/files.js';
+import { cannot } from '../common/errors.js';
+import { writeFileAtomic } from '../common/files.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
-import { restoreWeights } from './checkpoint.js';
-import { checkSpecs, checksum, readWeights, WEIGHTS_LIMIT } from './weights.js';
+import type { SavedWeight } from './checkpoint.js';
+import { readWeights } from './checkpoints.js';
 
-/**
- * Writes model/model.json and model/weights.bin. A model's description does not change while it trains, and it names the
- * checksums of the weights that come and of those that they replace: at no moment is there a pair that does not fit.
- */
-export async function saveModel(model: tf.LayersModel, runFolder: string): Promise<void> {
-  const [json, bin] = ['model.json', 'weights.bin'].map((name) => path.join(runFolder, 'model', name)) as [
-    string,
-    string,
-  ];
-  await mkdir(path.dirname(json), { recursive: true });
-  const old = await readBounded(bin, WEIGHTS_LIMIT).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+/** Writes model/model.json and model/weights.bin, which this program itself never reads. */
+export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
+  const folder = path.join(runFolder, 'model');
+  await mkdir(folder, { recursive: true });
   await model.save(
-    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs, weightData, format, generatedBy }) => {
-      const bytes = new Uint8Array(weightData as ArrayBuffer);
-      const weightsManifest = [{ paths: ['weights.bin'], weights: weightSpecs }];
-      const specs = checkSpecs(weightSpecs, json);
-      const weightsSha256 = [bytes, ...(old ? [old] : [])].map((content) => checksum(specs, content));
+    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
+      const weightsManifest = [{ paths: ['weights.bin'], weights }];
       const description = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
-      await writeFileAtomic(json, JSON.stringify({ ...description, userDefinedMetadata: { weightsSha256 } }));
-      await writeFileAtomic(bin, bytes);
+      await writeFileAtomic(path.join(folder, 'model.json'), JSON.stringify(description));
+      await writeFileAtomic(path.join(folder, 'weights.bin'), new Uint8Array(weightData as ArrayBuffer));
       return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
     }),
   );
 }
 
 /**
- * The model of a run folder, built from the run's options: the topology in model.json is for other readers, as it could
- * ask for layers of any kind and size. Throws a BnTrainError where there is none, or it is damaged or another model's.
+ * The model of a run folder's last finished epoch, built from the run's options. Throws a BnTrainError where there is
+ * none, or it is damaged or another model's.
  */
 export async function loadModel(runFolder: string, options: LenetConfig): Promise<tf.Sequential> {
   const weights = await readWeights(runFolder);
   const model = lenet(options);
   restoreWeights(model, weights, runFolder);
   return model;
+}
+
+/** Puts saved weights into a model. Throws a BnTrainError that names `origin` where they are another model's. */
+export function restoreWeights(model: tf.LayersModel, weights: SavedWeight[], origin: string): void {
+  assertShapes(weights, model, origin);
+  tf.tidy(() => {
+    for (const [i, { values, shape }] of weights.entries()) model.weights[i]?.write(tf.tensor(values, shape));
+  });
+}
+
+function assertShapes(weights: SavedWeight[], model: tf.LayersModel, origin: string): void {
+  const textOf = ({ shape }: { shape: (number | null)[] }) => `[${shape.join(', ')}]`;
+  const [found, wanted] = [weights.map(textOf), model.weights.map(textOf)];
+  const wrong = wanted.findIndex((shape, i) => shape !== found[i]);
+  if (wrong < 0 && found.length === wanted.length) return;
+  throw cannot(`use the weights of ${origin}`, {
+    expected: wrong < 0 ? `${wanted.length} of them` : `the shape ${wanted[wrong] ?? ''} for weight ${wrong + 1}`,
+    got: wrong < 0 ? `${found.length}` : (found[wrong] ?? 'none'),
+    hint: 'config.json belongs to another run, or the file is damaged; train again',
+  });
 }

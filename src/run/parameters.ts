@@ -1,6 +1,7 @@
 /** The parameters of a saved model's batch normalization layers, whichever kind they are. */
 import { cannot, EXIT } from '../common/errors.js';
-import { type SavedWeight, readWeights } from './weights.js';
+import type { SavedWeight } from './checkpoint.js';
+import { readWeights } from './checkpoints.js';
 
 export interface LayerParameters {
   /** Counted from 1, in the model's order. */

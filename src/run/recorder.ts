@@ -7,8 +7,8 @@ import { type EpochResult, type Position, startOf, type TrainEvent } from '../tr
 import type { Progressed } from './checkpoint.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
-import { cannotWrite } from './hold.js';
-import { saveModel } from './model.js';
+import { cannotWrite } from './folder.js';
+import { exportModel } from './model.js';
 
 const COLUMNS = ['epoch', 'loss', 'trainAccuracy', 'testAccuracy', 'examplesPerSecond', 'seconds'] as const;
 
@@ -40,7 +40,7 @@ export class Recorder {
     const lines = recorder.history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
     await writing(folder, async () => {
       await writeFileAtomic(recorder.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);
-      if (from) await saveModel(model, folder);
+      if (from) await exportModel(model, folder);
       await writeFileAtomic(recorder.file('metrics.csv'), toCsv(recorder.history));
       await writeFileAtomic(recorder.file('events.jsonl'), lines.join(''));
     });
@@ -71,7 +71,7 @@ export class Recorder {
 
   private async keepWeights(position: Position): Promise<void> {
     await this.saveCheckpoint(position);
-    await saveModel(this.model, this.folder);
+    await exportModel(this.model, this.folder);
   }
 
   private saveCheckpoint(position: Position): Promise<void> {

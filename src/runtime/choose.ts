@@ -1,33 +1,71 @@
-/** Where to compute, from what the user asked for and what the machine has. */
-import { type BnTrainError, cannot, EXIT } from '../common/errors.js';
-import { chooseGpu, type Choice } from './gpuChoice.js';
-import { locateRuntime } from './install/install.js';
+/** Where to compute: what is tried, in one list, and the decision on each from what the machine has. */
+import { BnTrainError, cannot, EXIT } from '../common/errors.js';
+import { chooseGpu, type GpuChoice } from './gpuChoice.js';
 import { type GpuQuery, queryGpus } from './gpus.js';
-import { VERSIONS } from './install/pins.js';
+import type { Runtime } from './install/finished.js';
+import { VERSIONS, type Want } from './install/pins.js';
 
-/** The CPU, or a GPU that passed every check that can be made before TensorFlow is loaded. */
-export type Placement =
-  // The notice says why not a GPU, where the machine seems to have one.
-  | { kind: 'cpu'; notice?: string }
-  // Where it is not required, the CPU may take over.
-  | { kind: 'cuda'; choice: Choice; required: boolean };
+/** The best first; `auto` goes down the list, whoever names a backend or a device leaves only that of it. */
+const FALLBACKS = [
+  { backend: 'native', device: 'cuda' },
+  { backend: 'native', device: 'cpu' },
+  { backend: 'wasm', device: 'cpu' },
+  // So slow that it is taken only by its name.
+  { backend: 'js', device: 'cpu' },
+] as const;
 
-export interface PlaceOptions {
-  /** The GPUs, where they were asked for already. */
-  gpus?: GpuQuery;
-  /** The folder of a TensorFlow that the user named; what it was built for is not known. */
-  runtimeDir?: string | undefined;
-  tensorflow?: string | undefined;
-}
+export type Fallback = (typeof FALLBACKS)[number];
 
-/** Throws a BnTrainError for a device that is not one. */
-export function assertDevice(device: string): void {
-  if (device === 'auto' || device === 'cpu' || /^cuda(:\d{1,3})?$/.test(device)) return;
-  throw cannot('open the backend', {
-    expected: 'the device auto, cpu or cuda[:N]',
-    got: device,
+export const BACKENDS = ['auto', 'native', 'wasm', 'js'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+/** What to try for a backend and a device. Throws a BnTrainError for names that are none, and for a device that the backend lacks. */
+export function fallbacksFor(backend: BackendName, device: string): readonly [Fallback, ...Fallback[]] {
+  if (!BACKENDS.includes(backend))
+    throw cannot('open the backend', { expected: BACKENDS.join(', '), got: backend, exitCode: EXIT.usage });
+  if (!/^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))
+    throw cannot('open the backend', {
+      expected: 'the device auto, cpu or cuda[:N]',
+      got: device,
+      exitCode: EXIT.usage,
+    });
+  const [first, ...rest] = FALLBACKS.filter(
+    (each) =>
+      (backend === 'auto' ? each.backend !== 'js' : each.backend === backend) &&
+      (device === 'auto' || device.startsWith(each.device)),
+  );
+  if (first) return [first, ...rest];
+  throw cannot(`use the device ${device}`, {
+    expected: 'the native backend, which alone computes there',
+    got: backend,
+    hint: 'use --device cpu or leave --device out',
     exitCode: EXIT.usage,
   });
+}
+
+/** Why there is nothing to say of a GPU that is not used: nobody would expect one. */
+export class NoGpu extends BnTrainError {}
+
+/** A runtime would do, and is not there. */
+export class NotInstalled extends BnTrainError {}
+
+/**
+ * What the first of the fallbacks gives that can be had; `passed` is told why each before it cannot: a BnTrainError of its
+ * attempt. Wrong usage is nothing to fall back from.
+ */
+export async function firstOf<T>(
+  [first, ...rest]: readonly [Fallback, ...Fallback[]],
+  attempt: (fallback: Fallback) => Promise<T>,
+  passed: (fallback: Fallback, error: BnTrainError) => void,
+): Promise<T> {
+  const [next, ...others] = rest;
+  try {
+    return await attempt(first);
+  } catch (error) {
+    if (!next || !(error instanceof BnTrainError) || error.exitCode === EXIT.usage) throw error;
+    passed(first, error);
+    return firstOf([next, ...others], attempt, passed);
+  }
 }
 
 /** The device by its whole name: "cuda" is cuda:0. */
@@ -35,32 +73,67 @@ export function wholeName(device: string): string {
   return device === 'cuda' ? 'cuda:0' : device;
 }
 
+export interface DeviceOptions extends Omit<Want, 'device'> {
+  /** auto, cpu or cuda[:N]. */
+  device: string;
+  /** The GPUs, where they were asked for already. */
+  gpus?: GpuQuery;
+}
+
+/** What to compute with natively. */
+export interface Choice {
+  runtime: Runtime;
+  /** Undefined for the CPU. */
+  gpu: GpuChoice | undefined;
+}
+
+export interface Source {
+  /** The finished runtime. */
+  locate: (want: Want) => Promise<Runtime | undefined>;
+  /** Makes one where there is none; where it is left out nothing is installed. */
+  make?: (want: Want) => Promise<Runtime>;
+}
+
+/** The runtime for the CPU, or for a GPU and which. Throws a BnTrainError that says what cannot be had. */
+export async function choose({ device }: Fallback, options: DeviceOptions, { locate, make }: Source): Promise<Choice> {
+  const { tensorflow, runtimeDir } = options;
+  const want = { device, tensorflow, runtimeDir };
+  let looked: ReturnType<Source['locate']> | undefined;
+  const located = () => (looked ??= locate(want));
+  const gpu = device === 'cuda' ? await findGpu(options, async () => (await located())?.tensorflow) : undefined;
+  const runtime = (await located()) ?? (await make?.(want));
+  if (runtime) return { runtime, gpu };
+  if (!gpu)
+    throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: 'bn-train setup' });
+  const hint = 'bn-train setup --cuda';
+  if (options.device === 'auto')
+    throw new NotInstalled(`${gpu.gpu.name} would do, but no runtime for CUDA is installed`, { hint });
+  throw cannot(`use the device ${gpu.device}`, { expected: 'a finished runtime for CUDA', got: 'none', hint });
+}
+
 /**
- * The place for `auto`, `cpu`, `cuda` (cuda:0) or `cuda:N`. Throws a BnTrainError for a device that is none, and where a
- * GPU that was asked for cannot be used; under `auto` the CPU takes over and the notice says why.
+ * The GPU for `auto` or `cuda[:N]`, with the version of TensorFlow that is `installed`. Throws a BnTrainError that says
+ * why none can be used, and under `auto` NoGpu where nobody would expect one.
  */
-export async function place(device: string, options: PlaceOptions = {}): Promise<Placement> {
-  assertDevice(device);
-  if (device === 'cpu') return { kind: 'cpu' };
+export async function findGpu(
+  { device, gpus, tensorflow, runtimeDir = process.env['BN_TRAIN_RUNTIME_DIR'] }: DeviceOptions,
+  installed: () => Promise<string | undefined>,
+): Promise<GpuChoice> {
   const visibleDevices = process.env['CUDA_VISIBLE_DEVICES'];
   // Whoever hides every GPU needs no word on it.
-  if (device === 'auto' && /^(-1)?$/.test(visibleDevices ?? '0')) return { kind: 'cpu' };
-  const query = options.gpus ?? (await queryGpus());
+  if (device === 'auto' && /^(-1)?$/.test(visibleDevices ?? '0'))
+    throw new NoGpu('CUDA_VISIBLE_DEVICES hides every GPU');
+  const query = gpus ?? (await queryGpus());
+  if (device === 'auto' && 'problem' in query && query.plain) throw new NoGpu('no NVIDIA GPU is to be seen');
+  // What a folder that the user names was built for is not known.
+  const known = 'gpus' in query && (runtimeDir ?? '') === '';
   const chosen = chooseGpu(query, {
     index: device === 'auto' ? undefined : Number(wholeName(device).split(':')[1]),
     visibleDevices,
-    tensorflow: 'gpus' in query ? await versionFor(options) : undefined,
+    tensorflow: known ? (tensorflow ?? (await installed()) ?? VERSIONS[0]) : undefined,
   });
-  if ('gpu' in chosen) return { kind: 'cuda', choice: chosen, required: device !== 'auto' };
-  if (device !== 'auto') throw cannot(`use the device ${device}`, chosen);
-  if ('problem' in query && query.plain) return { kind: 'cpu' };
-  return { kind: 'cpu', notice: `using the CPU: ${oneLine(cannot('use the GPU', chosen))}` };
-}
-
-/** The version of TensorFlow that would be used; undefined where the user names a folder. */
-async function versionFor({ runtimeDir, tensorflow }: PlaceOptions): Promise<string | undefined> {
-  if ((runtimeDir ?? process.env['BN_TRAIN_RUNTIME_DIR'] ?? '') !== '') return undefined;
-  return tensorflow ?? (await locateRuntime({ device: 'cuda' }))?.tensorflow ?? VERSIONS[0];
+  if ('gpu' in chosen) return chosen;
+  throw cannot(device === 'auto' ? 'use the GPU' : `use the device ${device}`, chosen);
 }
 
 /** An error as one line. */

@@ -1,19 +1,28 @@
 /** What this machine has of what the native runtime needs, and the command for whatever is missing. */
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
-import { messageOf } from '../common/errors.js';
+import { lastLine, runCommand } from '../common/command.js';
+import { type BnTrainError, messageOf } from '../common/errors.js';
 import { cacheDirectory } from '../common/files.js';
 import { formatBytes } from '../common/format.js';
+import {
+  choose,
+  type DeviceOptions,
+  type Fallback,
+  fallbacksFor,
+  firstOf,
+  NoGpu,
+  NotInstalled,
+  oneLine,
+  type Source,
+} from './choose.js';
+import { type Gpu, type GpuQuery, queryGpus } from './gpus.js';
 import { findCompiler } from './install/addon.js';
-import { thisPlatform } from './install/builds.js';
-import { lastLine, runCommand } from '../common/command.js';
-import { cudaFacts, gpuFacts } from './doctorCuda.js';
-import type { Opened } from './install/cuda.js';
+import { type Opened, openCudaLibraries, openDriver } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
-import { locateRuntime, type RuntimeOptions } from './install/install.js';
+import { locateRuntime } from './install/libraries.js';
+import { thisPlatform, type Want } from './install/pins.js';
 import { stockPackage } from './loadAddon.js';
-import { type Gpu, queryGpus } from './gpus.js';
-import { place, type Placement } from './choose.js';
 
 export interface Diagnosis {
   facts: { label: string; value: string }[];
@@ -25,19 +34,20 @@ export interface Diagnosis {
 }
 
 /** Looks, and changes nothing. */
-export async function diagnose(options: { runtimeDir?: string | undefined } = {}): Promise<Diagnosis> {
+export async function diagnose({ runtimeDir }: { runtimeDir?: string | undefined } = {}): Promise<Diagnosis> {
   const [cpu, cuda, python, pip, compiler, query, features] = await Promise.all([
-    locateOrWhy(options),
-    locateOrWhy({ ...options, device: 'cuda' }),
+    locateOrWhy({ device: 'cpu', runtimeDir }),
+    locateOrWhy({ device: 'cuda', runtimeDir }),
     versionOf('python3', ['--version']),
     versionOf('python3', ['-m', 'pip', '--version']),
     findCompiler(),
     queryGpus(),
     cpuFeatures(),
   ]);
-  const placement = await place('auto', { ...options, gpus: query });
-  const runtime = placement.kind === 'cuda' && typeof cuda === 'object' ? cuda : cpu;
-  const found = typeof runtime === 'object' ? runtime : undefined;
+  const locate: Source['locate'] = ({ device }) => Promise.resolve([device === 'cuda' ? cuda : cpu].find(isRuntime));
+  const { choice, lacksCuda } = await chosen({ device: 'auto', runtimeDir, gpus: query }, locate);
+  const runtime = choice.device !== 'cpu' ? cuda : cpu;
+  const found = isRuntime(runtime) ? runtime : undefined;
   const ofCuda = await cudaFacts([cuda, cpu]);
   const facts = [
     ['Node', process.version],
@@ -56,26 +66,52 @@ export async function diagnose(options: { runtimeDir?: string | undefined } = {}
     ...ofCuda.facts,
     ['cache', cacheDirectory()],
   ] as const;
-  const missing = found ? [] : missingTools(python, pip, compiler !== undefined);
-  const wantsCuda = placement.kind === 'cuda' && typeof cuda !== 'object';
+  const needs = [
+    [!found && !(python && pip), 'Python 3 with pip', 'apt-get install python3-pip'],
+    [!found && !compiler, 'a C++ compiler', 'apt-get install g++'],
+    [!found, 'the native runtime', 'bn-train setup'],
+    [lacksCuda, 'the runtime for CUDA', 'bn-train setup --cuda'],
+  ] as const;
   return {
     facts: facts.map(([label, value]) => ({ label, value })),
     gpus: 'gpus' in query ? query.gpus : [],
     cudaLibraries: ofCuda.libraries,
-    missing: wantsCuda ? [...missing, { what: 'the runtime for CUDA', command: 'bn-train setup --cuda' }] : missing,
-    choice: chosen(found, placement),
+    missing: needs.flatMap(([lacks, what, command]) => (lacks ? [{ what, command }] : [])),
+    choice,
   };
 }
 
 type Located = Runtime | string | undefined;
 
+const isRuntime = (located: Located): located is Runtime => typeof located === 'object';
+
 /** The runtime, or why it cannot be said. */
-function locateOrWhy(options: RuntimeOptions): Promise<Located> {
-  return locateRuntime(options).catch((error: unknown) => messageOf(error));
+function locateOrWhy(want: Want): Promise<Located> {
+  return locateRuntime(want).catch((error: unknown) => messageOf(error));
+}
+
+/** What `--backend auto --device auto` would take. */
+async function chosen(options: DeviceOptions, locate: Source['locate']) {
+  let [overGpu, lacksCuda] = ['', false];
+  const attempt = async (fallback: Fallback): Promise<Diagnosis['choice']> => {
+    const { backend } = fallback;
+    const installs = 'training installs it first if it can';
+    if (backend !== 'native') return { backend, device: 'cpu', reason: `no native runtime is installed; ${installs}` };
+    const { runtime, gpu } = await choose(fallback, options, { locate });
+    const why = gpu ? `, and ${gpu.gpu.name} passes every check` : `; ${overGpu}${lacksCuda ? `; ${installs}` : ''}`;
+    return { backend, device: gpu?.device ?? 'cpu', reason: `TensorFlow ${runtime.tensorflow} is installed${why}` };
+  };
+  const passed = ({ device }: Fallback, error: BnTrainError) => {
+    if (device !== 'cuda') return;
+    lacksCuda = error instanceof NotInstalled;
+    overGpu = error instanceof NoGpu ? error.message : `using the CPU: ${oneLine(error)}`;
+  };
+  const choice = await firstOf(fallbacksFor('auto', options.device), attempt, passed);
+  return { choice, lacksCuda };
 }
 
 function describeRuntime(runtime: Located): string {
-  if (typeof runtime !== 'object') return runtime ?? 'not installed';
+  if (!isRuntime(runtime)) return runtime ?? 'not installed';
   return `${runtime.tensorflow}, ${ORIGIN[runtime.source]}${runtime.cuda ? ', for CUDA' : ''}`;
 }
 
@@ -84,34 +120,6 @@ const ORIGIN: Record<Runtime['source'], string> = {
   wheel: 'from the pinned wheel',
   python: 'from the Python environment',
 };
-
-/** What `--backend auto --device auto` would take. */
-function chosen(found: Runtime | undefined, placement: Placement): Diagnosis['choice'] {
-  const onCpu = placement.kind === 'cpu' ? (placement.notice ?? 'no NVIDIA GPU is to be seen') : '';
-  const device = placement.kind === 'cpu' ? 'cpu' : placement.choice.device;
-  const gpu = placement.kind === 'cpu' ? '' : `, and ${placement.choice.gpu.name} passes every check`;
-  if (found && (placement.kind === 'cpu' || found.cuda))
-    return { backend: 'native', device, reason: `TensorFlow ${found.tensorflow} is installed${gpu || `; ${onCpu}`}` };
-  if (found)
-    return {
-      backend: 'native',
-      device: 'cpu',
-      reason: `no runtime for CUDA is installed; training installs it first if it can${gpu}`,
-    };
-  return {
-    backend: 'wasm',
-    device: 'cpu',
-    reason: 'no native runtime is installed; training installs it first if it can',
-  };
-}
-
-function missingTools(python: string | undefined, pip: string | undefined, compiler: boolean): Diagnosis['missing'] {
-  const missing: Diagnosis['missing'] = [];
-  if (python === undefined || pip === undefined)
-    missing.push({ what: 'Python 3 with pip', command: 'apt-get install python3-pip' });
-  if (!compiler) missing.push({ what: 'a C++ compiler', command: 'apt-get install g++' });
-  return [...missing, { what: 'the native runtime', command: 'bn-train setup' }];
-}
 
 async function versionOf(command: string, args: string[]): Promise<string | undefined> {
   const outcome = await runCommand(command, args);
@@ -124,4 +132,29 @@ async function cpuFeatures(): Promise<string> {
   const flags = new Set(/^flags\s*:(.*)$/m.exec(info)?.[1]?.trim().split(' ') ?? []);
   const known = ['avx', 'avx2', 'fma', 'avx512f', 'avx512_vnni', 'amx_tile'].filter((flag) => flags.has(flag));
   return known.join(' ') || 'unknown';
+}
+
+type Fact = readonly [label: string, value: string];
+
+/** A line for each GPU, and one for the driver. */
+function gpuFacts(query: GpuQuery): Fact[] {
+  if ('problem' in query) return [['GPU', `none: ${query.problem}`]];
+  const drivers = [...new Set(query.gpus.map(({ driver }) => driver))];
+  return [...query.gpus.map((gpu) => [`GPU ${gpu.index}`, describeGpu(gpu)] as const), ['driver', drivers.join(', ')]];
+}
+
+function describeGpu({ name, capability, memory, free }: Gpu): string {
+  const room =
+    memory === undefined || free === undefined ? '' : `, ${formatBytes(free)} of ${formatBytes(memory)} free`;
+  return `${name}, compute capability ${capability}${room}`;
+}
+
+/** Versions, and a line for each library, of the first runtime that was built for CUDA. */
+async function cudaFacts(runtimes: Located[]): Promise<{ facts: Fact[]; libraries: Opened[] }> {
+  const runtime = runtimes.filter(isRuntime).find((each) => each.cuda);
+  if (!runtime?.cuda) return { facts: [['CUDA', 'no runtime for it is installed']], libraries: [] };
+  const { toolkit, cudnn } = runtime.cuda;
+  const libraries = [...(await openCudaLibraries(runtime.libraries)), ...(await openDriver())];
+  const found = libraries.map(({ name, file, problem }): Fact => [name, problem ? `missing: ${problem}` : file]);
+  return { facts: [['CUDA', toolkit], ['cuDNN', cudnn], ...found], libraries };
 }

@@ -1,5 +1,5 @@
 /** TensorFlow's settings that only the environment can make; they are read once, when it is loaded. */
-import type { Placement } from './choose.js';
+import type { GpuChoice } from './gpuChoice.js';
 
 export interface Settings {
   /** The same bits from the same seed on a GPU too, at some speed. */
@@ -12,15 +12,15 @@ export interface Settings {
   libraries?: readonly string[] | undefined;
 }
 
-/** Sets the variables for a place, in `env`; what a user has set is kept wherever it can be. */
+/** Sets the variables for a GPU, or for the CPU, in `env`; what a user has set is kept wherever it can be. */
 export function prepareEnvironment(
-  placement: Placement,
+  gpu: GpuChoice | undefined,
   { deterministic = false, tf32 = true, compiler, libraries = [] }: Settings = {},
   env: NodeJS.ProcessEnv = process.env,
 ): void {
   // TensorFlow's own information and warnings speak to its developers.
   env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-  if (placement.kind === 'cpu') {
+  if (!gpu) {
     // A TensorFlow that was built for CUDA would take a GPU by itself.
     env['CUDA_VISIBLE_DEVICES'] = '-1';
     return;
@@ -28,7 +28,7 @@ export function prepareEnvironment(
   // CUDA counts the fastest first unless told to count as nvidia-smi does, by which the GPU was chosen.
   env['CUDA_DEVICE_ORDER'] = 'PCI_BUS_ID';
   // TensorFlow opens every GPU that it sees.
-  env['CUDA_VISIBLE_DEVICES'] = placement.choice.visible;
+  env['CUDA_VISIBLE_DEVICES'] = gpu.visible;
   // Otherwise TensorFlow takes nearly all of the GPU's memory at once.
   env['TF_FORCE_GPU_ALLOW_GROWTH'] ??= 'true';
   // The addon opens them first, as TensorFlow's own search misses some (settings.cc).

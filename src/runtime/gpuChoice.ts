@@ -3,7 +3,7 @@ import { formatBytes } from '../common/format.js';
 import type { Gpu, GpuQuery } from './gpus.js';
 
 /** A GPU to be used. */
-export interface Choice {
+export interface GpuChoice {
   gpu: Gpu;
   /** "cuda:1": its place among the visible ones. */
   device: string;
@@ -63,7 +63,7 @@ interface Wanted {
 }
 
 /** The GPU to use, or what stands in the way. */
-export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }: Wanted): Choice | Obstacle {
+export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }: Wanted): GpuChoice | Obstacle {
   if ('problem' in query)
     return {
       expected: "NVIDIA's driver and a GPU",
@@ -108,7 +108,7 @@ function gpuOf(gpus: Gpu[], entry: string): Gpu | undefined {
   return entry.startsWith('MIG-') && gpu ? { ...gpu, name: entry, free: undefined, memory: undefined } : undefined;
 }
 
-function obstacleOf({ gpu, device }: Choice, tensorflow: string | undefined): Obstacle | undefined {
+function obstacleOf({ gpu, device }: GpuChoice, tensorflow: string | undefined): Obstacle | undefined {
   const { name, driver, capability, memory, free } = gpu;
   const shown = `${device}, ${name}`;
   if (isOlder(versionOf(driver), versionOf(LEAST_DRIVER)))

@@ -1,6 +1,9 @@
-/** The one file that loads the addon: TensorFlow.js's stock native package, on the runtime that was set up. */
+/** The one file that loads the addon, TensorFlow.js's stock native package on the runtime that was set up, and what it is made of. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { mendKernels } from './mended.js';
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
@@ -10,6 +13,15 @@ const require = createRequire(import.meta.url);
 export function stockPackage(): { folder: string; version: string } {
   const file = require.resolve(`${PACKAGE}/package.json`);
   return { folder: path.dirname(file), version: (require(file) as { version: string }).version };
+}
+
+/** This project's own part of the addon. */
+export const OWN_SOURCE = fileURLToPath(new URL('../../src/runtime/settings.cc', import.meta.url));
+
+/** Changes whenever the addon would be another one. */
+export function addonVersion(): string {
+  const own = createHash('sha256').update(readFileSync(OWN_SOURCE)).digest('hex').slice(0, 8);
+  return `tfjs-${stockPackage().version}-${own}`;
 }
 
 /** Loads `addon` as tfjs's native backend, which becomes the one in use. The environment must be as it is to be by then. */

@@ -1,21 +1,19 @@
-/** Opens a backend and says why this one; never installs anything. */
+/** Opens a backend and says why this one. */
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
-import { assertPinned } from './install/builds.js';
-import { compilerFolder, libraryFiles } from './install/cuda.js';
+import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import type { Watch } from '../common/listener.js';
+import * as places from './choose.js';
 import { prepareEnvironment, type Settings } from './environment.js';
+import { compilerFolder, libraryFiles } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
-import { locateRuntime } from './install/install.js';
+import { locateRuntime } from './install/libraries.js';
+import { assertPinned } from './install/pins.js';
 import { loadNative } from './loadAddon.js';
-import { assertDevice, place, type Placement, wholeName } from './choose.js';
-import { openWasm } from './wasm.js';
-
-export const BACKENDS = ['auto', 'native', 'wasm', 'js'] as const;
-export type BackendName = (typeof BACKENDS)[number];
+import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
-  name: Exclude<BackendName, 'auto'>;
+  name: places.Fallback['backend'];
   /** "cpu", or "cuda:N". */
   device: string;
   /** One line: why this backend. */
@@ -44,129 +42,114 @@ export interface BackendOptions {
 
 /**
  * Makes a tfjs backend the one in use: `native` is TensorFlow's C++, `wasm` and `js` ship with npm packages. `auto`
- * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. Throws a
- * BnTrainError for an unknown name or device, for `native` without a runtime, and for a GPU that cannot be used.
+ * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. Installs
+ * nothing. Throws a BnTrainError for an unknown name or device, for `native` without a runtime, and for a GPU that cannot
+ * be used.
  */
-export async function openBackend(name: BackendName = 'auto', options: BackendOptions = {}): Promise<BackendInfo> {
-  const device = options.device ?? 'auto';
-  assertBackend(name, device);
-  if (name === 'js' || name === 'wasm') return openPlaced(name, { kind: 'cpu' }, options);
-  // A process that has opened TensorFlow stays where it did.
-  // After it is opened, what the environment says of GPUs is this process's own word.
-  if (opened) {
-    const asked = wholeName(device);
-    if (asked !== 'auto' && asked !== deviceOf(opened)) throw moved(deviceOf(opened), asked);
-    return openPlaced(name, opened, options);
-  }
-  return openPlaced(name, await place(device, options), options);
+export function openBackend(name: places.BackendName = 'auto', options: BackendOptions = {}): Promise<BackendInfo> {
+  return open(name, options, { locate: locateRuntime }, () => undefined);
 }
 
-/** Throws a BnTrainError for names that are none, and for a backend without such a device. */
-export function assertBackend(name: BackendName, device: string): void {
-  if (!BACKENDS.includes(name))
-    throw cannot('open the backend', { expected: BACKENDS.join(', '), got: name, exitCode: EXIT.usage });
-  assertDevice(device);
-  if (device.startsWith('cuda') && (name === 'js' || name === 'wasm'))
-    throw cannot(`use the device ${device}`, {
-      expected: 'the native backend, which alone computes there',
-      got: name,
-      hint: 'use --device cpu or leave --device out',
-      exitCode: EXIT.usage,
-    });
-}
-
-/** As openBackend, in a place that was chosen before. */
-export async function openPlaced(
-  name: BackendName,
-  placement: Placement,
-  options: BackendOptions = {},
+/**
+ * As openBackend, but installs the native runtime on first need. Tells `listener` at once what is passed over, as what
+ * comes next may take minutes.
+ */
+export async function openReady(
+  { backend, ...options }: BackendOptions & { backend: places.BackendName },
+  { listener, signal }: Watch,
 ): Promise<BackendInfo> {
-  if (name === 'js') return openJs();
-  if (name === 'wasm') return openWasmBackend('it was asked for');
-  assertPinned(options.tensorflow);
-  if (opened && deviceOf(opened) !== deviceOf(placement)) throw moved(deviceOf(opened), deviceOf(placement));
-  const found = await findRuntime(placement, options);
-  if (name === 'native') return openNative(found.runtime, found.placement, options);
-  if (!found.runtime) return openWasmBackend('no native runtime is installed');
-  try {
-    return await openNative(found.runtime, found.placement, options);
-  } catch (error) {
-    // What has no cause is no fault of the runtime's.
-    const demanded = found.placement.kind === 'cuda' && found.placement.required;
-    if (demanded || !(error instanceof BnTrainError) || error.cause === undefined) throw error;
-    return openWasmBackend(`the native runtime does not load: ${messageOf(error.cause)}`, error.hint);
-  }
+  const make: places.Source['make'] = async (want) => {
+    const { makeRuntime } = await import('./install/install.js');
+    return makeRuntime(want, { listener, signal });
+  };
+  const info = await open(backend, options, { locate: locateRuntime, make }, listener.notice);
+  if (info.name !== 'native' && info.fix !== undefined)
+    listener.notice(
+      `using the ${info.name} backend (${info.reason}), which is many times slower than native; to mend it: ${info.fix}`,
+    );
+  return info;
 }
 
-/** The runtime for a place; where there is none for CUDA and none is required, the CPU's. */
-async function findRuntime(
-  placement: Placement,
-  { runtimeDir, tensorflow }: BackendOptions,
-): Promise<{ runtime: Runtime | undefined; placement: Placement }> {
-  const want = { runtimeDir, tensorflow };
-  if (placement.kind === 'cpu') return { runtime: await locateRuntime(want), placement };
-  const { choice, required } = placement;
-  const runtime = await locateRuntime({ ...want, device: 'cuda' }).catch((error: unknown) => {
-    if (required || !(error instanceof BnTrainError) || error.exitCode === EXIT.usage) throw error;
-    return undefined;
-  });
-  if (runtime) return { runtime, placement };
-  if (required)
-    throw cannot(`use the device ${choice.device}`, {
-      expected: 'a finished runtime for CUDA',
-      got: 'none',
-      hint: 'bn-train setup --cuda',
-    });
-  const notice = `using the CPU: ${choice.gpu.name} would do, but no runtime for CUDA is installed; hint: bn-train setup --cuda`;
-  return { runtime: await locateRuntime(want), placement: { kind: 'cpu', notice } };
+async function open(
+  name: places.BackendName,
+  options: BackendOptions,
+  source: places.Source,
+  tell: (line: string) => void,
+): Promise<BackendInfo> {
+  const { device = 'auto' } = options;
+  let [reason, fix] = ['it was asked for', 'bn-train setup'];
+  let warning: string | undefined;
+  const passed = (fallback: places.Fallback, error: BnTrainError): void => {
+    [reason, fix] = [error.message, error.hint ?? fix];
+    if (fallback.device !== 'cuda' || error instanceof places.NoGpu) return;
+    warning = `using the CPU: ${places.oneLine(error)}`;
+    tell(warning);
+  };
+  const attempt = async (fallback: places.Fallback): Promise<BackendInfo> => {
+    if (fallback.backend !== 'native') return { ...(await openPortable(fallback.backend)), reason, fix };
+    assertPinned(options.tensorflow);
+    const info = await openNative(fallback, { ...options, device }, source);
+    return warning === undefined ? info : { ...info, warning };
+  };
+  return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
 }
 
-/** Where this process has opened TensorFlow. */
-let opened: Placement | undefined;
+async function openPortable(name: 'wasm' | 'js'): Promise<{ name: 'wasm' | 'js'; device: string }> {
+  readyJs();
+  if (name === 'wasm') await openWasm();
+  else await tf.setBackend('cpu');
+  return { name, device: 'cpu' };
+}
+
+/** Where this process has opened TensorFlow, which reads its environment once: there it stays. */
+let opened: (places.Choice & { tensorflow: string }) | undefined;
 
 async function openNative(
-  runtime: Runtime | undefined,
-  placement: Placement,
-  settings: Settings,
+  fallback: places.Fallback,
+  options: places.DeviceOptions & Settings,
+  source: places.Source,
 ): Promise<BackendInfo> {
-  if (!runtime)
-    throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: 'bn-train setup' });
-  const device = deviceOf(placement);
-  if (!opened) prepareEnvironment(placement, { ...settings, ...partsOf(runtime) });
-  const { tensorflow, usesGpu } = load(runtime.addon);
-  opened = placement;
+  const before = opened;
+  // What the environment says of GPUs after it is opened is this process's own word.
+  if (before) assertStays(before.gpu, fallback, options.device);
+  const { runtime, gpu, tensorflow } = before ?? openFirst(await places.choose(fallback, options, source), options);
   // Loading makes it the one in use only the first time.
   await tf.setBackend('tensorflow');
   const reason = `TensorFlow ${tensorflow} in ${runtime.libraries}`;
-  const info: BackendInfo = { name: 'native', device, reason, tensorflow };
-  if (placement.kind === 'cpu') return placement.notice === undefined ? info : { ...info, warning: placement.notice };
-  const { name } = placement.choice.gpu;
-  if (usesGpu) return { ...info, gpu: name };
-  const unused = cannot(`use the device ${device}`, {
-    expected: `TensorFlow to open ${name}`,
+  const info: BackendInfo = { name: 'native', device: gpu?.device ?? 'cpu', reason, tensorflow };
+  return gpu ? { ...info, gpu: gpu.gpu.name } : info;
+}
+
+/** Throws for a device that is not the one this process computes on. */
+function assertStays(gpu: places.Choice['gpu'], fallback: places.Fallback, device: string): void {
+  const [before, asked] = [gpu?.device ?? 'cpu', places.wholeName(device)];
+  if (asked !== 'auto' && asked !== before)
+    throw cannot(`use the device ${asked}`, {
+      expected: `${before}, where this process opened TensorFlow`,
+      got: asked,
+      hint: 'use a process for each device',
+      exitCode: EXIT.usage,
+    });
+  if (fallback.device === 'cuda' && !gpu) throw new places.NoGpu('this process opened TensorFlow on the CPU');
+}
+
+/** Loads TensorFlow into this process. */
+function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNullable<typeof opened> {
+  prepareEnvironment(gpu, { ...settings, ...partsOf(runtime) });
+  const { tensorflow, usesGpu } = load(runtime.addon);
+  opened = { runtime, gpu: usesGpu ? gpu : undefined, tensorflow };
+  if (!gpu || usesGpu) return opened;
+  throw cannot(`use the device ${gpu.device}`, {
+    expected: `TensorFlow to open ${gpu.gpu.name}`,
     got: 'the CPU only',
     hint: 'bn-train doctor shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu',
   });
-  if (placement.required) throw unused;
-  opened = { kind: 'cpu' };
-  return { ...info, device: 'cpu', warning: `using the CPU: ${unused.message}; hint: ${unused.hint ?? ''}` };
 }
 
 /** NVIDIA's part of a runtime. */
 function partsOf({ cuda, libraries }: Runtime): Pick<Settings, 'compiler' | 'libraries'> {
   if (!cuda) return {};
   return { compiler: compilerFolder(libraries), libraries: libraryFiles(libraries, cuda.sizes) };
-}
-
-const deviceOf = (placement: Placement) => (placement.kind === 'cpu' ? 'cpu' : placement.choice.device);
-
-/** TensorFlow reads its environment once. */
-function moved(before: string, device: string): BnTrainError {
-  return cannot(`use the device ${device}`, {
-    expected: `${before}, where this process opened TensorFlow`,
-    got: device,
-    hint: 'use a process for each device',
-  });
 }
 
 function load(addon: string): ReturnType<typeof loadNative> {
@@ -180,21 +163,4 @@ function load(addon: string): ReturnType<typeof loadNative> {
       cause: error,
     });
   }
-}
-
-async function openJs(): Promise<BackendInfo> {
-  silenceGreeting();
-  await tf.setBackend('cpu');
-  return { name: 'js', device: 'cpu', reason: 'it was asked for', fix: 'bn-train setup' };
-}
-
-async function openWasmBackend(reason: string, fix = 'bn-train setup'): Promise<BackendInfo> {
-  silenceGreeting();
-  await openWasm();
-  return { name: 'wasm', device: 'cpu', reason, fix };
-}
-
-/** tfjs's JS backend, which WASM uses too, advises Node users at its first tensor to install what `fix` installs. */
-function silenceGreeting(): void {
-  Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }

@@ -1,9 +1,8 @@
 /** The training loop: it yields typed events, prints nothing and writes nothing. */
 import type * as tf from '@tensorflow/tfjs';
-import { batches, shuffledOrder } from '../data/batches.js';
+import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
-import { calls } from './calls.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
@@ -75,26 +74,18 @@ export async function* train({
     while (position.epoch <= epochs) {
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
       trainer.sync();
-      if (signal?.aborted) {
-        yield { type: 'interrupted', position };
-        return;
-      }
+      signal?.throwIfAborted();
       yield { type: 'evaluate', of: 'test' };
-      const testAccuracy = await interruptible(accuracy(trainer, signal), signal);
-      if (testAccuracy === undefined) {
-        yield { type: 'interrupted', position };
-        return;
-      }
-      const result = summarize(position, testAccuracy);
+      const result = summarize(position, await accuracy(trainer, signal));
       history.push(result);
       position = startOf(position.epoch + 1);
       yield { type: 'epoch', ...result };
     }
     yield { type: 'evaluate', of: 'population' };
-    const population = await interruptible(populationAccuracy(trainer, signal), signal);
-    yield population === undefined
-      ? { type: 'interrupted', position }
-      : { type: 'end', ...finish(history, population) };
+    yield { type: 'end', ...finish(history, await populationAccuracy(trainer, signal)) };
+  } catch (error) {
+    if (!signal?.aborted || error !== signal.reason) throw error;
+    yield { type: 'interrupted', position };
   } finally {
     trainer.dispose();
   }
@@ -161,13 +152,4 @@ function finish(history: EpochResult[], testAccuracyPopulation: number): FinalRe
   const examples = history.reduce((sum, epoch) => sum + epoch.examplesPerSecond * epoch.seconds, 0);
   const { loss, trainAccuracy, testAccuracy } = last;
   return { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, examplesPerSecond: examples / seconds };
-}
-
-async function interruptible<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (signal?.aborted && error === signal.reason) return undefined;
-    throw error;
-  }
 }

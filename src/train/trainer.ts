@@ -69,10 +69,6 @@ export class Trainer {
     }
   }
 
-  get normalized(): boolean {
-    return isNormalized(this.model);
-  }
-
   /** Trains on batches of rows of the training set, one after the other. */
   step(batches: Int32Array[]): StepResult[] {
     const results = this.run('train', batches, this.learningRate);
@@ -124,10 +120,6 @@ export class Trainer {
   }
 }
 
-function isNormalized(model: tf.Sequential): boolean {
-  return model.layers.some(isBatchNorm);
-}
-
 /** Throws a BnTrainError. */
 export function assertCount(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1)
@@ -152,7 +144,7 @@ function stepsOf(
       train: { step: trainingStep(model, train), inputs: trainRows.map((rows) => [rows, rate]) },
     }),
     evaluate: { step: evaluationStep(model, test), inputs: evaluated },
-    ...(isNormalized(model) && {
+    ...(model.layers.some(isBatchNorm) && {
       moments: { step: momentsStep(model, train), inputs: trainRows.map((rows) => [rows]) },
     }),
   };

@@ -3,13 +3,12 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { accuracyCriterion, fastest, speedCriteria } from '../../src/bench/criteria.js';
+import { accuracyCriterion, criterionLines, fastest, speedCriteria } from '../../bench/gpu/criteria.js';
+import type { Recording, Step } from '../../bench/gpu/recorded.js';
+import { gpuReport, type GpuReport } from '../../bench/gpu/report.js';
+import { utilizationOf } from '../../bench/gpu/utilization.js';
 import type { Speed } from '../../src/bench/figures.js';
-import { gpuReport, type GpuReport } from '../../src/bench/gpuReport.js';
-import type { Recording, Step } from '../../src/bench/recorded.js';
 import { summarize } from '../../src/bench/statistics.js';
-import { criterionLines } from '../../src/report/speedTable.js';
-import { utilizationOf } from '../../src/bench/utilization.js';
 import { root, start } from '../support/program.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-gpu-'));

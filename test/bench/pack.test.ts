@@ -14,8 +14,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addonVersion } from '../../src/runtime/install/addon.js';
-import { thisPlatform } from '../../src/runtime/install/builds.js';
+import { addonVersion } from '../../src/runtime/loadAddon.js';
+import { thisPlatform } from '../../src/runtime/install/pins.js';
 import { markFinished } from '../../src/runtime/install/finished.js';
 import { makePayload, writeFiles } from '../data/payload.js';
 import { root, start } from '../support/program.js';
@@ -200,6 +200,10 @@ describe('pack.sh', () => {
     expect(Object.keys(readMarker(runtime).cuda?.sizes ?? {})).toEqual(['cublas/lib/libcublas.so.12']);
     expect(Object.keys(readMarker(path.join(cache, 'runtime', name)).cuda?.sizes ?? {})).toHaveLength(2);
     expect(readdirSync(path.join(program, 'node_modules'))).not.toContain('vitest');
+    // What bench/gpu.sh has the packed Node do there.
+    const main = path.join(program, 'bench/dist/main.js');
+    const asked = await start('env', ['-i', path.join(program, 'node/bin/node'), main, folder, 'data']).result;
+    expect(asked).toMatchObject({ code: 0, stdout: '\n', stderr: '' });
     expect(readdirSync(work).filter((entry) => entry.includes('packing'))).toEqual([]);
     expect(code).toBe(0);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { peakMemoryOf } from '../../src/bench/fresh.js';
-import { Peer, shellCommand, withPeers } from '../../src/bench/peer.js';
+import { shellCommand, startPeer, withPeers } from '../../src/bench/peer.js';
 import { parseHello, parseRequest, parseTurn, requestLine } from '../../src/bench/protocol.js';
 import { FAKE_HELLO, FAKE_TURN, fakePeer } from './fake.js';
 
@@ -64,29 +64,29 @@ describe('a peer', () => {
     { script: 'process.exit(3)', got: 'its end (exit status 3)' },
     { script: 'process.kill(process.pid, "SIGKILL")', got: 'its end (SIGKILL)' },
   ])('that ends before its first line: $script', async ({ script, got }) => {
-    await expect(Peer.start(node(script))).rejects.toMatchObject({
+    await expect(startPeer(node(script))).rejects.toMatchObject({
       message: `Cannot measure the peer: expected a line of JSON, got ${got}`,
       hint: 'what it said itself stands above',
     });
   });
 
   it('that ends instead of answering', async () => {
-    const peer = await Peer.start(node(`console.log('${JSON.stringify(FAKE_HELLO)}')`));
+    const peer = await startPeer(node(`console.log('${JSON.stringify(FAKE_HELLO)}')`));
     await expect(peer.run('none/eager', 1)).rejects.toThrow('got its end (exit status 0)');
     await peer.close();
   });
 
   it('that says something else, or does not exist', async () => {
-    await expect(Peer.start(node('console.log("hello")'))).rejects.toMatchObject({
+    await expect(startPeer(node('console.log("hello")'))).rejects.toMatchObject({
       message: 'Cannot measure the peer: expected a line of JSON with a valid program, got hello',
       hint: 'src/bench/program.ts says what a program answers',
     });
-    await expect(Peer.start({ label: 'it', file: '/nowhere/program', args: [] })).rejects.toThrow('ENOENT');
+    await expect(startPeer({ label: 'it', file: '/nowhere/program', args: [] })).rejects.toThrow('ENOENT');
   });
 
   it('is ended by an interrupt', async () => {
     const controller = new AbortController();
-    const peer = await Peer.start(shellCommand(fakePeer, []), controller.signal);
+    const peer = await startPeer(shellCommand(fakePeer, []), controller.signal);
     controller.abort();
     await expect(peer.run('none/eager', 1)).rejects.toMatchObject({ name: 'AbortError' });
     await peer.close();

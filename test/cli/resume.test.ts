@@ -22,10 +22,6 @@ const config: RunConfig = {
   ...{ checkpointSteps: 50, backend: 'native', device: 'cpu', mode: 'graph', started: 'then' },
   ...{ versions: { 'bn-train': '0.1.0', tensorflow: '2.18.1' }, machine: describeMachine() },
 };
-const DEFAULTS: TrainFlags = {
-  ...{ lr: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5, backend: 'auto', device: 'auto' },
-};
-
 beforeAll(async () => {
   await mkdir(run);
   writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
@@ -33,7 +29,7 @@ beforeAll(async () => {
 
 const notices: string[] = [];
 const read = (flags: Partial<TrainFlags> = {}) =>
-  readRun(run, { ...DEFAULTS, ...flags }, (flag) => flag in flags, { notice: (line) => notices.push(line) });
+  readRun(run, { backend: 'auto', device: 'auto', ...flags }, { notice: (line) => notices.push(line) });
 const save = async (epoch: number, batch: number) => {
   await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressedTo(epoch, batch));
 };

@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fetchInto } from '../../src/data/fetch.js';
 import { silent } from '../../src/common/listener.js';
-import { unpackWheel } from '../../src/runtime/install/python.js';
+import { unpackWheel } from '../../src/runtime/install/wheels.js';
 import { makePayload } from '../data/payload.js';
 import { deb, type Member, zip } from '../support/archives.js';
 import { outcomeLater, wellPut } from '../support/fuzz.js';

@@ -8,7 +8,7 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tryLock } from '../../src/common/lock.js';
-import { LIBRARIES } from '../../src/runtime/install/builds.js';
+import { LIBRARIES } from '../../src/runtime/install/pins.js';
 import { addonIn, markFinished, readFinished } from '../../src/runtime/install/finished.js';
 import { CASES, wellPut } from '../support/fuzz.js';
 import { mutatedJson, parsed } from '../support/fuzzJson.js';

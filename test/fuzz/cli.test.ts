@@ -125,9 +125,9 @@ interface Call {
 }
 
 /** Parses words with the real program, whose actions only tell that they were called. */
-function parse(words: string[]): Call | CommanderError {
+async function parse(words: string[]): Promise<Call | CommanderError> {
   let call: Call | undefined;
-  const program = buildProgram();
+  const program = await buildProgram();
   for (const command of [program, ...program.commands])
     command.configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
   for (const command of program.commands)
@@ -184,8 +184,9 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   ),
 };
 
-const COMMANDS = buildProgram().commands.map((command) => command.name());
-const OPTIONS = [...new Set(buildProgram().commands.flatMap(({ options }) => options.map(({ long }) => long ?? '')))];
+const { commands } = await buildProgram();
+const COMMANDS = commands.map((command) => command.name());
+const OPTIONS = [...new Set(commands.flatMap(({ options }) => options.map(({ long }) => long ?? '')))];
 const value = fc.oneof(
   numberLike,
   fc.constantFrom(
@@ -238,11 +239,11 @@ const commandLine = fc
   )
   .map(([command, words]) => [command, ...words.flat()]);
 
-it('any command line is a call with values in their ranges, or wrong usage', () => {
+it('any command line is a call with values in their ranges, or wrong usage', async () => {
   const seen = { calls: 0, errors: 0 };
-  fc.assert(
-    fc.property(commandLine, (words) => {
-      const outcome = parse(words);
+  await fc.assert(
+    fc.asyncProperty(commandLine, async (words) => {
+      const outcome = await parse(words);
       if (outcome instanceof CommanderError) {
         seen.errors++;
         const { code, exitCode, message } = outcome;

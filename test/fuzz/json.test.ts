@@ -1,4 +1,4 @@
-/** Any text as config.json, manifest, checkpoint or model.json: exactly what it says where that is right, or an error with file and reason. */
+/** Any text as config.json, manifest or checkpoint: exactly what it says where that is right, or an error with file and reason. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
@@ -7,7 +7,6 @@ import { expect, it } from 'vitest';
 import { type Manifest, parseManifest, type Source } from '../../src/data/manifest.js';
 import { parseCheckpoint } from '../../src/run/checkpoint.js';
 import { parseConfig, type RunConfig } from '../../src/run/config.js';
-import { parseWeights } from '../../src/run/weights.js';
 import { startOf } from '../../src/train/events.js';
 import { CASES, mutated, outcomeOf, Tally } from '../support/fuzz.js';
 import { mutatedJson, parsed, says } from '../support/fuzzJson.js';
@@ -311,50 +310,7 @@ it('a checkpoint with any byte changed, cut or added', () => {
   tally.expectBoth();
 });
 
-const FILES = { json: 'run/model.json', bin: 'run/weights.bin' };
-const modelOf = (specs: object[], sums: string[]) => ({
-  format: 'layers-model',
-  modelTopology: { class_name: 'Sequential' },
-  weightsManifest: [{ paths: ['weights.bin'], weights: specs }],
-  userDefinedMetadata: { weightsSha256: sums },
-});
-
-it('a model.json, whatever it says', () => {
-  const tally = new Tally();
-  const example = weights.chain(({ specs, bytes }) =>
-    fc.record({
-      said: mutatedJson(fc.constant(modelOf(specs, [sha256(`${JSON.stringify(specs)}\n`, bytes)]))),
-      specs: fc.constant(specs),
-      bytes: fc.constant(bytes),
-    }),
-  );
-  fc.assert(
-    fc.property(example, ({ said: { text }, specs, bytes }) => {
-      const outcome = tally.add(outcomeOf('run/', () => parseWeights({ ...FILES, text, bytes })));
-      if ('error' in outcome) return;
-      const found = outcome.value.map(({ name, shape }) => ({ name, shape, dtype: 'float32' }));
-      assert.equal(JSON.stringify(found), JSON.stringify(specs));
-      assert.equal(bitsOf(outcome.value), Buffer.from(bytes).toString('hex'));
-    }),
-    { numRuns: CASES },
-  );
-  tally.expectBoth();
-});
-
-it('weights.bin with any byte changed, cut or added; shapes that no memory holds', () => {
-  const tally = new Tally();
-  const example = weights.chain(({ specs, bytes }) =>
-    mutated(fc.constant(Buffer.from(bytes))).map((change) => ({ specs, ...change })),
-  );
-  fc.assert(
-    fc.property(example, ({ specs, original, bytes }) => {
-      const text = JSON.stringify(modelOf(specs, [sha256(`${JSON.stringify(specs)}\n`, original)]));
-      const outcome = tally.add(outcomeOf('run/', () => parseWeights({ ...FILES, text, bytes })));
-      assert.equal('value' in outcome, bytes.equals(original));
-    }),
-    { numRuns: CASES },
-  );
-  tally.expectBoth();
+it('a checkpoint whose shapes no memory holds', () => {
   for (const shape of [
     [SAFE],
     [SAFE, SAFE],
@@ -362,9 +318,10 @@ it('weights.bin with any byte changed, cut or added; shapes that no memory holds
     Array<number>(40).fill(SAFE),
     [...Array<number>(40).fill(SAFE), 0],
   ]) {
-    const text = JSON.stringify(modelOf([{ name: 'w', shape, dtype: 'float32' }], ['0'.repeat(64)]));
-    expect(() => parseWeights({ ...FILES, text, bytes: new Uint8Array(4) })).toThrow(
-      /^Cannot read run\/weights.bin: expected /,
+    const header = { position: start, history: [], weights: [{ name: 'w', shape, dtype: 'float32' }] };
+    const rest = `${JSON.stringify(header)}\n1234`;
+    expect(() => parseCheckpoint(Buffer.from(`${sha256(rest)}\n${rest}`), 'run/latest.ckpt')).toThrow(
+      /^Cannot read run\/latest.ckpt: expected \S+ bytes of weights, got 4$/,
     );
   }
 });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { buildFor, LIBRARIES, thisPlatform } from '../../src/runtime/install/builds.js';
+import { buildFor, LIBRARIES, thisPlatform } from '../../src/runtime/install/pins.js';
 import { downloadWheels } from '../../src/runtime/install/wheels.js';
 import { silent } from '../../src/common/listener.js';
 import { freshMachine } from '../runtime/index.js';
@@ -112,7 +112,7 @@ test.each([
   const PATH = process.env['PATH'] ?? '';
   process.env['PATH'] = `${folder}:${PATH}`;
   try {
-    await expect(downloadWheels(build, folder, silent), what).rejects.toThrow(
+    await expect(downloadWheels(build, folder, { listener: silent }), what).rejects.toThrow(
       `Cannot install TensorFlow: expected ${words}`,
     );
   } finally {

@@ -62,7 +62,8 @@ describe('lines', () => {
     expect(lines).toEqual([
       'Node                v20',
       'backend             wasm on cpu: why',
-      'missing: a compiler\nhint: apt-get install g++',
+      'missing: a compiler',
+      'hint: apt-get install g++',
     ]);
   });
 });

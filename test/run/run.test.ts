@@ -1,20 +1,19 @@
 import '../support/native.js';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lenet } from '../../src/nn/lenet.js';
-import { encodeCheckpoint, parseCheckpoint, restoreWeights } from '../../src/run/checkpoint.js';
-import { Checkpoints, readNewestCheckpoint } from '../../src/run/checkpoints.js';
+import { assertBatchSize, encodeCheckpoint, parseCheckpoint } from '../../src/run/checkpoint.js';
+import { Checkpoints, readNewestCheckpoint, readWeights } from '../../src/run/checkpoints.js';
 import { parseConfig } from '../../src/run/config.js';
 import { describeMachine } from '../../src/common/machine.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
-import { loadModel, saveModel } from '../../src/run/model.js';
-import { assertBatchSize } from '../../src/run/progressed.js';
-import { readWeights } from '../../src/run/weights.js';
+import { exportModel, loadModel, restoreWeights } from '../../src/run/model.js';
 import { startOf } from '../../src/train/events.js';
 import { progressedTo } from '../support/progressed.js';
 
@@ -106,6 +105,11 @@ describe('the run folder', () => {
   });
 });
 
+/** Keeps the model as a run does at the end of its first epoch. */
+async function saveEpoch(run: string, model: tf.LayersModel): Promise<void> {
+  await (await Checkpoints.open(folder(run))).save(model, progressedTo(2));
+}
+
 /** What any tfjs program would do with the folder. */
 async function loadPlainly(run: string): Promise<tf.LayersModel> {
   const { modelTopology, weightsManifest } = JSON.parse(
@@ -121,19 +125,15 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
   for (const weight of model.weights) weight.write(tf.randomNormal(weight.shape as number[], 1, 0.1));
   const values = (m: tf.LayersModel) => m.weights.map((weight) => weight.read().dataSync());
 
-  it('comes back from its folder, with and without TensorFlow', async () => {
-    await saveModel(model, folder(norm));
+  it('comes back from the checkpoint of its epoch, with and without TensorFlow', async () => {
+    await saveEpoch(norm, model);
     expect(values(await loadModel(folder(norm), { norm }))).toEqual(values(model));
-    expect(values(await loadPlainly(folder(norm)))).toEqual(values(model));
     expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
   });
 
-  it('is whole at every moment of a save: the new description fits the old weights too', async () => {
-    const file = path.join(folder(norm), 'model/weights.bin');
-    const old = readFileSync(file);
-    await saveModel(lenet({ norm, seed: 6 }), folder(norm));
-    writeFileSync(file, old);
-    expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
+  it('is exported for any other program', async () => {
+    await exportModel(model, folder(norm));
+    expect(values(await loadPlainly(folder(norm)))).toEqual(values(model));
   });
 
   it('comes back from a checkpoint with position and history', async () => {
@@ -147,30 +147,6 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
 });
 
 describe('a damaged file is refused by name', () => {
-  it('weights of another length', async () => {
-    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('cut'));
-    const file = folder('cut/model/weights.bin');
-    writeFileSync(file, readFileSync(file).subarray(1));
-    await expect(readWeights(folder('cut'))).rejects.toThrow(
-      `Cannot read ${file}: expected 177704 bytes of weights, got 177703`,
-    );
-  });
-
-  it.each([
-    { json: '{}', message: /^Cannot read .*model.json: expected a tfjs model with a weights manifest, got / },
-    {
-      json: '{"weightsManifest":[{"weights":[{"name":"w","dtype":"int32","shape":[1]}]}]}',
-      message: /expected float32 weights with name and shape, got \[\{"name":"w"/,
-    },
-    {
-      json: '{"weightsManifest":[{"weights":[]},{"weights":[]}]}',
-      message: /expected a tfjs model with a weights manifest, got \[\{"weights":\[\]\},/,
-    },
-  ])('a model.json of $json', async ({ json, message }) => {
-    writeFileSync(folder('cut/model/model.json'), json);
-    await expect(readWeights(folder('cut'))).rejects.toThrow(message);
-  });
-
   it('a checkpoint', async () => {
     const whole = await encodeCheckpoint(lenet({ norm: 'none', seed: 1 }), { position: startOf(1), history: [] });
     const signed = (text: string) => Buffer.from(`${createHash('sha256').update(text).digest('hex')}\n${text}`);
@@ -191,30 +167,21 @@ describe('a damaged file is refused by name', () => {
     expect(() => parseCheckpoint(signed('{"position":{},"history":[]}\n'), 'f')).toThrow(
       'Cannot read f: expected a position and a history, got {"position"',
     );
-  });
-
-  it('a model.json without the checksums of its weights', async () => {
-    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('plain'));
-    const file = folder('plain/model/model.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('userDefinedMetadata', 'x'));
-    await expect(readWeights(folder('plain'))).rejects.toThrow(
-      `Cannot read ${file}: expected the checksums of its weights, got undefined`,
+    const header = { ...progressedTo(2), weights: [{ name: 'w', dtype: 'float32', shape: [1] }] };
+    const weights = (specs: unknown) => signed(`${JSON.stringify({ ...header, weights: specs })}\n123`);
+    expect(() => parseCheckpoint(weights(header.weights), 'f')).toThrow(
+      'Cannot read f: expected 4 bytes of weights, got 3',
     );
-  });
-
-  it('weights with a value changed', async () => {
-    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('bit'));
-    const file = folder('bit/model/weights.bin');
-    const bytes = readFileSync(file);
-    bytes[99] = (bytes[99] ?? 0) ^ 1;
-    writeFileSync(file, bytes);
-    await expect(readWeights(folder('bit'))).rejects.toThrow(
-      /^Cannot read .*weights.bin: expected weights with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}$/,
+    expect(() => parseCheckpoint(weights([{ name: 'w', dtype: 'int32', shape: [1] }]), 'f')).toThrow(
+      'Cannot read f: expected float32 weights with name and shape, got [{"name":"w"',
+    );
+    expect(() => parseCheckpoint(weights(undefined), 'f')).toThrow(
+      'Cannot read f: expected float32 weights with name and shape, got null',
     );
   });
 
   it('weights of another model, and a checkpoint of another batch size', async () => {
-    await saveModel(lenet({ norm: 'none', seed: 1 }), folder('other'));
+    await saveEpoch('other', lenet({ norm: 'none', seed: 1 }));
     await expect(loadModel(folder('other'), { norm: 'scratch' })).rejects.toThrow(
       `Cannot use the weights of ${folder('other')}: expected the shape [6] for weight 3, got [5, 5, 6, 16]`,
     );
@@ -264,6 +231,24 @@ describe('the checkpoints of a run', () => {
     expect((await newest('two')).position).toEqual(progressedTo(10, 20).position);
   });
 
+  it('are also that of the last finished epoch, which tells what was learned, where two stand in mid-epoch', async () => {
+    await make('mid', progressedTo(1), progressedTo(1, 9), progressedTo(1, 18), progressedTo(1, 27));
+    expect(names('mid')).toEqual(['epoch-1-batch-18.ckpt', 'epoch-1-batch-27.ckpt']);
+    await expect(readWeights(folder('mid'))).rejects.toMatchObject({
+      message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got none`,
+      hint: 'name the folder of a run that finished at least one epoch',
+    });
+    const going = await Checkpoints.open(folder('mid'), progressedTo(1, 27).position);
+    for (const batch of [0, 9, 18, 27]) await going.save(model, progressedTo(2, batch));
+    const kept = ['epoch-2-batch-0.ckpt', 'epoch-2-batch-18.ckpt', 'epoch-2-batch-27.ckpt'];
+    expect(names('mid')).toEqual(kept);
+    expect((await readWeights(folder('mid'))).map(({ name }) => name)).toEqual(model.weights.map(({ name }) => name));
+    await Checkpoints.open(folder('mid'), progressedTo(2, 27).position);
+    expect(names('mid')).toEqual(kept);
+    await going.save(model, progressedTo(3));
+    expect(names('mid')).toEqual(['epoch-2-batch-27.ckpt', 'epoch-3-batch-0.ckpt']);
+  });
+
   it('are two again when a run goes on that was killed before it removed the third', async () => {
     await make('three', progressedTo(2), progressedTo(3));
     cpSync(folder('two/checkpoint/epoch-10-batch-0.ckpt'), folder('three/checkpoint/epoch-4-batch-0.ckpt'));
@@ -292,29 +277,46 @@ describe('the checkpoints of a run', () => {
       message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
       hint: 'start a new run with the same flags and seed, which config.json tells',
     });
+    await expect(readWeights(folder('lost'))).rejects.toThrow(
+      `Cannot read ${folder('lost/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged"`,
+    );
+  });
+
+  it('are an error with words where they cannot be listed', async () => {
+    await mkdir(folder('listed'));
+    writeFileSync(folder('listed/checkpoint'), '');
+    await expect(newest('listed')).rejects.toThrow(
+      `Cannot read the checkpoints of ${folder('listed')}: expected a folder of them, got ENOTDIR: not a directory`,
+    );
   });
 });
 
-it('a reader of model/ always finds one whole model while it is written over', async () => {
+it('a reader finds the weights of the next epoch where those it was about to read are removed', async () => {
   const model = lenet({ norm: 'none', seed: 1 });
+  const checkpoints = await Checkpoints.open(folder('busy'));
   const fill = (value: number) =>
     model.weights.forEach((weight) => weight.write(tf.fill(weight.shape as number[], value)));
-  fill(0);
-  await saveModel(model, folder('busy'));
-  const writer = { writing: true };
-  const written = (async () => {
-    for (let value = 1; value <= 30; value++) {
-      fill(value);
-      await saveModel(model, folder('busy'));
-    }
-    writer.writing = false;
-  })();
-  const seen = new Set<number>();
-  while (writer.writing) {
-    const values = new Set((await readWeights(folder('busy'))).flatMap((weight) => [...weight.values]));
-    expect(values.size).toBe(1);
-    seen.add([...values][0] ?? NaN);
-  }
-  await written;
-  expect(seen.size).toBeGreaterThan(1);
+  for (const [epoch, batch] of [
+    [2, 0],
+    [2, 9],
+  ])
+    await checkpoints.save(model, progressedTo(epoch ?? 0, batch));
+  const { readdir } = fs.promises;
+  const listed: string[][] = [];
+  // The run saves its next epoch between the reader's look at the folder and its opening of a file.
+  fs.promises.readdir = (async (place: string) => {
+    const names = await readdir(place);
+    listed.push(names);
+    if (listed.length > 1) return names;
+    fill(3);
+    await checkpoints.save(model, progressedTo(3));
+    return names;
+  }) as typeof readdir;
+  syncBuiltinESMExports();
+  const weights = await readWeights(folder('busy')).finally(() => {
+    fs.promises.readdir = readdir;
+    syncBuiltinESMExports();
+  });
+  expect(listed[0]?.sort()).toEqual(['epoch-2-batch-0.ckpt', 'epoch-2-batch-9.ckpt']);
+  expect(new Set(weights.flatMap(({ values }) => [...values]))).toEqual(new Set([3]));
 });

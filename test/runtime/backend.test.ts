@@ -1,8 +1,9 @@
 /** Opening backends by name and device, changing between them, and what the doctor says. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { type BackendName, openBackend } from '../../src/runtime/open.js';
+import type { BackendName } from '../../src/runtime/choose.js';
 import { diagnose } from '../../src/runtime/doctor.js';
+import { openBackend } from '../../src/runtime/open.js';
 import { runProgram } from '../support/program.js';
 import { pathWithGpus } from './gpu.js';
 import { freshMachine } from './index.js';

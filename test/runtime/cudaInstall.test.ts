@@ -6,10 +6,9 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LIBRARIES } from '../../src/runtime/install/builds.js';
 import type { Diagnosis } from '../../src/runtime/doctor.js';
 import { installBuild } from '../../src/runtime/install/install.js';
-import { type Build, BUILDS, VERSIONS } from '../../src/runtime/install/pins.js';
+import { type Build, BUILDS, LIBRARIES, VERSIONS } from '../../src/runtime/install/pins.js';
 import { root, runProgram, start } from '../support/program.js';
 import type { Reply } from '../support/server.js';
 import { buildOf, library, nvidiaContents, pack, packNvidia, pinsOf, startCudaIndex } from './cudaWheels.js';
@@ -209,11 +208,11 @@ async function takeFor(name: 'tensorflow' | 'tensorflow-cpu'): Promise<string> {
 async function open(by: 'openReady' | 'openBackend', machine: Env, options: object) {
   const script = `
 import { readFileSync } from 'node:fs';
-import { openReady } from './dist/cli/session.js';
+import { openReady } from './dist/runtime/open.js';
 import { openBackend } from './dist/index.js';
 const listener = { progress: () => undefined, notice: (line) => console.error(line) };
 const options = { backend: 'native', device: 'auto', ...${JSON.stringify(options)} };
-const opening = { openReady: () => openReady(options, listener, new AbortController().signal), openBackend: () => openBackend('native', options) };
+const opening = { openReady: () => openReady(options, { listener }), openBackend: () => openBackend('native', options) };
 const info = await opening.${by}().catch(({ message, hint }) => ({ message, hint }));
 const { TF_FORCE_GPU_ALLOW_GROWTH: growth, XLA_FLAGS: flags } = process.env;
 const open = readFileSync('/proc/self/maps', 'utf8').match(/lib\\w+\\.so\\.1\\d$/gm) ?? [];
@@ -317,8 +316,9 @@ describe('an installed one', () => {
   test('of the CPU alone serves where that for CUDA is missing and cannot be fetched, with words', async () => {
     await takeFor('tensorflow-cpu');
     const ready = await open('openReady', machine, {});
-    expect(ready.notices).toContain('Cannot install TensorFlow: expected tensorflow 2.18.1 in the package index');
-    expect(ready.notices).toContain('\nusing the CPU instead of NVIDIA A100-SXM4-80GB\n');
+    expect(ready.notices).toContain(
+      'using the CPU: Cannot install TensorFlow: expected tensorflow 2.18.1 in the package index',
+    );
     expect(ready.info).toMatchObject({ name: 'native', device: 'cpu' });
     expect((await open('openBackend', machine, {})).info).toMatchObject({
       device: 'cpu',

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { buildFor, thisPlatform } from '../../src/runtime/install/builds.js';
-import type { Build, Wheel } from '../../src/runtime/install/pins.js';
+import { type Build, buildFor, thisPlatform, type Wheel } from '../../src/runtime/install/pins.js';
 import { type Member, zip } from '../support/archives.js';
 import { type Reply, type Server, startServer } from '../support/server.js';
 

@@ -4,11 +4,13 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { cannot } from '../../src/common/errors.js';
 import { isCudaBuild } from '../../src/runtime/install/cuda.js';
 import { prepareEnvironment } from '../../src/runtime/environment.js';
 import { parseGpus, queryGpus } from '../../src/runtime/gpus.js';
-import { place, type Placement } from '../../src/runtime/choose.js';
-import { assertSuits } from '../../src/runtime/install/suits.js';
+import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, oneLine } from '../../src/runtime/choose.js';
+import type { Runtime } from '../../src/runtime/install/finished.js';
+import { assertServes } from '../../src/runtime/install/libraries.js';
 import { pathOf } from './index.js';
 import { pathWithGpus, pathWithSmi, smiLine } from './gpu.js';
 
@@ -19,6 +21,28 @@ beforeEach(() => {
   delete process.env['CUDA_VISIBLE_DEVICES'];
 });
 
+const whole: Runtime = {
+  source: 'override',
+  tensorflow: '2.18.1',
+  libraries: '/l',
+  addon: '/a',
+  compiler: 'c',
+  tfjs: '4',
+};
+
+/** The GPU that is taken, or undefined for the CPU, and what is said of that. */
+async function place(device: string, options: Partial<DeviceOptions> = {}) {
+  const notices: string[] = [];
+  // Nothing is installed, and everything can be.
+  const source = { locate: () => Promise.resolve(undefined), make: () => Promise.resolve(whole) };
+  const { gpu } = await firstOf(
+    fallbacksFor('native', device),
+    (fallback) => choose(fallback, { device, ...options }, source),
+    (_, error) => error instanceof NoGpu || notices.push(`using the CPU: ${oneLine(error)}`),
+  );
+  return { gpu, notices };
+}
+
 const DRIVER = "expected NVIDIA's driver and a GPU, got ";
 const DRIVER_HINT =
   'install the driver, 525.60.13 or newer; in a container, give it the GPU (--gpus all); or use --device cpu';
@@ -27,6 +51,32 @@ const blackwell = { name: 'NVIDIA GeForce RTX 5090', capability: '12.0', driver:
 const full = { free: '300', memory: '8192' };
 const CODE = 'expected a GPU of compute capability 6.0 to 9.x, for which TensorFlow has code that works, got ';
 const CODE_HINT = 'name a folder with a TensorFlow built for it (--runtime-dir), or use --device cpu';
+
+describe('what is tried', () => {
+  it.each([
+    ['auto', 'auto', 'native cuda, native cpu, wasm cpu'],
+    ['native', 'auto', 'native cuda, native cpu'],
+    ['auto', 'cuda:1', 'native cuda'],
+    ['auto', 'cpu', 'native cpu, wasm cpu'],
+    ['wasm', 'auto', 'wasm cpu'],
+    ['js', 'cpu', 'js cpu'],
+  ] as const)('for the backend %s on the device %s is %s', (backend, device, list) => {
+    expect(
+      fallbacksFor(backend, device)
+        .map((each) => `${each.backend} ${each.device}`)
+        .join(', '),
+    ).toBe(list);
+  });
+
+  it('does not go on after wrong usage, or after what is no error of this program', async () => {
+    for (const error of [cannot('a', { expected: 'b', got: 'c', exitCode: 2 }), new Error('stopped')]) {
+      const tried: string[] = [];
+      const attempt = ({ device }: { device: string }) => Promise.reject((tried.push(device), error));
+      await expect(firstOf(fallbacksFor('auto', 'auto'), attempt, () => undefined)).rejects.toBe(error);
+      expect(tried).toEqual(['cuda']);
+    }
+  });
+});
 
 describe('a GPU that cannot be used', () => {
   it.each<{ what: string; smi: () => Promise<string>; words: string; hint: string }>([
@@ -86,7 +136,7 @@ describe('a GPU that cannot be used', () => {
     const message = `Cannot use the device cuda: ${words}`;
     await expect(place('cuda')).rejects.toMatchObject({ message, hint, exitCode: 1 });
     const notice = `using the CPU: Cannot use the GPU: ${words}; hint: ${hint}`;
-    expect(await place('auto')).toEqual({ kind: 'cpu', notice });
+    expect(await place('auto')).toEqual({ gpu: undefined, notices: [notice] });
   });
 
   it.each([
@@ -107,10 +157,10 @@ describe('a GPU that cannot be used', () => {
       message: `Cannot use the device cuda: ${DRIVER}${problem}`,
       hint: DRIVER_HINT,
     });
-    expect(await place('auto', { gpus: { problem, plain: true } })).toEqual({ kind: 'cpu' });
+    expect(await place('auto', { gpus: { problem, plain: true } })).toEqual({ gpu: undefined, notices: [] });
     expect(await place('auto', { gpus: { problem, plain: false } })).toEqual({
-      kind: 'cpu',
-      notice: `using the CPU: Cannot use the GPU: ${DRIVER}${problem}; hint: ${DRIVER_HINT}`,
+      gpu: undefined,
+      notices: [`using the CPU: Cannot use the GPU: ${DRIVER}${problem}; hint: ${DRIVER_HINT}`],
     });
   });
 
@@ -126,7 +176,7 @@ describe('a GPU that cannot be used', () => {
 
   it('may be one for another TensorFlow', async () => {
     process.env['PATH'] = await pathWithGpus({ capability: '9.0', driver: '550.54.15' });
-    expect(await place('cuda')).toMatchObject({ kind: 'cuda' });
+    expect(await place('cuda')).toMatchObject({ gpu: { device: 'cuda:0' } });
     await expect(place('cuda', { tensorflow: '2.21.0' })).rejects.toMatchObject({
       message:
         "Cannot use the device cuda: expected NVIDIA's driver 555.42.02 or newer, as it compiles kernels of TensorFlow 2.21.0 for this GPU, got 550.54.15 (cuda:0, NVIDIA A100-SXM4-80GB)",
@@ -136,9 +186,9 @@ describe('a GPU that cannot be used', () => {
 
   it('is no matter of its capability where the user names a TensorFlow', async () => {
     process.env['PATH'] = await pathWithGpus(blackwell);
-    expect(await place('cuda', { runtimeDir: '/own' })).toMatchObject({ kind: 'cuda' });
+    expect(await place('cuda', { runtimeDir: '/own' })).toMatchObject({ gpu: { device: 'cuda:0' } });
     process.env['BN_TRAIN_RUNTIME_DIR'] = '/own';
-    expect(await place('cuda')).toMatchObject({ kind: 'cuda' });
+    expect(await place('cuda')).toMatchObject({ gpu: { device: 'cuda:0' } });
   });
 });
 
@@ -153,8 +203,7 @@ describe('the GPU that is used', () => {
   ])('%s with CUDA_VISIBLE_DEVICES=%s is %s', async (device, visible, chosen, told) => {
     process.env['PATH'] = await pathWithGpus({}, { index: '1' }, { index: '2' });
     if (visible !== undefined) process.env['CUDA_VISIBLE_DEVICES'] = visible;
-    const placement = await place(device);
-    expect(placement).toMatchObject({ kind: 'cuda', required: true, choice: { device: chosen, visible: told } });
+    expect(await place(device)).toMatchObject({ gpu: { device: chosen, visible: told }, notices: [] });
   });
 
   it.each([
@@ -165,17 +214,17 @@ describe('the GPU that is used', () => {
     ['9.0', '580.95.05'],
   ])('may have the capability %s, with driver %s', async (capability, driver) => {
     process.env['PATH'] = await pathWithGpus({ capability, driver });
-    expect(await place('auto')).toMatchObject({ kind: 'cuda', required: false, choice: { device: 'cuda:0' } });
+    expect(await place('auto')).toMatchObject({ gpu: { device: 'cuda:0' }, notices: [] });
   });
 
   it('is under auto the first that serves', async () => {
     process.env['PATH'] = await pathWithGpus(kepler, { ...full, index: '1' }, { index: '2' });
-    expect(await place('auto')).toMatchObject({ kind: 'cuda', choice: { device: 'cuda:2', visible: '2' } });
+    expect(await place('auto')).toMatchObject({ gpu: { device: 'cuda:2', visible: '2' } });
   });
 
   it('may share the memory of the machine, which no figure tells', async () => {
     process.env['PATH'] = await pathWithGpus({ memory: '[N/A]', free: '[N/A]' });
-    expect(await place('cuda')).toMatchObject({ kind: 'cuda' });
+    expect(await place('cuda')).toMatchObject({ gpu: { device: 'cuda:0' } });
     expect(await queryGpus()).toMatchObject({ gpus: [{ memory: undefined, free: undefined }] });
   });
 
@@ -198,11 +247,11 @@ describe('the GPU that is used', () => {
 
 describe('the environment', () => {
   const gpus = parseGpus(smiLine({ index: '3' }));
-  const on = async (): Promise<Placement> => place('cuda', { gpus });
+  const on = async () => (await place('cuda', { gpus })).gpu;
 
   it('on the CPU hides every GPU, and asks for nothing else', () => {
     const env = { CUDA_VISIBLE_DEVICES: '0' };
-    prepareEnvironment({ kind: 'cpu' }, { deterministic: true, tf32: false, compiler: '/c' }, env);
+    prepareEnvironment(undefined, { deterministic: true, tf32: false, compiler: '/c' }, env);
     expect(env).toEqual({ CUDA_VISIBLE_DEVICES: '-1', TF_CPP_MIN_LOG_LEVEL: '2' });
   });
 
@@ -257,19 +306,11 @@ describe('libraries that were built for CUDA', () => {
 });
 
 describe('a runtime', () => {
-  const whole = {
-    source: 'override',
-    tensorflow: '2.18.1',
-    libraries: '/l',
-    addon: '/a',
-    compiler: 'c',
-    tfjs: '4',
-  } as const;
   const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: [], sizes: {} };
 
   it('suits its own version and device', () => {
     for (const want of [{ device: 'cpu' }, { device: 'cuda', tensorflow: '2.18.1' }] as const)
-      expect(assertSuits({ ...whole, cuda }, want, '/l').tensorflow).toBe('2.18.1');
+      expect(assertServes({ ...whole, cuda }, want, '/l').tensorflow).toBe('2.18.1');
   });
 
   it.each([
@@ -295,6 +336,6 @@ describe('a runtime', () => {
       hint: 'bn-train setup --cuda installs them all; or use --device cpu',
     },
   ])('that does not suit is told: $message', ({ runtime, want, message, hint }) => {
-    expect(() => assertSuits(runtime, want, '/l')).toThrow(expect.objectContaining({ message, hint, exitCode: 1 }));
+    expect(() => assertServes(runtime, want, '/l')).toThrow(expect.objectContaining({ message, hint, exitCode: 1 }));
   });
 });

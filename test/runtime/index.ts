@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { buildFor, thisPlatform } from '../../src/runtime/install/builds.js';
+import { buildFor, thisPlatform } from '../../src/runtime/install/pins.js';
 import { type Result, root, start } from '../support/program.js';
 import { type Reply, type Server, startServer } from '../support/server.js';
 

@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { proveAddon } from '../../src/runtime/install/addon.js';
-import { buildFor, LIBRARIES } from '../../src/runtime/install/builds.js';
+import { buildFor, LIBRARIES } from '../../src/runtime/install/pins.js';
 import { program, runProgram, start, startProgram } from '../support/program.js';
 import type { Reply, Server } from '../support/server.js';
 import { fetchWheel, freshMachine, pathOf, pythonItself, startIndex, trainOneStep } from './index.js';

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installRuntime } from '../../src/runtime/install/install.js';
-import { LIBRARIES } from '../../src/runtime/install/builds.js';
-import { unpackWheel } from '../../src/runtime/install/python.js';
+import { LIBRARIES } from '../../src/runtime/install/pins.js';
+import { unpackWheel } from '../../src/runtime/install/wheels.js';
 import { program, start } from '../support/program.js';
 import { startServer } from '../support/server.js';
 import { addDistribution, fetchWheel, freshMachine, trainOneStep } from './index.js';
@@ -186,8 +186,8 @@ test('a set-up that is aborted ends its children, leaves nothing, and throws the
   try {
     const notice = (line: string) =>
       line.includes('building') && setTimeout(() => stop.abort(new Error('stopped')), 300);
-    const listener = { progress: () => undefined, notice };
-    const installing = installRuntime({ runtimeDir: libraries, listener, signal: stop.signal });
+    const watch = { listener: { progress: () => undefined, notice }, signal: stop.signal };
+    const installing = installRuntime({ device: 'cpu', runtimeDir: libraries }, watch);
     await expect(installing).rejects.toThrow('stopped');
     expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('sleep 86399');
     expect(await readdir(path.join(temporary, 'aborted/bn-train/runtime'))).toEqual([]);

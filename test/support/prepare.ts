@@ -3,6 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { program, root } from './program.js';
 
 export default function prepare(): void {
-  execFileSync('npx', ['tsc', '-p', '.'], { cwd: root, stdio: 'inherit' });
+  for (const project of ['.', 'bench']) execFileSync('npx', ['tsc', '-p', project], { cwd: root, stdio: 'inherit' });
   for (const command of ['setup', 'data']) execFileSync(process.execPath, [program, command], { stdio: 'inherit' });
 }

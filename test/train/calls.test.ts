@@ -1,8 +1,7 @@
 import '../support/native.js';
 import { afterEach, describe, expect, it } from 'vitest';
-import { batches } from '../../src/data/batches.js';
+import { batches, calls } from '../../src/data/batches.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
-import { calls } from '../../src/train/calls.js';
 import { defaultStepsPerCall } from '../../src/train/runner.js';
 
 describe('calls', () => {

@@ -1,7 +1,7 @@
 import { backend } from '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { assertAllPassed } from '../../src/cli/verification.js';
+import { assertAllPassed } from '../../src/cli/verifyCommand.js';
 import { compileStep } from '../../src/graph/compile.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';

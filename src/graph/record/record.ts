@@ -1,8 +1,16 @@
 /** Records a step: runs it once, for real, while every op that reaches TensorFlow is written down; then checks it. */
 import * as tf from '@tensorflow/tfjs';
-import type { Constant, Graph, Value } from '../graph.js';
+import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
-import { aliasOf, type Binding, type NativeBackend, nativeValue } from '../binding.js';
+import {
+  aliasOf,
+  type Binding,
+  execute,
+  type NativeBackend,
+  nativeValue,
+  type TensorMetadata,
+  typeAttribute,
+} from '../binding.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -40,13 +48,13 @@ export function record(
         const outputs = assertTensors(step(...inputs)).map((tensor) => nativeValue(backend, tensor));
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
-    const { outputs, after } = run(tape.recorder());
+    const { outputs, after } = run(tape.recorder(leanBinding(backend.binding)));
     tape.assertKnown([...outputs, ...after]);
     // No op is run again: this only finds what differs.
     const again = run(tape.replayer());
     tape.assertReplayed();
     if (JSON.stringify(again) !== JSON.stringify({ outputs, after })) throw differs('other results');
-    return { inputs: given, variables: before, outputs, updates: updated(before, after), ...contents(tape) };
+    return { inputs: given, variables: before, outputs, updates: updated(before, after), ...tape.contents() };
   } finally {
     tf.dispose([inputs, ...standIns.values()]);
   }
@@ -67,8 +75,50 @@ function updated(before: readonly Value[], after: readonly Value[]): Map<number,
   return new Map([...after.entries()].filter(([i, { id }]) => id !== before[i]?.id));
 }
 
-function contents(tape: Tape): Pick<Graph, 'constants' | 'nodes'> {
-  const constants = new Map<number, Constant>();
-  for (const { constant } of tape.entries) if (constant) constants.set(constant.id, constant);
-  return { constants, nodes: tape.entries.flatMap(({ node }) => node ?? []) };
+/** Elements; smaller results are worth less than the calls that would free them. */
+const LARGE = 2 ** 14;
+
+/**
+ * Frees each large float32 result as soon as its shape is known, and has zeros of that shape read in its place: a step
+ * that is recorded takes the memory of its largest op instead of that of the whole step. `deleteTensor` may still be
+ * called on what is gone. Integers stay as they are, as they may be positions.
+ */
+export function leanBinding(binding: Binding): Pick<Binding, 'executeOp' | 'deleteTensor'> {
+  const gone = new Map<number, readonly number[]>();
+  return {
+    executeOp: (op, attributes, inputs, count) => {
+      const zeros = new Map<number, number>();
+      try {
+        for (const id of inputs) {
+          const shape = gone.get(id);
+          if (shape && !zeros.has(id)) zeros.set(id, fillZeros(binding, shape));
+        }
+        const read = inputs.map((id) => zeros.get(id) ?? id);
+        const outputs = binding.executeOp(op, attributes, read, count);
+        for (const { id, shape } of outputs.filter(isLarge)) {
+          binding.deleteTensor(id);
+          gone.set(id, shape);
+        }
+        return outputs;
+      } finally {
+        for (const id of zeros.values()) binding.deleteTensor(id);
+      }
+    },
+    deleteTensor: (id) => {
+      if (!gone.has(id)) binding.deleteTensor(id);
+    },
+  };
+}
+
+function isLarge({ shape, dtype }: TensorMetadata): boolean {
+  return dtype === DTYPE.float32 && sizeOf(shape) >= LARGE;
+}
+
+function fillZeros(binding: Binding, shape: readonly number[]): number {
+  const dims = binding.createTensor([shape.length], DTYPE.int32, Int32Array.from(shape));
+  const zero = binding.createTensor([], DTYPE.float32, Float32Array.of(0));
+  const types = [typeAttribute(binding, 'T', DTYPE.float32), typeAttribute(binding, 'index_type', DTYPE.int32)];
+  const { id } = execute(binding, 'Fill', types, [dims, zero]);
+  for (const input of [dims, zero]) binding.deleteTensor(input);
+  return id;
 }

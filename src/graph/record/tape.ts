@@ -1,13 +1,10 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../common/errors.js';
-import { type Attribute, type Constant, DTYPE, type Node, type Value, type Values } from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, type Value, type Values } from '../graph.js';
 import { registeredVariables } from './guard.js';
-import { leanBinding } from './lean.js';
-import type { Binding, NativeBackend, OpAttribute, TensorMetadata } from '../binding.js';
+import { type Binding, type NativeBackend, type OpAttribute, type TensorMetadata, withFunctions } from '../binding.js';
 import { differs, LIST_IT, refuse } from './refusal.js';
-
-type Entry = { constant: Constant; node?: undefined } | { node: Node; constant?: undefined };
 
 /** Stock kernels that leave out the type of the first input, which TensorFlow infers for one op but not in a graph. */
 const UNTYPED = new Map([['ExpandDims', 'T']]);
@@ -18,7 +15,7 @@ const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
 
 export class Tape {
-  readonly entries: Entry[] = [];
+  private readonly entries: (Constant | Node)[] = [];
   /** Ids that an op of the graph may read, and their types. */
   private readonly known: Map<number, number>;
   private replayed = 0;
@@ -33,12 +30,11 @@ export class Tape {
   /** Values that became a tensor during the step; a constant is made of such, and of no others. */
   readonly written = new WeakSet();
 
-  /** A binding that does what it is asked, as far as shapes go, and writes it down. */
-  recorder(): Binding {
+  /** A binding that has `executor` do what it is asked, and writes it down. */
+  recorder(executor: Pick<Binding, 'executeOp' | 'deleteTensor'>): Binding {
     const { binding } = this.backend;
-    const lean = leanBinding(binding);
     return withFunctions(binding, {
-      ...lean,
+      ...executor,
       runSavedModel: refuseNested,
       createTensor: (shape, dtype, values) => {
         const id = binding.createTensor(shape, dtype, values);
@@ -46,16 +42,16 @@ export class Tape {
         if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
         this.known.set(id, dtype);
-        this.entries.push({ constant: { id, shape: [...shape], dtype, values: (values as Values).slice() } });
+        this.entries.push({ id, shape: [...shape], dtype, values: (values as Values).slice() });
         return id;
       },
       executeOp: (op, attributes, inputs, count) => {
         for (const id of inputs) if (!this.known.has(id)) throw this.foreign(op, id);
         if (VALUE_SHAPED.test(op)) throw refuse(`${op}, whose result's shape follows from values`, 'do it outside');
         const translated = this.translate(op, attributes, inputs);
-        const outputs = attempt(op, () => lean.executeOp(op, attributes, inputs, count));
+        const outputs = attempt(op, () => executor.executeOp(op, attributes, inputs, count));
         for (const { id, dtype } of outputs) this.known.set(id, dtype);
-        this.entries.push({ node: { op, attributes: translated, inputs: [...inputs], outputs } });
+        this.entries.push({ op, attributes: translated, inputs: [...inputs], outputs });
         return outputs;
       },
     });
@@ -63,15 +59,14 @@ export class Tape {
 
   /** A binding that computes nothing: it answers from the tape, and throws where the step asks for something else. */
   replayer(): Binding {
-    const { binding } = this.backend;
-    return withFunctions(binding, {
+    return withFunctions(this.backend.binding, {
       createTensor: (shape, dtype, values) => {
-        const { constant } = this.next();
+        const constant = this.next(isConstant);
         if (!constant || !sameConstant(constant, { shape, dtype, values })) throw this.differsAt(constant?.id);
         return constant.id;
       },
       executeOp: (op, attributes, inputs) => {
-        const { node } = this.next();
+        const node = this.next(isNode);
         const asked = [op, inputs, this.translate(op, attributes, inputs)];
         if (!same([node?.op, node?.inputs, node?.attributes], asked))
           throw differs(`${op} instead of ${node?.op ?? 'a constant'}, or other arguments of it,`);
@@ -80,6 +75,12 @@ export class Tape {
       deleteTensor: () => undefined,
       runSavedModel: refuseNested,
     });
+  }
+
+  /** What was written down. */
+  contents(): Pick<Graph, 'constants' | 'nodes'> {
+    const constants = new Map(this.entries.filter(isConstant).map((constant) => [constant.id, constant]));
+    return { constants, nodes: this.entries.filter(isNode) };
   }
 
   /** Throws where one of these is neither given nor made by the step. */
@@ -99,8 +100,10 @@ export class Tape {
       : [...named, { name: type, kind: 'type', value: this.known.get(inputs[0] ?? 0) ?? 0 }];
   }
 
-  private next(): Partial<Entry> {
-    return this.entries[this.replayed++] ?? {};
+  /** Undefined where the tape has something else. */
+  private next<T extends Constant | Node>(is: (entry: Constant | Node) => entry is T): T | undefined {
+    const entry = this.entries[this.replayed++];
+    return entry && is(entry) ? entry : undefined;
   }
 
   private foreign(op: string, id: number): Error {
@@ -112,10 +115,13 @@ export class Tape {
   }
 
   private differsAt(constant: number | undefined): Error {
-    const reader = this.entries.find(({ node }) => constant !== undefined && node?.inputs.includes(constant));
-    return differs(`another constant${reader?.node ? ` for ${reader.node.op}` : ''}`);
+    const reader = this.entries.filter(isNode).find(({ inputs }) => inputs.includes(constant ?? NaN));
+    return differs(`another constant${reader ? ` for ${reader.op}` : ''}`);
   }
 }
+
+const isNode = (entry: Constant | Node): entry is Node => 'op' in entry;
+const isConstant = (entry: Constant | Node): entry is Constant => !isNode(entry);
 
 function refuseNested(): never {
   throw refuse('a compiled step that runs inside it', 'compile one step that does both');
@@ -138,16 +144,6 @@ function translate(binding: Binding, op: string, { name, type, value }: OpAttrib
   if (type === binding.TF_ATTR_BOOL && typeof value === 'boolean') return { name, kind: 'bool', value };
   if (type === binding.TF_ATTR_STRING && typeof value === 'string') return { name, kind: 'string', value };
   throw refuse(`${op} with the attribute ${name} = ${JSON.stringify(value)}`, 'use a whole number, or another op');
-}
-
-/** A plain copy with some functions exchanged: the addon's own object is read-only. */
-function withFunctions(binding: Binding, functions: Partial<Binding>): Binding {
-  const copy: Record<string, unknown> = {};
-  for (const name of Object.getOwnPropertyNames(binding)) {
-    const value: unknown = binding[name as keyof Binding];
-    copy[name] = typeof value === 'function' ? (value.bind(binding) as unknown) : value;
-  }
-  return { ...(copy as unknown as Binding), ...functions };
 }
 
 function same(a: unknown, b: unknown): boolean {

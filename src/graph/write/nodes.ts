@@ -1,12 +1,60 @@
-/** Turns values and nodes into TensorFlow's NodeDefs. */
+/** Writes TensorFlow's nodes and signatures, in protocol buffers' wire format. */
 import { type Attribute, type Constant, DTYPE, type Graph, type Value } from '../graph.js';
-import { bytes, each, float, int, map, message, text } from './wire.js';
+
+const [VARINT, LENGTH, FIXED32] = [0, 2, 5];
+
+/** A message under construction, one character per byte: of all that V8 joins, strings cost least. */
+type Wire = string;
+
+function varint(value: number | bigint): Wire {
+  if (typeof value === 'number' && value >= 0 && value < 128) return String.fromCharCode(value);
+  const bytes: number[] = [];
+  // Negative numbers are written as 64-bit two's complement.
+  let rest = BigInt.asUintN(64, BigInt(value));
+  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+  return String.fromCharCode(...bytes, Number(rest));
+}
+
+/** An int, enum or bool field. */
+function int(field: number, value: number | boolean): Wire {
+  return varint((field << 3) | VARINT) + varint(Number(value));
+}
+
+function float(field: number, value: number): Wire {
+  const content = Buffer.alloc(4);
+  content.writeFloatLE(value);
+  return varint((field << 3) | FIXED32) + content.toString('latin1');
+}
+
+/** An embedded message. */
+function message(field: number, content: Wire): Wire {
+  return varint((field << 3) | LENGTH) + varint(content.length) + content;
+}
+
+function text(field: number, value: string): Wire {
+  return message(field, Buffer.from(value).toString('latin1'));
+}
+
+function bytes(field: number, value: Uint8Array): Wire {
+  return message(field, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1'));
+}
+
+/** A repeated field. */
+function each<T>(values: Iterable<T>, encode: (value: T) => Wire): Wire {
+  return Array.from(values, (value) => encode(value)).join('');
+}
+
+/** A map field from strings to messages. */
+function map(field: number, entries: Iterable<readonly [string, Wire]>): Wire {
+  return each(entries, ([key, content]) => message(field, text(1, key) + message(2, content)));
+}
 
 type Typed = Pick<Value, 'dtype' | 'shape'>;
-type Attributes = Record<string, string>;
+type Attributes = Record<string, Wire>;
+type NamedValues = readonly (readonly [name: string, value: Typed])[];
 
 /** -1 stands for a size that is only known at run time. */
-export const dims = (shape: readonly number[]) => each(shape, (size) => message(2, int(1, size)));
+const dims = (shape: readonly number[]) => each(shape, (size) => message(2, int(1, size)));
 export const typeAttr = (dtype: number) => int(6, dtype);
 export const shapeAttr = (shape: readonly number[]) => message(7, dims(shape));
 export const intAttr = (value: number) => int(3, value);
@@ -44,8 +92,19 @@ export interface Place {
   cluster?: string | undefined;
 }
 
+/** By the names' last parts. */
+function tensorInfos(field: number, values: NamedValues): Wire {
+  const info = (name: string, { dtype, shape }: Typed) =>
+    text(1, `${name}:0`) + int(2, dtype) + message(3, dims(shape));
+  return map(
+    field,
+    values.map(([name, value]) => [name.replace(/^.*\//, ''), info(name, value)] as const),
+  );
+}
+
 export class GraphWriter {
-  readonly nodes: string[] = [];
+  private readonly nodes: Wire[] = [];
+  private readonly signatures: [string, Wire][] = [];
 
   /** Returns what the nodes' names are for the graph's values. */
   body(graph: Graph, { prefix, inputs, variables, after, cluster }: Place): (value: Value) => string {
@@ -103,6 +162,18 @@ export class GraphWriter {
     const attrs = map(5, Object.entries(attributes));
     this.nodes.push(message(1, text(1, name) + text(2, op) + each(inputs, (input) => text(3, input)) + attrs));
     return name;
+  }
+
+  /** A way to run the graph: which of its values are fed and fetched. */
+  signature(name: string, inputs: NamedValues, outputs: NamedValues): void {
+    this.signatures.push([name, tensorInfos(1, inputs) + tensorInfos(2, outputs) + text(3, name)]);
+  }
+
+  /** The bytes of a saved_model.pb; `producer` is the version of TensorFlow's graphs that its ops are defined by. */
+  savedModel(tag: string, producer: number): Uint8Array {
+    const graphDef = this.nodes.join('') + message(4, int(1, producer));
+    const metaGraph = message(1, text(4, tag)) + message(2, graphDef) + map(5, this.signatures);
+    return Buffer.from(int(1, 1) + message(2, metaGraph), 'latin1');
   }
 
   /** What leaves an XLA program has to be told. */

@@ -35,8 +35,7 @@ export function writeLoop(writer: GraphWriter, graph: Graph, place: Place): Loop
   });
   for (const [i, value] of graph.updates) loop.advance(`var${i}`, value.dtype, nameOf(value));
   for (const [i, value] of graph.outputs.entries()) {
-    const inputs = [lists[i]?.inside ?? '', position, nameOf(value)];
-    const list = writer.add('TensorListSetItem', loop.own(`put${i}`), inputs, { element_dtype: typeAttr(value.dtype) });
+    const list = loop.put(`put${i}`, lists[i]?.inside ?? '', nameOf(value), value);
     loop.advance(`list${i}`, VARIANT, list);
   }
   return {
@@ -61,22 +60,15 @@ class Loop {
     private readonly prefix: string,
   ) {}
 
-  own(name: string): string {
-    return `${this.prefix}/loop/${name}`;
-  }
-
   /** Runs once for each slice of `stack`. */
   over(stack: string, dtype: number): { count: string; position: string } {
-    const { writer } = this;
-    const shape = writer.add('Shape', this.own('shape'), [stack], { T: typeAttr(dtype), out_type: typeAttr(int32) });
-    const bounds = [0, 1].map((value) => writer.whole(this.own(`bound${value}`), [value]));
+    const shape = this.add('Shape', 'shape', [stack], { T: typeAttr(dtype), out_type: typeAttr(int32) });
+    const bounds = [0, 1].map((value) => this.whole(`bound${value}`, [value]));
     const count = this.strided('count', shape, int32, [...bounds, bounds[1] ?? '']);
-    const { inside, merged } = this.carry('position', int32, writer.whole(this.own('zero'), 0));
-    const limit = this.enter('count', count, int32, true);
-    const more = writer.add('Less', this.own('more'), [merged, limit], { T: typeAttr(int32) });
-    writer.add('LoopCond', this.own('condition'), [more], {});
-    const one = writer.whole(this.own('one'), 1, inside);
-    const next = writer.add('AddV2', this.own('next'), [inside, one], { T: typeAttr(int32) });
+    const { inside, merged } = this.carry('position', int32, this.whole('zero', 0));
+    const more = this.add('Less', 'more', [merged, this.enter('count', count, int32, true)], { T: typeAttr(int32) });
+    this.add('LoopCond', 'condition', [more], {});
+    const next = this.add('AddV2', 'next', [inside, this.whole('one', 1, inside)], { T: typeAttr(int32) });
     this.advance('position', int32, next);
     Object.assign(this.position, { inside, next });
     return { count, position: inside };
@@ -84,26 +76,62 @@ class Loop {
 
   /** To be followed by `advance`. */
   carry(name: string, dtype: number, start: string): Carried & { merged: string } {
-    const { writer } = this;
     const T = typeAttr(dtype);
-    const next = this.own(`${name}/next`);
-    const merged = writer.add('Merge', this.own(`${name}/merge`), [this.enter(name, start, dtype, false), next], {
-      T,
-      N: intAttr(2),
-    });
-    const branch = writer.add('Switch', this.own(`${name}/switch`), [merged, this.own('condition')], { T });
-    const inside = writer.add('Identity', this.own(`${name}/inside`), [`${branch}:1`], { T });
-    return { merged, inside, after: writer.add('Exit', this.own(`${name}/after`), [branch], { T }) };
+    const values = [this.enter(name, start, dtype, false), this.own(`${name}/next`)];
+    const merged = this.add('Merge', `${name}/merge`, values, { T, N: intAttr(2) });
+    const branch = this.add('Switch', `${name}/switch`, [merged, this.own('condition')], { T });
+    const inside = this.add('Identity', `${name}/inside`, [`${branch}:1`], { T });
+    return { merged, inside, after: this.add('Exit', `${name}/after`, [branch], { T }) };
   }
 
   /** The carried value that the following step finds. */
   advance(name: string, dtype: number, value: string): void {
-    this.writer.add('NextIteration', this.own(`${name}/next`), [value], { T: typeAttr(dtype) });
+    this.add('NextIteration', `${name}/next`, [value], { T: typeAttr(dtype) });
+  }
+
+  /** A value that is the same in every step, and is there in no other: what is made of it alone would never end. */
+  constant(name: string, value: string, dtype: number): string {
+    const inputs = [this.enter(name, value, dtype, true), `^${this.position.inside}`];
+    return this.add('Identity', `${name}/inside`, inputs, { T: typeAttr(dtype) });
+  }
+
+  /** The step's own of all steps' values, of the shape of `value`. */
+  slice(name: string, stack: string, { dtype, shape }: Value): string {
+    const cast = (x: string, from: number, to: number, as: string) =>
+      from === to ? x : this.add('Bitcast', as, [x], { T: typeAttr(from), type: typeAttr(to) });
+    // On a GPU an int32 would be sliced by the host, and every step's slice copied over.
+    const bits = dtype === int32 ? UINT32 : dtype;
+    const whole = this.enter(name, cast(stack, dtype, bits, `${name}/bits`), bits, true);
+    const vector = this.whole(`${name}/vector`, [1], this.position.inside);
+    const types = { T: typeAttr(int32), Tshape: typeAttr(int32) };
+    const bounds = (['inside', 'next'] as const).map((key) =>
+      this.add('Reshape', `${name}/${key}`, [this.position[key], vector], types),
+    );
+    const slice = this.strided(`${name}/slice`, whole, bits, [...bounds, vector]);
+    // TensorFlow does not find the shape by itself, and fuses much less without.
+    const known = { T: typeAttr(bits), shape: shapeAttr(shape) };
+    return cast(this.add('EnsureShape', `${name}/shaped`, [slice], known), bits, dtype, `${name}/value`);
+  }
+
+  /** An empty list for as many tensors of the shape of `value`. */
+  list(name: string, count: string, { dtype, shape }: Value): string {
+    const attributes = { element_dtype: typeAttr(dtype), shape_type: typeAttr(int32) };
+    return this.add('TensorListReserve', `${name}/reserve`, [this.whole(`${name}/shape`, shape), count], attributes);
+  }
+
+  /** The list with `item` as the step's own. */
+  put(name: string, list: string, item: string, { dtype }: Value): string {
+    return this.add('TensorListSetItem', name, [list, this.position.inside, item], { element_dtype: typeAttr(dtype) });
+  }
+
+  stack(name: string, list: string, { dtype, shape }: Value): string {
+    const attributes = { element_dtype: typeAttr(dtype), num_elements: intAttr(-1) };
+    return this.add('TensorListStack', name, [list, this.whole(`${name}/shape`, shape)], attributes);
   }
 
   /** Brings a value into the loop: a constant one into every step, another into the first. */
-  enter(name: string, value: string, dtype: number, isConstant: boolean): string {
-    return this.writer.add('Enter', this.own(`${name}/enter`), [value], {
+  private enter(name: string, value: string, dtype: number, isConstant: boolean): string {
+    return this.add('Enter', `${name}/enter`, [value], {
       T: typeAttr(dtype),
       frame_name: textAttr(this.own('frame')),
       is_constant: flagAttr(isConstant),
@@ -111,49 +139,9 @@ class Loop {
     });
   }
 
-  /** A value that is the same in every step, and is there in no other: what is made of it alone would never end. */
-  constant(name: string, value: string, dtype: number): string {
-    const inputs = [this.enter(name, value, dtype, true), `^${this.position.inside}`];
-    return this.writer.add('Identity', this.own(`${name}/inside`), inputs, { T: typeAttr(dtype) });
-  }
-
-  /** The step's own of all steps' values, of the shape of `value`. */
-  slice(name: string, stack: string, { dtype, shape }: Value): string {
-    const { writer } = this;
-    const cast = (x: string, from: number, to: number, as: string) =>
-      from === to ? x : writer.add('Bitcast', this.own(as), [x], { T: typeAttr(from), type: typeAttr(to) });
-    // On a GPU an int32 would be sliced by the host, and every step's slice copied over.
-    const bits = dtype === int32 ? UINT32 : dtype;
-    const whole = this.enter(name, cast(stack, dtype, bits, `${name}/bits`), bits, true);
-    const vector = writer.whole(this.own(`${name}/vector`), [1], this.position.inside);
-    const types = { T: typeAttr(int32), Tshape: typeAttr(int32) };
-    const bounds = (['inside', 'next'] as const).map((key) =>
-      writer.add('Reshape', this.own(`${name}/${key}`), [this.position[key], vector], types),
-    );
-    const slice = this.strided(`${name}/slice`, whole, bits, [...bounds, vector]);
-    // TensorFlow does not find the shape by itself, and fuses much less without.
-    const known = { T: typeAttr(bits), shape: shapeAttr(shape) };
-    return cast(writer.add('EnsureShape', this.own(`${name}/shaped`), [slice], known), bits, dtype, `${name}/value`);
-  }
-
-  /** An empty list for as many tensors of the shape of `value`. */
-  list(name: string, count: string, { dtype, shape }: Value): string {
-    const { writer } = this;
-    const attributes = { element_dtype: typeAttr(dtype), shape_type: typeAttr(int32) };
-    const element = writer.whole(this.own(`${name}/shape`), shape);
-    return writer.add('TensorListReserve', this.own(`${name}/reserve`), [element, count], attributes);
-  }
-
-  stack(name: string, list: string, { dtype, shape }: Value): string {
-    const { writer } = this;
-    const element = writer.whole(this.own(`${name}/shape`), shape);
-    const attributes = { element_dtype: typeAttr(dtype), num_elements: intAttr(-1) };
-    return writer.add('TensorListStack', this.own(name), [list, element], attributes);
-  }
-
   /** Of axis 0 the one position that `bounds`, begin, end and stride, name; the axis is left out. */
   private strided(name: string, x: string, dtype: number, bounds: readonly string[]): string {
-    return this.writer.add('StridedSlice', this.own(name), [x, ...bounds], {
+    return this.add('StridedSlice', name, [x, ...bounds], {
       T: typeAttr(dtype),
       Index: typeAttr(int32),
       begin_mask: intAttr(0),
@@ -162,5 +150,17 @@ class Loop {
       new_axis_mask: intAttr(0),
       shrink_axis_mask: intAttr(1),
     });
+  }
+
+  private add(op: string, name: string, inputs: readonly string[], attributes: Record<string, string>): string {
+    return this.writer.add(op, this.own(name), inputs, attributes);
+  }
+
+  private whole(name: string, values: number | readonly number[], after?: string): string {
+    return this.writer.whole(this.own(name), values, after);
+  }
+
+  private own(name: string): string {
+    return `${this.prefix}/loop/${name}`;
   }
 }

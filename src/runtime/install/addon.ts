@@ -1,24 +1,13 @@
 /** The addon: compiled from the stock package's own C++ sources against the libraries at hand, and proved to work. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BnTrainError, cannot } from '../../common/errors.js';
-import { LIBRARIES } from './builds.js';
 import { lastLine, runCommand } from '../../common/command.js';
-import { stockPackage } from '../loadAddon.js';
+import { type BnTrainError, cannot } from '../../common/errors.js';
+import { OWN_SOURCE, stockPackage } from '../loadAddon.js';
+import { LIBRARIES } from './pins.js';
 
 const require = createRequire(import.meta.url);
-
-/** This project's own part of the addon. */
-const OWN_SOURCE = fileURLToPath(new URL('../../../src/runtime/settings.cc', import.meta.url));
-
-/** Changes whenever the addon would be another one. */
-export function addonVersion(): string {
-  const own = createHash('sha256').update(readFileSync(OWN_SOURCE)).digest('hex').slice(0, 8);
-  return `tfjs-${stockPackage().version}-${own}`;
-}
 
 export interface Compiler {
   command: string;

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exists } from '../../common/files.js';
-import { LIBRARIES } from './builds.js';
+import { LIBRARIES } from './pins.js';
 import { lastLine, runCommand } from '../../common/command.js';
 
 /**

@@ -4,65 +4,29 @@ import * as path from 'node:path';
 import { BnTrainError, cannot } from '../../common/errors.js';
 import { cacheDirectory, codeOf, describeFileError, writeFolderAtomic } from '../../common/files.js';
 import { formatBytes } from '../../common/format.js';
+import type { Watch } from '../../common/listener.js';
 import { withLock } from '../../common/lock.js';
-import { type Listener, silent } from '../../common/listener.js';
-import { compileAddon, proveAddon } from './addon.js';
-import { buildFor, findBuilds, FREE_SPACE, setupCommand, thisPlatform, type Want } from './builds.js';
-import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
-import { downloadSize, downloadWheels } from './wheels.js';
-import { addonIn, markFinished, readFinished, type Runtime } from './finished.js';
 import { stockPackage } from '../loadAddon.js';
-import type { Build } from './pins.js';
-import { findPythonTensorflow, unpackWheel } from './python.js';
-import { findOverride, linkedFolder, ownFolder } from './libraries.js';
-import { assertSuits, suits } from './suits.js';
+import { compileAddon, proveAddon } from './addon.js';
+import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
+import { addonIn, linkedFolder, markFinished, ownFolder, readFinished, type Runtime } from './finished.js';
+import { assertServes, findOverride, findPythonTensorflow, locateRuntime } from './libraries.js';
+import { type Build, buildFor, findBuilds, FREE_SPACE, setupCommand, thisPlatform, type Want } from './pins.js';
+import { downloadSize, downloadWheels, unpackWheel } from './wheels.js';
 
-export interface RuntimeOptions extends Partial<Want> {
-  /** A folder laid out like the wheel's `tensorflow`: the two libraries and `include`. Also BN_TRAIN_RUNTIME_DIR. */
-  runtimeDir?: string | undefined;
-  listener?: Listener;
-  signal?: AbortSignal;
+/** The finished runtime that would be used, made where there is none. Throws a BnTrainError saying what is missing. */
+export async function installRuntime(want: Want, watch: Watch): Promise<Runtime> {
+  return (await locateRuntime(want)) ?? makeRuntime(want, watch);
 }
 
-/** Whom to tell, and who may stop it. */
-interface Watch {
-  listener: Listener;
-  signal?: AbortSignal | undefined;
-}
-
-const wantOf = ({ device = 'cpu', tensorflow }: RuntimeOptions): Want => ({ device, tensorflow });
-
-/** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that does not suit. */
-export async function locateRuntime(options: RuntimeOptions = {}): Promise<Runtime | undefined> {
-  const want = wantOf(options);
-  const override = await findOverride(options.runtimeDir);
-  if (override !== undefined) {
-    const runtime = await readFinished(await linkedFolder(override));
-    return runtime && assertSuits(runtime, want, override);
-  }
-  for (const build of findBuilds(thisPlatform(), want)) {
-    const installed = await readFinished(ownFolder(build));
-    if (installed) return installed;
-  }
-  const python = await findPythonTensorflow(want);
-  const linked = python && (await readFinished(await linkedFolder(python.libraries)));
-  return linked && suits(linked, want) ? linked : undefined;
-}
-
-/**
- * The runtime to use, made if need be: the override, the package's own finished install, a Python environment's
- * TensorFlow, the pinned wheels, in this order. Throws a BnTrainError saying what is missing.
- */
-export async function installRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const [want, watch] = [wantOf(options), { listener: options.listener ?? silent, signal: options.signal }];
-  const found = await locateRuntime(options);
-  if (found) return found;
-  const override = await findOverride(options.runtimeDir);
-  if (override !== undefined) return assertSuits(await makeLinked(override, 'override', watch), want, override);
+/** Makes a runtime, where none was located: from the override, else a Python environment's TensorFlow, else the pinned wheels. */
+export async function makeRuntime(want: Want, watch: Watch): Promise<Runtime> {
+  const override = await findOverride(want.runtimeDir);
+  if (override !== undefined) return assertServes(await makeLinked(override, 'override', watch), want, override);
   const python = await findPythonTensorflow(want);
   if (python) {
     try {
-      return assertSuits(await makeLinked(python.libraries, 'python', watch), want, python.libraries);
+      return assertServes(await makeLinked(python, 'python', watch), want, python);
     } catch (error) {
       if (!(error instanceof BnTrainError) || findBuilds(thisPlatform(), want).length === 0) throw error;
       watch.listener.notice(`TensorFlow: that of the Python environment is passed over. ${error.message}`);
@@ -118,7 +82,7 @@ async function fillFromWheels(folder: string, build: Build, watch: Watch): Promi
   const name = `TensorFlow ${build.version}${build.device === 'cuda' ? ' for CUDA' : ''}`;
   const [download, disk] = [formatBytes(downloadSize(build)), formatBytes(build.disk)];
   listener.notice(`${name}: downloading ${download} with pip; takes ${disk} on disk`);
-  const wheels = await downloadWheels(build, work, listener, signal);
+  const wheels = await downloadWheels(build, work, watch);
   listener.notice(`${name}: unpacking`);
   for (const wheel of wheels) {
     await unpackWheel(wheel, folder, signal);

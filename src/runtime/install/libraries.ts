@@ -1,21 +1,36 @@
-/** Where TensorFlow's libraries may come from, and which folder of the cache belongs to each. */
-import { createHash } from 'node:crypto';
-import { realpath, stat } from 'node:fs/promises';
+/** TensorFlow's libraries: the user's, the cache's or a Python environment's, and the finished runtime that would be used. */
 import * as path from 'node:path';
-import { cannot, EXIT } from '../../common/errors.js';
-import { cacheDirectory } from '../../common/files.js';
-import { addonVersion } from './addon.js';
-import { firstMissing, LIBRARIES } from './builds.js';
-import { nvidiaSizes } from './cuda.js';
-import type { Build } from './pins.js';
+import * as v from 'valibot';
+import { type CommandOptions, type Outcome, runCommand } from '../../common/command.js';
+import { cannot, EXIT, type Reason } from '../../common/errors.js';
+import { exists } from '../../common/files.js';
+import { parseShaped, text } from '../../common/shape.js';
+import { isCudaBuild } from './cuda.js';
+import { linkedFolder, ownFolder, readFinished, type Runtime } from './finished.js';
+import { findBuilds, LIBRARIES, thisPlatform, VERSIONS, type Want } from './pins.js';
+
+/** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that lacks something. */
+export async function locateRuntime(want: Want): Promise<Runtime | undefined> {
+  const override = await findOverride(want.runtimeDir);
+  if (override !== undefined) {
+    const runtime = await readFinished(await linkedFolder(override));
+    return runtime && assertServes(runtime, want, override);
+  }
+  for (const build of findBuilds(thisPlatform(), want)) {
+    const installed = await readFinished(ownFolder(build));
+    if (installed) return installed;
+  }
+  const python = await findPythonTensorflow(want);
+  const linked = python && (await readFinished(await linkedFolder(python)));
+  return linked && lackOf(linked, want) === undefined ? linked : undefined;
+}
 
 /** The folder that the user named, checked; undefined where none was. */
-export async function findOverride(runtimeDir: string | undefined): Promise<string | undefined> {
-  const folder = runtimeDir ?? process.env['BN_TRAIN_RUNTIME_DIR'];
-  if (folder === undefined || folder === '') return undefined;
-  const missing = await firstMissing(folder);
-  if (missing === undefined) return folder;
-  throw cannot(`use the runtime folder ${folder}`, {
+export async function findOverride(runtimeDir = process.env['BN_TRAIN_RUNTIME_DIR']): Promise<string | undefined> {
+  if (runtimeDir === undefined || runtimeDir === '') return undefined;
+  const missing = await firstMissing(runtimeDir);
+  if (missing === undefined) return runtimeDir;
+  throw cannot(`use the runtime folder ${runtimeDir}`, {
     expected: `${LIBRARIES.join(', ')} and include in it, as in TensorFlow's wheel`,
     got: `no ${missing}`,
     hint: 'name such a folder, or leave out --runtime-dir and BN_TRAIN_RUNTIME_DIR',
@@ -23,21 +38,66 @@ export async function findOverride(runtimeDir: string | undefined): Promise<stri
   });
 }
 
-/** The cache folder for a pinned build. */
-export function ownFolder(build: Build): string {
-  return runtimeFolder(`${build.wheels[0]?.name ?? ''}-${build.version}-${build.platform}-${addonVersion()}`);
+/** What the addon is compiled and run with, in a folder laid out like the wheel's `tensorflow`. */
+const NEEDED = [...LIBRARIES, 'include/tensorflow/c/c_api.h'];
+
+/** The first file that a folder lacks to be compiled against, or undefined where it is whole. */
+async function firstMissing(folder: string): Promise<string | undefined> {
+  const there = await Promise.all(NEEDED.map((name) => exists(path.join(folder, name))));
+  return NEEDED.find((_, i) => !there[i]);
 }
 
-/** The cache folder for libraries that stay where they are; another one as soon as they change. */
-export async function linkedFolder(libraries: string): Promise<string> {
-  const real = await realpath(libraries);
-  const stats = await Promise.all(LIBRARIES.map((name) => stat(path.join(real, name))));
-  const nvidia = Object.entries(await nvidiaSizes(real));
-  const own = stats.map(({ size, mtimeMs }) => [size, mtimeMs]);
-  const key = JSON.stringify([real, addonVersion(), ...own, ...nvidia]);
-  return runtimeFolder(`linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
+/** Runs a Python script; undefined where there is no python3. */
+export function runPython(script: string, args: string[], options: CommandOptions = {}): Promise<Outcome | undefined> {
+  // Python looks in the working directory first, where a stray json.py would be run for Python's own.
+  const safe = 'import os, sys; sys.path[:] = [at for at in sys.path if at not in ("", os.getcwd())]';
+  return runCommand('python3', ['-c', `${safe}\n${script}`, ...args], options);
 }
 
-function runtimeFolder(name: string): string {
-  return path.join(cacheDirectory(), 'runtime', name);
+const PYTHON_TENSORFLOW = v.object({ version: text(), libraries: text() });
+
+/** The libraries of a TensorFlow of a tried version in the Python environment at hand, which is not imported. */
+export async function findPythonTensorflow({ device, tensorflow }: Want): Promise<string | undefined> {
+  const script = `
+import importlib.metadata as m, json
+for name in ("tensorflow", "tensorflow-cpu"):
+    try: d = m.distribution(name)
+    except m.PackageNotFoundError: continue
+    print(json.dumps({"version": d.version, "libraries": str(d.locate_file("tensorflow"))}))`;
+  const outcome = await runPython(script, []);
+  // Start-up files may print too.
+  const lines = (outcome?.stdout ?? '').split('\n').filter((line) => line.startsWith('{"version": '));
+  for (const line of lines) {
+    const { version, libraries } = parseShaped(PYTHON_TENSORFLOW, line, 'what Python says of its TensorFlow');
+    if (!VERSIONS.includes(version) || (tensorflow ?? version) !== version) continue;
+    if (await firstMissing(libraries)) continue;
+    if (device === 'cpu' || (await isCudaBuild(libraries))) return libraries;
+  }
+  return undefined;
+}
+
+/** The runtime, if it serves what it is wanted for; throws a BnTrainError saying what it lacks. */
+export function assertServes(runtime: Runtime, want: Want, folder: string): Runtime {
+  const lack = lackOf(runtime, want);
+  if (lack === undefined) return runtime;
+  throw cannot(`use the runtime folder ${folder}`, lack);
+}
+
+/** What a runtime lacks of the version and, for CUDA, of what CUDA needs. */
+function lackOf({ tensorflow, cuda }: Runtime, want: Want): Reason | undefined {
+  if ((want.tensorflow ?? tensorflow) !== tensorflow)
+    return { expected: `TensorFlow ${want.tensorflow ?? ''}`, got: tensorflow, hint: 'leave out --tensorflow' };
+  if (want.device === 'cpu') return undefined;
+  if (!cuda)
+    return {
+      expected: 'a TensorFlow that was built for CUDA',
+      got: `TensorFlow ${tensorflow} for the CPU`,
+      hint: 'without --runtime-dir: bn-train setup --cuda; or use --device cpu',
+    };
+  if (cuda.missing.length === 0) return undefined;
+  return {
+    expected: "NVIDIA's libraries in ../nvidia beside it, or where the system's loader finds them",
+    got: `these do not open: ${cuda.missing.join('; ')}`,
+    hint: 'bn-train setup --cuda installs them all; or use --device cpu',
+  };
 }

@@ -1,15 +1,14 @@
-/** The download of the pinned wheels with pip, checked against their hashes, and why it failed where it did. */
+/** The pinned wheels: downloaded with pip, checked against their hashes, unpacked, and why that failed where it did. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat, statfs, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
+import { lastLine, type Outcome } from '../../common/command.js';
 import { type BnTrainError, cannot } from '../../common/errors.js';
 import { formatBytes } from '../../common/format.js';
-import type { Listener } from '../../common/listener.js';
-import { FREE_SPACE, setupCommand } from './builds.js';
-import { lastLine, type Outcome } from '../../common/command.js';
-import type { Build, Wheel } from './pins.js';
-import { runPython } from './python.js';
+import type { Watch } from '../../common/listener.js';
+import { runPython } from './libraries.js';
+import { type Build, FREE_SPACE, LIBRARIES, setupCommand, type Wheel } from './pins.js';
 
 /** Bytes to download. */
 export function downloadSize({ wheels }: Build): number {
@@ -17,12 +16,7 @@ export function downloadSize({ wheels }: Build): number {
 }
 
 /** Downloads the wheels with pip, which checks hashes and knows the user's mirrors and proxies. Returns their paths. */
-export async function downloadWheels(
-  build: Build,
-  folder: string,
-  listener: Listener,
-  signal?: AbortSignal,
-): Promise<string[]> {
+export async function downloadWheels(build: Build, folder: string, { listener, signal }: Watch): Promise<string[]> {
   await assertRoom(build, folder);
   const [wheels, temporary] = [path.join(folder, 'wheels'), path.join(folder, 'tmp')];
   await Promise.all([mkdir(wheels), mkdir(temporary)]);
@@ -157,4 +151,32 @@ function connectionProblem(said: string): string | undefined {
 function lastError(said: string): string {
   const errors = said.split('\n').filter((line) => /ERROR|Error|WARNING/.test(line));
   return lastLine(errors.join('\n') || said).slice(0, 300);
+}
+
+/**
+ * Unpacks into `folder` what the addon needs of a wheel: TensorFlow's two libraries and headers; NVIDIA's libraries,
+ * the two files of its compiler that XLA uses, and the licence, whose folder tells the version.
+ */
+export async function unpackWheel(wheel: string, folder: string, signal?: AbortSignal): Promise<void> {
+  const script = `
+import re, zipfile
+wheel, folder = sys.argv[1:]
+wanted = re.compile(r"""tensorflow/(${LIBRARIES.map((name) => name.replaceAll('.', '\\.')).join('|')})$
+    |tensorflow/include/(tensorflow/c|tensorflow/core/platform|tsl|xla/tsl)/
+    |nvidia/\\w+/lib/[^/]+\\.so
+    |nvidia/cuda_nvcc/(bin/ptxas$|nvvm/libdevice/)
+    |nvidia_\\w+-[\\w.]+\\.dist-info/(License|METADATA)""", re.X)
+with zipfile.ZipFile(wheel) as z:
+    names = [n for n in z.namelist() if wanted.match(n)]
+    z.extractall(folder, names)
+    # zipfile forgets that it is a program.
+    if "nvidia/cuda_nvcc/bin/ptxas" in names: os.chmod(os.path.join(folder, "nvidia/cuda_nvcc/bin/ptxas"), 0o755)`;
+  const outcome = await runPython(script, [wheel, folder], { signal });
+  if (outcome?.code === 0) return;
+  const said = outcome?.stderr ?? '';
+  throw cannot('unpack TensorFlow', {
+    expected: 'a zip file, and room for what is in it',
+    got: /No space left/.test(said) ? 'no space left on the device' : lastLine(said),
+    hint: FREE_SPACE,
+  });
 }

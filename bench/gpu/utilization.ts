@@ -1,5 +1,5 @@
 /** How busy the GPU was: samples of nvidia-smi, taken while a training ran. */
-import { type Summary, summarize } from './statistics.js';
+import { type Summary, summarize } from '../../dist/bench/statistics.js';
 
 export interface Utilization {
   /** Taken between the end of the first epoch and that of the last. */

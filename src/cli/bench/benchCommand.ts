@@ -1,6 +1,8 @@
 /** `bn-train bench`: how fast training goes, alone or against other programs. */
 import { Command } from 'commander';
-import { addPlaceOptions, type BenchFlags, wholeNumber, wordsOf } from '../options.js';
+import { addPlaceOptions, wholeNumber, wordsOf } from '../options.js';
+import { withSession } from '../session.js';
+import type { BenchFlags } from './contenders.js';
 
 export function benchCommand(): Command {
   const command = new Command('bench')
@@ -24,8 +26,10 @@ export function benchCommand(): Command {
     .option('--serve', 'answer each line "RUN norm/mode steps" on stdin with a line of JSON');
   return addPlaceOptions(command)
     .option('--json', 'print one JSON object instead of a table')
-    .action(async (flags: BenchFlags) => {
-      const { runBench } = await import('../bench.js');
-      await runBench(flags);
-    });
+    .action((flags: BenchFlags) =>
+      withSession(flags, async (session) => {
+        if (flags.serve) return (await import('./contenders.js')).serve(flags, session);
+        return (await import('./runBench.js')).runBench(flags, session);
+      }),
+    );
 }

@@ -6,8 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createRunFolder } from '../../src/run/folder.js';
-import { holdRunFolder } from '../../src/run/hold.js';
+import { createRunFolder, holdRunFolder } from '../../src/run/folder.js';
 
 let folder: string;
 beforeEach(() => {

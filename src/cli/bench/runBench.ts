@@ -1,30 +1,25 @@
-/** One benchmark from its flags: turns taken here or between processes, fresh starts, and the figures printed. */
+/** One benchmark: turns taken here or between processes, fresh starts, and the figures printed. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../bench/figures.js';
-import { type FreshRun, freshRun, peakMemoryOf } from '../bench/fresh.js';
-import { collect, measure, type Measured, type Series } from '../bench/measure.js';
-import { type Command, withPeers } from '../bench/peer.js';
-import type { Hello, Program } from '../bench/program.js';
-import { freshLines, headLines, ratioLines, speedLines } from '../report/speedTable.js';
-import { loadFashionMnist } from '../data/fashionMnist.js';
-import { formatBytes } from '../common/format.js';
-import { Terminal } from '../report/terminal.js';
-import { describeMachine } from '../common/machine.js';
-import { contenders, openOwn, placeArguments, PROGRAM, serve } from './contenders.js';
-import type { BenchFlags } from './options.js';
-import { interruptSignal } from './session.js';
-import { assertBatch } from './training.js';
+import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../../bench/figures.js';
+import { type FreshRun, freshRun, peakMemoryOf } from '../../bench/fresh.js';
+import { collect, measure, type Measured, type Series } from '../../bench/measure.js';
+import { type Command, withPeers } from '../../bench/peer.js';
+import type { Hello, Program } from '../../bench/program.js';
+import { formatBytes } from '../../common/format.js';
+import { describeMachine } from '../../common/machine.js';
+import { loadFashionMnist } from '../../data/fashionMnist.js';
+import { freshLines, headLines, ratioLines, speedLines } from '../../report/speedTable.js';
+import { assertBatch } from '../../run/recordedRun.js';
+import type { Session } from '../session.js';
+import { type BenchFlags, contenders, openOwn, placeArguments, PROGRAM } from './contenders.js';
 
 /** For the threads of the process before, which may still spin. */
 const PAUSE_MS = 300;
-const EXAMPLES = 60_000;
 
-interface Context {
+interface Context extends Session {
   flags: BenchFlags;
-  terminal: Terminal;
-  signal: AbortSignal;
 }
 
 interface Outcome {
@@ -35,17 +30,16 @@ interface Outcome {
   command?: { line: string; peakMemory: number };
 }
 
-/** Measures and prints, or serves a process that measures. */
-export async function runBench(flags: BenchFlags): Promise<void> {
-  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize });
-  const context = { flags, terminal: new Terminal({ quiet: flags.quiet ?? false }), signal: interruptSignal() };
-  if (flags.serve) return serve(flags, context.terminal, context.signal);
+/** Measures in this process, or this program and others in processes of their own, and prints. */
+export async function runBench(flags: BenchFlags, session: Session): Promise<void> {
+  const context = { flags, ...session };
   const alone = flags.peer.length === 0 && flags.starts === 0;
-  print(flags, alone ? await measureAlone(context) : await measureProcesses(context));
+  const outcome = alone ? await measureAlone(context) : await measureProcesses(context);
+  session.terminal.print(...(flags.json ? [jsonOf(flags, outcome)] : linesOf(flags, outcome)));
 }
 
 async function measureAlone(context: Context): Promise<Outcome> {
-  const own = await openOwn(context.flags, context.terminal, context.signal);
+  const own = await openOwn(context.flags, context);
   try {
     return await takeTurns([own], 0, context);
   } finally {
@@ -55,11 +49,13 @@ async function measureAlone(context: Context): Promise<Outcome> {
 
 async function measureProcesses(context: Context): Promise<Outcome> {
   const { flags, terminal, signal } = context;
-  const { folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const { folder, train } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, train.count);
   const commands = contenders(flags, folder);
   const outcome = await withPeers(commands, signal, (peers) => takeTurns(peers, PAUSE_MS, context));
   if (flags.starts === 0) return outcome;
-  const fresh = await startAnew(commands, outcome.programs, context);
+  const steps = Math.ceil(train.count / flags.batchSize);
+  const fresh = await startAnew(commands, outcome.programs, steps, context);
   return { ...outcome, fresh, command: await measureCommand(folder, context) };
 }
 
@@ -74,8 +70,12 @@ async function takeTurns(programs: Program[], pause: number, { flags, terminal, 
 }
 
 /** Each contestant of the first norm, in a process of its own, as often as --starts says. */
-async function startAnew(commands: Command[], programs: Hello[], context: Context): Promise<FreshSummary[]> {
-  const { flags, terminal, signal } = context;
+async function startAnew(
+  commands: Command[],
+  programs: Hello[],
+  steps: number,
+  { flags, terminal, signal }: Context,
+): Promise<FreshSummary[]> {
   const starts = commands.flatMap((command, i) => {
     const { program, contestants } = programs[i] ?? { program: '', contestants: [] };
     const chosen = contestants.filter((name) => name.startsWith(`${flags.norms[0] ?? ''}/`));
@@ -83,8 +83,7 @@ async function startAnew(commands: Command[], programs: Hello[], context: Contex
   });
   for (let round = 1; round <= flags.starts; round++) {
     terminal.notice(`fresh start ${round}/${flags.starts}`);
-    for (const { command, name, runs } of starts)
-      runs.push(await freshRun(command, name, Math.ceil(EXAMPLES / flags.batchSize), signal));
+    for (const { command, name, runs } of starts) runs.push(await freshRun(command, name, steps, signal));
   }
   return starts.map(({ program, name, runs }) => freshSummary({ program, name }, runs));
 }
@@ -101,25 +100,19 @@ async function measureCommand(dataDir: string, { flags, signal }: Context): Prom
   }
 }
 
-function print({ json, turns, steps, batchSize }: BenchFlags, outcome: Outcome): void {
-  const { programs, series, fresh, command } = outcome;
-  const [machine, speeds, ratios] = [describeMachine(), series.map(speedOf), ratiosOf(series)];
-  if (json) {
-    const figures = { speeds, ratios, fresh, command };
-    console.log(JSON.stringify({ machine, programs, turns, steps, batchSize, ...figures }));
-    return;
-  }
-  const parts = [
-    headLines(machine, programs, { turns, steps, batchSize }),
-    speedLines(speeds),
-    ratioLines(ratios),
+function jsonOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): string {
+  const figures = { speeds: series.map(speedOf), ratios: ratiosOf(series), fresh, command };
+  return JSON.stringify({ machine: describeMachine(), programs, turns, steps, batchSize, ...figures });
+}
+
+/** Tables with an empty line between them. */
+function linesOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): string[] {
+  const tables = [
+    headLines(describeMachine(), programs, { turns, steps, batchSize }),
+    speedLines(series.map(speedOf)),
+    ratioLines(ratiosOf(series)),
     freshLines(fresh ?? []),
     command ? [`${command.line}, evaluation included: peak memory ${formatBytes(command.peakMemory)}`] : [],
   ];
-  console.log(
-    parts
-      .filter((lines) => lines.length > 0)
-      .map((lines) => lines.join('\n'))
-      .join('\n\n'),
-  );
+  return tables.filter((lines) => lines.length > 0).flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));
 }

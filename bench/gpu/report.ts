@@ -1,7 +1,7 @@
 /** One JSON object from all that bench/gpu.sh recorded. */
-import type { FinalResult } from '../train/events.js';
+import type { FinalResult } from '../../dist/train/events.js';
 import { accuracyCriterion, type Criterion, speedCriteria } from './criteria.js';
-import type { Speed } from './figures.js';
+import type { Speed } from '../../dist/bench/figures.js';
 import { endOf, errorsOf, jsonOf, type Recording, type Step, type StepError } from './recorded.js';
 import { type Utilization, utilizationOf } from './utilization.js';
 

@@ -2,17 +2,30 @@
 import * as os from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { OwnProgram } from '../bench/own.js';
-import { type Command, shellCommand } from '../bench/peer.js';
-import { parseRequest } from '../bench/protocol.js';
-import { loadFashionMnist } from '../data/fashionMnist.js';
-import type { Listener } from '../common/listener.js';
-import type { BenchFlags, PlaceOptions } from './options.js';
-import { openReady } from './session.js';
-import { packageVersion } from '../common/machine.js';
+import { type BenchMode, OwnProgram } from '../../bench/own.js';
+import { type Command, shellCommand } from '../../bench/peer.js';
+import { parseRequest } from '../../bench/protocol.js';
+import { packageVersion } from '../../common/machine.js';
+import { loadFashionMnist } from '../../data/fashionMnist.js';
+import type { Norm } from '../../nn/lenet.js';
+import { assertBatch } from '../../run/recordedRun.js';
+import type { PlaceOptions } from '../options.js';
+import type { Session } from '../session.js';
+
+export interface BenchFlags extends PlaceOptions {
+  steps: number;
+  turns: number;
+  batchSize: number;
+  norms: Norm[];
+  modes?: BenchMode[];
+  peer: string[];
+  starts: number;
+  serve?: boolean;
+  json?: boolean;
+}
 
 /** What Node runs as this program. */
-export const PROGRAM = fileURLToPath(new URL('../../bin/bn-train.js', import.meta.url));
+export const PROGRAM = fileURLToPath(new URL('../../../bin/bn-train.js', import.meta.url));
 
 /** This project first, then each --peer; all read the data from one folder. */
 export function contenders(flags: BenchFlags, dataDir: string): Command[] {
@@ -36,9 +49,11 @@ export function placeArguments({ backend, device, runtimeDir, tensorflow, determ
 }
 
 /** Opens the backend and the data set in this process. */
-export async function openOwn(flags: BenchFlags, listener: Listener, signal: AbortSignal): Promise<OwnProgram> {
-  const { tensorflow, name } = await openReady(flags, listener, signal);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener });
+export async function openOwn(flags: BenchFlags, { terminal, signal }: Session): Promise<OwnProgram> {
+  const { openReady } = await import('../../runtime/open.js');
+  const { tensorflow, name } = await openReady(flags, { listener: terminal, signal });
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, data.train.count);
   const versions = {
     'bn-train': packageVersion(),
     node: process.versions.node,
@@ -48,12 +63,12 @@ export async function openOwn(flags: BenchFlags, listener: Listener, signal: Abo
 }
 
 /** Says who is here, then answers requests until there are no more. */
-export async function serve(flags: BenchFlags, listener: Listener, signal: AbortSignal): Promise<void> {
-  const own = await openOwn(flags, listener, signal);
-  console.log(JSON.stringify(own.hello));
-  for await (const line of createInterface({ input: process.stdin })) {
+export async function serve(flags: BenchFlags, session: Session): Promise<void> {
+  const own = await openOwn(flags, session);
+  session.terminal.print(JSON.stringify(own.hello));
+  for await (const line of createInterface({ input: process.stdin, signal: session.signal })) {
     const { name, steps } = parseRequest(line, own.hello.contestants);
-    console.log(JSON.stringify(await own.run(name, steps)));
+    session.terminal.print(JSON.stringify(await own.run(name, steps)));
   }
   await own.close();
 }

@@ -1,0 +1,25 @@
+/** `bn-train data`: fetches and checks the data set now, rather than on first need. */
+import { Command } from 'commander';
+import { folder as folderName } from './options.js';
+import { withSession } from './session.js';
+
+interface DataFlags {
+  dataDir?: string;
+  quiet?: boolean;
+}
+
+export function dataCommand(): Command {
+  return new Command('data')
+    .description('find Fashion-MNIST on this machine, or download it into the user cache, and check it')
+    .option('--data-dir <folder>', 'check this folder instead', folderName)
+    .option('--quiet', 'print results and errors only')
+    .action((flags: DataFlags) =>
+      withSession(flags, async ({ terminal, signal }) => {
+        signal.addEventListener('abort', () => process.exit(130));
+        const { loadFashionMnist } = await import('../data/fashionMnist.js');
+        const { train, test, folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+        const images = `${train.count} + ${test.count} images of ${train.height}×${train.width}`;
+        terminal.print(`Fashion-MNIST is ready: ${images} in ${folder}`);
+      }),
+    );
+}

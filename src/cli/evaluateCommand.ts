@@ -1,0 +1,48 @@
+/** `bn-train evaluate`: a saved run's test accuracy, under the moving average and under population statistics. */
+import { Command } from 'commander';
+import { formatMetric } from '../common/format.js';
+import { addPlaceOptions, folder, type PlaceOptions } from './options.js';
+import { type Session, withSession } from './session.js';
+
+interface EvaluateFlags extends PlaceOptions {
+  json?: boolean;
+}
+
+export function evaluateCommand(): Command {
+  const command = new Command('evaluate')
+    .description("measure a saved run's accuracy on the test set")
+    .argument('[run]', 'run folder (default: the newest in ./runs)', folder);
+  return addPlaceOptions(command)
+    .option('--json', 'print JSON')
+    .action((run: string | undefined, flags: EvaluateFlags) =>
+      withSession(flags, (session) => evaluate(run, flags, session)),
+    );
+}
+
+async function evaluate(named: string | undefined, flags: EvaluateFlags, { terminal, signal }: Session): Promise<void> {
+  const [{ readConfig }, { newestRun }] = await Promise.all([import('../run/config.js'), import('../run/folder.js')]);
+  const run = named ?? (await newestRun());
+  const config = await readConfig(run);
+  const { norm, batchSize } = config;
+  const { openReady } = await import('../runtime/open.js');
+  await openReady(flags, { listener: terminal, signal });
+  const [{ loadModel }, { loadFashionMnist }, { accuracy, populationAccuracy }, { defaultMode }, { Trainer }] =
+    await Promise.all([
+      import('../run/model.js'),
+      import('../data/fashionMnist.js'),
+      import('../train/evaluate.js'),
+      import('../train/runner.js'),
+      import('../train/trainer.js'),
+    ]);
+  const model = await loadModel(run, config);
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
+  const testAccuracy = await accuracy(trainer, signal);
+  const testAccuracyPopulation = await populationAccuracy(trainer, signal);
+  const lines = [
+    `test acc ${formatMetric(testAccuracy)} with the moving average`,
+    `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
+  ];
+  if (flags.json) terminal.print(JSON.stringify({ run, norm, testAccuracy, testAccuracyPopulation }));
+  else terminal.print(...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines));
+}

@@ -1,0 +1,50 @@
+/** `bn-train setup`: installs the native runtime now, rather than on first need. */
+import { Command } from 'commander';
+import { BnTrainError } from '../common/errors.js';
+import type { Runtime } from '../runtime/install/finished.js';
+import { runtimeDirOption, tensorflowOption } from './options.js';
+import { type Session, withSession } from './session.js';
+
+interface SetupFlags {
+  cuda?: boolean;
+  tensorflow?: string;
+  runtimeDir?: string;
+  quiet?: boolean;
+}
+
+export function setupCommand(): Command {
+  return new Command('setup')
+    .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
+    .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
+    .addOption(tensorflowOption())
+    .addOption(runtimeDirOption())
+    .option('--quiet', 'print results and errors only')
+    .action((flags: SetupFlags) => withSession(flags, (session) => setUp(flags, session)));
+}
+
+/** Installs for CUDA where --cuda says so or a GPU can be used, else for the CPU. */
+async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, signal }: Session): Promise<void> {
+  const [{ installRuntime }, { locateRuntime }, { findGpu, oneLine }] = await Promise.all([
+    import('../runtime/install/install.js'),
+    import('../runtime/install/libraries.js'),
+    import('../runtime/choose.js'),
+  ]);
+  const want = { device: 'cuda', tensorflow, runtimeDir } as const;
+  const installed = async () => (await locateRuntime(want))?.tensorflow;
+  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto' }, installed).then(() => undefined, whyNot);
+  const device = cuda || obstacle === undefined ? 'cuda' : 'cpu';
+  const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
+  terminal.print(...readyLines(runtime, device));
+  if (cuda && obstacle) terminal.notice(`no GPU can be used yet. ${oneLine(obstacle)}`);
+}
+
+function whyNot(error: unknown): BnTrainError {
+  if (error instanceof BnTrainError) return error;
+  throw error;
+}
+
+function readyLines({ tensorflow, libraries, cuda }: Runtime, device: 'cpu' | 'cuda'): string[] {
+  const ready = `TensorFlow ${tensorflow} is ready: ${libraries}`;
+  if (device === 'cpu' || !cuda) return [ready];
+  return [ready, `CUDA ${cuda.toolkit}, cuDNN ${cuda.cudnn}: every library that TensorFlow opens was found and opens`];
+}

@@ -1,0 +1,127 @@
+/** `bn-train scratch | builtin | none`: turns flags into one training run, and shows it. */
+import { randomInt } from 'node:crypto';
+import * as os from 'node:os';
+import { Command } from 'commander';
+import { svgChart, textChart } from '../report/chart.js';
+import { backendLine, finalLines } from '../report/lines.js';
+import type { Norm } from '../nn/lenet.js';
+import { LARGEST_SEED, type RunOptions } from '../run/config.js';
+import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
+import type { Resumed } from './resume.js';
+import { type Session, withSession } from './session.js';
+
+const DESCRIPTIONS: Record<Norm, string> = {
+  scratch: 'train with the batch normalization layer written from scratch',
+  builtin: 'train with tf.layers.batchNormalization',
+  none: 'train without batch normalization',
+};
+
+const RECIPE = { learningRate: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5 };
+const above0 = numberThat('a number above 0', (value) => value > 0);
+const share = numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+
+export function trainCommand(norm: Norm): Command {
+  const command = new Command(norm)
+    .description(DESCRIPTIONS[norm])
+    .option('--lr <rate>', `learning rate of SGD (default: ${RECIPE.learningRate})`, above0)
+    .option('--epochs <n>', `passes over the training set (default: ${RECIPE.epochs})`, wholeNumber(1))
+    .option(
+      '--batch-size <n>',
+      `examples a step; the smaller last batch is kept (default: ${RECIPE.batchSize})`,
+      wholeNumber(1),
+    )
+    .option(
+      '--seed <n>',
+      `decides weights and order, 0 to ${LARGEST_SEED} (default: random)`,
+      wholeNumber(0, LARGEST_SEED),
+    )
+    .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
+    .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
+    .option('--eager', 'run every op by itself instead of each step as one graph')
+    .option(
+      '--steps-per-call <n>',
+      'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
+      wholeNumber(1),
+    )
+    .option('--xla', 'have XLA compile the graphs; slower on the CPU');
+  return addPlaceOptions(command)
+    .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)', folder)
+    .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)
+    .option('--checkpoint-steps <n>', 'a checkpoint every so many steps too, not only every epoch', wholeNumber(1))
+    .option('--json', 'print one JSON object instead of lines')
+    .action((flags: TrainFlags) =>
+      withSession(flags, (session) =>
+        flags.resume === undefined ? begin(norm, flags, session) : goOn(norm, flags.resume, flags, session),
+      ),
+    );
+}
+
+async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<void> {
+  const { assertUnused, createRunFolder, holdRunFolder } = await import('../run/folder.js');
+  const folder = await createRunFolder(norm, flags.runDir);
+  await holdRunFolder(folder, async () => {
+    // Another process may have had the folder, and left it, since it was looked at.
+    await assertUnused(folder);
+    await run(folder, optionsFrom(norm, flags), flags, session);
+  });
+}
+
+async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Session): Promise<void> {
+  const [{ assertRun, readRun }, { holdRunFolder }] = await Promise.all([
+    import('./resume.js'),
+    import('../run/folder.js'),
+  ]);
+  await assertRun(folder, norm);
+  await holdRunFolder(folder, async () => {
+    const resumed = await readRun(folder, flags, session.terminal);
+    const { backend, device, mode, deterministic = false } = resumed.config;
+    const name = backend as TrainFlags['backend'];
+    const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
+    await run(folder, resumed.config, own, session, resumed);
+  });
+}
+
+/** Opens what the run needs, trains, and prints the result on stdout. */
+async function run(
+  folder: string,
+  options: RunOptions,
+  flags: TrainFlags,
+  { terminal, signal }: Session,
+  resumed?: Resumed,
+): Promise<void> {
+  const { norm, seed, learningRate } = options;
+  const { openReady } = await import('../runtime/open.js');
+  const backend = await openReady(flags, { listener: terminal, signal });
+  const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
+    import('../run/recordedRun.js'),
+    import('../data/fashionMnist.js'),
+  ]);
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  terminal.notice(
+    `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
+  );
+  const now = configOf(options, backend, flags.eager === true);
+  const change = resumed?.changeTo(now);
+  if (change !== undefined) terminal.notice(change);
+  const config = resumed?.config ?? now;
+  const { epochs, final } = await recordedRun({
+    ...{ folder, config, data, signal, from: resumed?.checkpoint },
+    onEvent: (event) => terminal.train(event),
+    chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
+  });
+  if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
+  terminal.notice('', ...textChart(epochs).split('\n'), '');
+  terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
+  const { name, device } = backend;
+  const about = { norm, backend: name, device, mode: now.mode, seed };
+  if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
+  else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
+}
+
+function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
+  const { lr = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
+  const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon, seed = randomInt(LARGEST_SEED) } = flags;
+  const { xla = false, deterministic, checkpointSteps, stepsPerCall } = flags;
+  const recipe = { norm, learningRate: lr, epochs, batchSize, seed, momentum, epsilon };
+  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic };
+}

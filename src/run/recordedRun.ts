@@ -1,0 +1,103 @@
+/** One run, trained and recorded: model, loop and run folder in, events and an outcome out; prints nothing. */
+import { cannot, EXIT } from '../common/errors.js';
+import { describeMachine, packageVersion } from '../common/machine.js';
+import { lenet, type Norm } from '../nn/lenet.js';
+import { type EpochResult, type FinalResult, startOf, type TrainEvent } from '../train/events.js';
+import { train, type TrainOptions } from '../train/loop.js';
+import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { RunConfig, RunOptions } from './config.js';
+import { restoreWeights } from './model.js';
+import { Recorder } from './recorder.js';
+
+/** What has been opened to compute on. */
+export interface Computer {
+  name: string;
+  device: string;
+  tensorflow?: string;
+  gpu?: string;
+}
+
+/** The config.json of a run that begins here and now. */
+export function configOf(options: RunOptions, { name, device, gpu, tensorflow }: Computer, eager: boolean): RunConfig {
+  const mode = eager ? 'eager' : defaultMode();
+  const [own, node] = [packageVersion(), process.versions.node];
+  return {
+    ...options,
+    stepsPerCall: options.stepsPerCall ?? defaultStepsPerCall(mode),
+    backend: name,
+    device,
+    mode,
+    versions: { 'bn-train': own, node, ...(tensorflow !== undefined && { tensorflow }) },
+    machine: { ...describeMachine(), ...(gpu !== undefined && { gpu }) },
+    started: new Date().toISOString(),
+  };
+}
+
+export interface RecordedRunOptions {
+  /** Held by this process, see `holdRunFolder`. */
+  folder: string;
+  config: RunConfig;
+  data: TrainOptions['data'];
+  /** Where a run goes on that was interrupted. */
+  from: Checkpoint | undefined;
+  signal: AbortSignal;
+  /** Told of each event after what it stands for is on the disk. */
+  onEvent: (event: TrainEvent) => void;
+  /** Draws the epochs for the run folder's chart.svg. */
+  chart: (epochs: EpochResult[]) => string;
+}
+
+export interface Outcome {
+  epochs: EpochResult[];
+  /** Undefined where the run was interrupted. */
+  final: FinalResult | undefined;
+}
+
+/** Trains to the end or to `signal`. Throws a BnTrainError, of usage where batch size or XLA do not fit. */
+export async function recordedRun(options: RecordedRunOptions): Promise<Outcome> {
+  const { folder, config, data, from, signal, onEvent, chart } = options;
+  assertBatch(config, data.train.count);
+  assertXla(config);
+  const model = lenet(config);
+  if (from) restoreWeights(model, from.weights, folder);
+  const { position, history } = from ?? { position: startOf(1), history: [] };
+  const recorder = await Recorder.open(folder, config, model, from && { position, history });
+  const epochs = [...history];
+  let final: FinalResult | undefined;
+  for await (const event of train({ ...config, model, data, signal, from: { position, history } })) {
+    await recorder.record(event);
+    onEvent(event);
+    if (event.type === 'epoch') epochs.push(withoutType(event));
+    if (event.type === 'end') final = withoutType(event);
+  }
+  if (epochs.length > 0) await recorder.add('chart.svg', chart(epochs));
+  return { epochs, final };
+}
+
+function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
+  return rest;
+}
+
+/** XLA compiles graphs, which only the native backend runs. */
+function assertXla({ xla, mode, backend }: RunConfig): void {
+  if (xla === true && mode === 'eager')
+    throw cannot('train with XLA', {
+      expected: 'steps as graphs, on the native backend',
+      got: backend === 'native' ? '--eager' : `the ${backend} backend`,
+      hint: 'leave out --xla',
+      exitCode: EXIT.usage,
+    });
+}
+
+/** Throws a BnTrainError where a batch would have no variance; the last batch of an epoch counts too. */
+export function assertBatch({ norm, batchSize }: { norm: Norm; batchSize: number }, examples: number): void {
+  const last = examples % batchSize || batchSize;
+  if (norm !== 'none' && Math.min(last, batchSize) < 2)
+    throw cannot('train with batch normalization', {
+      expected: 'at least 2 examples in every batch, as one has no variance',
+      got: batchSize < 2 ? 'a batch size of 1' : `a last batch of 1 (${examples} examples in batches of ${batchSize})`,
+      hint: 'use another --batch-size, or train without: bn-train none',
+      exitCode: EXIT.usage,
+    });
+}
