@@ -1,11 +1,10 @@
 /** `bn-train data`: fetches and checks the data set now, rather than on first need. */
 import { Command } from 'commander';
-import { folder as folderName } from './options.js';
+import { folder as folderName, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface DataFlags {
+interface DataFlags extends SessionFlags {
   dataDir?: string;
-  quiet?: boolean;
 }
 
 export function dataCommand(): Command {
@@ -14,8 +13,7 @@ export function dataCommand(): Command {
     .option('--data-dir <folder>', 'check this folder instead', folderName)
     .option('--quiet', 'print results and errors only')
     .action((flags: DataFlags) =>
-      withSession(flags, async ({ terminal, signal }) => {
-        signal.addEventListener('abort', () => process.exit(130));
+      withSession(flags, async ({ terminal }) => {
         const { loadFashionMnist } = await import('../data/fashionMnist.js');
         const { train, test, folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
         const images = `${train.count} + ${test.count} images of ${train.height}×${train.width}`;

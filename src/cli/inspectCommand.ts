@@ -1,9 +1,9 @@
 /** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
 import { Command } from 'commander';
-import { folder, parser, readWhole } from './options.js';
+import { folder, parser, readWhole, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface InspectFlags {
+interface InspectFlags extends SessionFlags {
   layer: number | 'all';
   moving?: boolean;
   json?: boolean;
@@ -19,7 +19,7 @@ export function inspectCommand(): Command {
     .option('--moving', 'print the moving mean and variance too')
     .option('--json', 'print JSON')
     .action((run: string | undefined, flags: InspectFlags) =>
-      withSession({}, async ({ terminal }) => {
+      withSession(flags, async ({ terminal }) => {
         const [{ newestRun }, { readParameters }, { gammaLines }] = await Promise.all([
           import('../run/folder.js'),
           import('../run/parameters.js'),

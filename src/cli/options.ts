@@ -47,14 +47,19 @@ export function folder(text: string): string {
   throw new InvalidArgumentError('Expected a folder, got nothing.');
 }
 
+/** How much is said. */
+export interface SessionFlags {
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
 /** Where to compute. */
-export interface BackendOptions {
+export interface BackendOptions extends SessionFlags {
   backend: 'auto' | 'native' | 'wasm' | 'js';
   device: string;
   deterministic?: boolean;
   tensorflow?: string;
   runtimeDir?: string;
-  quiet?: boolean;
 }
 
 /** Where to compute, and with which data. */

@@ -1,4 +1,4 @@
-/** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
+/** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot, messageOf } from '../common/errors.js';
@@ -21,7 +21,7 @@ export interface RunOptions {
   epsilon: number;
   /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
   checkpointSteps?: number | undefined;
-  /** Steps that one call into TensorFlow takes; what they compute does not depend on it. */
+  /** Steps that one call into TensorFlow takes, if they were asked for; what they compute does not depend on it. */
   stepsPerCall?: number | undefined;
   /** Whether XLA compiled the graphs, whose last bits differ then. */
   xla?: boolean | undefined;
@@ -29,19 +29,37 @@ export interface RunOptions {
   deterministic?: boolean | undefined;
 }
 
-export interface RunConfig extends RunOptions {
-  backend: string;
+/** Where a run, or a part of it, was computed. */
+export interface Place {
   device: string;
-  mode: 'eager' | 'graph';
   versions: Record<string, string>;
   machine: Machine & { gpu?: string };
+}
+
+export interface RunConfig extends RunOptions, Place {
+  backend: string;
+  mode: 'eager' | 'graph';
   /** ISO 8601, UTC. */
   started: string;
+  /** Each other place where it went on, and when; the last is where it is now. */
+  resumed?: (Place & { at: string })[] | undefined;
 }
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
 const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
 const isText = (value: unknown) => typeof value === 'string';
+
+const PLACE = {
+  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
+  versions: that<Place['versions']>('texts by name', (value) => isObject(value) && Object.values(value).every(isText)),
+  machine: that<Place['machine']>(
+    'platform and cpu as text, cores and memory as numbers',
+    (value) =>
+      isObject(value) &&
+      [value['platform'], value['cpu']].every(isText) &&
+      [value['cores'], value['memory']].every(Number.isFinite),
+  ),
+};
 
 /** What config.json must say; the ranges are those of the command's flags. */
 const CONFIG = v.object({
@@ -57,20 +75,10 @@ const CONFIG = v.object({
   xla: v.optional(yesOrNo),
   deterministic: v.optional(yesOrNo),
   backend: oneOf('native, wasm or js', ['native', 'wasm', 'js']),
-  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
   mode: oneOf('eager or graph', ['eager', 'graph']),
   started: text(),
-  versions: that<Record<string, string>>(
-    'texts by name',
-    (value) => isObject(value) && Object.values(value).every(isText),
-  ),
-  machine: that<RunConfig['machine']>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
+  ...PLACE,
+  resumed: v.optional(v.array(v.object({ ...PLACE, at: text() }, 'a place'), 'a list of places')),
 });
 
 /** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */

@@ -10,6 +10,7 @@ import { fetchInto } from '../../src/data/fetch.js';
 import { silent } from '../../src/common/listener.js';
 import { unpackWheel } from '../../src/runtime/install/wheels.js';
 import { makePayload } from '../data/payload.js';
+import { amount } from '../support/amount.js';
 import { deb, type Member, zip } from '../support/archives.js';
 import { outcomeLater, wellPut } from '../support/fuzz.js';
 
@@ -54,7 +55,9 @@ const data = (change: Partial<Member> = {}): Member[] =>
 async function fetchFrom(members: Member[], scripts: Member[] = []) {
   writeFileSync(path.join(work, 'hostile.deb'), deb(members, scripts));
   const before = everythingOutside();
-  const outcome = await outcomeLater('hostile', () => fetchInto(inside, payload.manifest([SOURCE]), silent, {}));
+  const outcome = await outcomeLater('hostile', () =>
+    fetchInto(inside, payload.manifest([SOURCE]), { listener: silent }),
+  );
   expect(everythingOutside()).toEqual(before);
   expect(readdirSync(inside).filter((name) => !payload.files.has(name))).toEqual([]);
   return outcome;
@@ -130,7 +133,7 @@ describe('a Debian package', () => {
 
   it('that is none is an error with dpkg-deb’s words', async () => {
     writeFileSync(path.join(work, 'hostile.deb'), 'no package');
-    const error: unknown = await fetchInto(inside, payload.manifest([SOURCE]), silent, {}).catch(
+    const error: unknown = await fetchInto(inside, payload.manifest([SOURCE]), { listener: silent }).catch(
       (thrown: unknown) => thrown,
     );
     expect(wellPut(error, 'hostile').message).toMatch(
@@ -158,7 +161,7 @@ it('packages of any names and links write nothing outside', async () => {
     fc.asyncProperty(fc.array(member, { minLength: 10, maxLength: 40 }), async (members) => {
       await fetchFrom(members);
     }),
-    { numRuns: 25 },
+    { numRuns: amount(25, 5) },
   );
 });
 
@@ -224,7 +227,7 @@ describe('a wheel', () => {
       fc.asyncProperty(fc.array(member, { minLength: 20, maxLength: 80 }), async (members) => {
         await unpack(members);
       }),
-      { numRuns: 12 },
+      { numRuns: amount(12, 3) },
     );
   });
 

@@ -25,6 +25,7 @@ import { readConfig, type RunConfig } from '../../src/run/config.js';
 import { loadModel } from '../../src/run/model.js';
 import { readParameters } from '../../src/run/parameters.js';
 import { Recorder } from '../../src/run/recorder.js';
+import { amount } from '../support/amount.js';
 import { type Outcome, outcomeLater } from '../support/fuzz.js';
 import { progressedTo } from '../support/progressed.js';
 import { runProgram } from '../support/program.js';
@@ -173,7 +174,7 @@ it('any mix of pieces', async () => {
       else assert.ok('error' in outcome);
       rmSync(folder, { recursive: true });
     }),
-    { numRuns: 700 },
+    { numRuns: amount(700, 50) },
   );
 });
 
