@@ -11,7 +11,7 @@ import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned } from './install/pins.js';
 import { loadNative } from './loadAddon.js';
-import { openWasm, silenceGreeting } from './wasm.js';
+import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
   name: places.Fallback['backend'];
@@ -95,7 +95,7 @@ async function open(
       const info = await openNative(tried, { ...options, device }, source);
       return { ...info, fallback, ...(fix !== undefined && { fix }) };
     }
-    silenceGreeting();
+    readyJs();
     if (backend === 'wasm') await openWasm();
     else await tf.setBackend('cpu');
     return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
