@@ -1,15 +1,37 @@
 /** Files written whole or not at all and read within a bound, what killed writers leave behind, and the user's cache folder. */
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, messageOf } from './errors.js';
+import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
 export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'];
-  return path.join(base && path.isAbsolute(base) ? base : path.join(os.homedir(), '.cache'), 'bn-train');
+  return path.join(base && path.isAbsolute(base) ? base : path.join(homeDirectory(), '.cache'), 'bn-train');
+}
+
+/** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */
+export async function temporaryFolder(): Promise<string> {
+  try {
+    return await fs.mkdtemp(path.join(os.tmpdir(), 'bn-train-'));
+  } catch (error) {
+    throw cannot('make a temporary folder', {
+      expected: `a folder that can be written, ${os.tmpdir()}`,
+      got: describeFileError(error),
+      hint: 'set TMPDIR to another folder',
+      cause: error,
+    });
+  }
+}
+
+/** The SHA-256 of a file, in hexadecimal. */
+export async function hashOf(file: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20, signal })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 export async function exists(file: string): Promise<boolean> {

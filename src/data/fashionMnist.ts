@@ -1,8 +1,8 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { cacheDirectory, codeOf, describeFileError, exists } from '../common/files.js';
+import { homeDirectory } from '../common/machine.js';
 import { withLock } from '../common/lock.js';
 import { type Listener, silent } from '../common/listener.js';
 import type { Patience } from './download.js';
@@ -85,7 +85,7 @@ export async function findFashionMnist(): Promise<string | undefined> {
 const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
 
 function knownFolders({ folders }: Manifest): string[] {
-  return [...folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, os.homedir()))), cacheFolder()];
+  return [...folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, homeDirectory))), cacheFolder()];
 }
 
 async function missingFrom(folder: string, { files }: Manifest): Promise<string[]> {
