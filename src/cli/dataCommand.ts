@@ -13,9 +13,9 @@ export function dataCommand(): Command {
     .option('--data-dir <folder>', 'check this folder instead', folderName)
     .option('--quiet', 'print results and errors only')
     .action((flags: DataFlags) =>
-      withSession(flags, async ({ terminal }) => {
+      withSession(flags, async ({ terminal, signal }) => {
         const { loadFashionMnist } = await import('../data/fashionMnist.js');
-        const { train, test, folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+        const { train, test, folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
         const images = `${train.count} + ${test.count} images of ${train.height}×${train.width}`;
         terminal.print(`Fashion-MNIST is ready: ${images} in ${folder}`);
       }),

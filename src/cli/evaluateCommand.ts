@@ -35,7 +35,7 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
       import('../train/trainer.js'),
     ]);
   const model = await loadModel(run, config);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const testAccuracyPopulation = await populationAccuracy(trainer, signal);

@@ -105,7 +105,7 @@ async function run(
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),
   ]);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );

@@ -52,7 +52,7 @@ export function placeArguments({ backend, device, runtimeDir, tensorflow, determ
 export async function openOwn(flags: BenchFlags, { terminal, signal }: Session): Promise<OwnProgram> {
   const { openReady } = await import('../../runtime/open.js');
   const { tensorflow, name } = await openReady(flags, { listener: terminal, signal });
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, data.train.count);
   const versions = {
     'bn-train': packageVersion(),
