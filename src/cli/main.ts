@@ -1,4 +1,4 @@
-/** The command line: which commands there are. Only those that a call needs are loaded. */
+/** The command line: which commands there are, of which only those that a call needs are loaded. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
 import { printable } from '../common/format.js';
