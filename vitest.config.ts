@@ -10,5 +10,7 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: 'forks',
+    // Much of a test is waiting for a process of its own.
+    maxWorkers: '100%',
   },
 });

@@ -1,11 +1,9 @@
 /** `bn-train data`: fetches and checks the data set now, rather than on first need. */
 import { Command } from 'commander';
-import { addDataOptions, type DataOptions } from './options.js';
+import { addDataOptions, type DataOptions, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface DataFlags extends DataOptions {
-  quiet?: boolean;
-}
+type DataFlags = SessionFlags & DataOptions;
 
 export function dataCommand(): Command {
   const command = new Command('data').description(

@@ -47,14 +47,19 @@ export function folder(text: string): string {
   throw new InvalidArgumentError('Expected a folder, got nothing.');
 }
 
+/** How much is said. */
+export interface SessionFlags {
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
 /** Where to compute. */
-export interface BackendOptions {
+export interface BackendOptions extends SessionFlags {
   backend: 'auto' | 'native' | 'wasm' | 'js';
   device: string;
   deterministic?: boolean;
   tensorflow?: string;
   runtimeDir?: string;
-  quiet?: boolean;
 }
 
 /** With which data. */
@@ -114,4 +119,9 @@ export function tensorflowOption(): Option {
 
 export function runtimeDirOption(): Option {
   return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel").argParser(folder);
+}
+
+/** For commands that look at what a run has learned. */
+export function midEpochOption(): Option {
+  return new Option('--mid-epoch', 'take the newest checkpoint, though it stands in the middle of an epoch');
 }

@@ -1,4 +1,4 @@
-/** The IDX format of the MNIST family: big-endian header, then bytes. Any input gives data or an error, never less. */
+/** The IDX format of the MNIST family, a big-endian header and then bytes: any input gives data or an error, never less. */
 import { type BnTrainError, cannot } from '../common/errors.js';
 
 /** Images [count, height, width] as bytes 0 to 255, and a label from 0 for each. */

@@ -1,4 +1,4 @@
-/** tfjs optimizers inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
+/** Optimizers of tfjs inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 

@@ -1,4 +1,4 @@
-/** config.json of a run: every option, the seed, versions and the machine, checked when read back. */
+/** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
@@ -21,7 +21,7 @@ export interface RunOptions {
   epsilon: number;
   /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
   checkpointSteps?: number | undefined;
-  /** Steps that one call into TensorFlow takes; what they compute does not depend on it. */
+  /** Steps that one call into TensorFlow takes, if they were asked for; what they compute does not depend on it. */
   stepsPerCall?: number | undefined;
   /** Whether XLA compiled the graphs, whose last bits differ then. */
   xla?: boolean | undefined;
@@ -35,7 +35,14 @@ export interface RunData {
   sha256: string;
 }
 
-export interface RunConfig extends RunOptions {
+/** Where a run, or a part of it, was computed. */
+export interface Place {
+  device: string;
+  versions: Record<string, string>;
+  machine: Machine & { gpu?: string };
+}
+
+export interface RunConfig extends RunOptions, Place {
   /** Of the model's logits and images. Runs from before they were kept have 10, 28 and 28. */
   classes?: number | undefined;
   height?: number | undefined;
@@ -43,17 +50,28 @@ export interface RunConfig extends RunOptions {
   /** What it is trained on; runs from before it was kept are Fashion-MNIST's. */
   data?: RunData | undefined;
   backend: string;
-  device: string;
   mode: 'eager' | 'graph';
-  versions: Record<string, string>;
-  machine: Machine & { gpu?: string };
   /** ISO 8601, UTC. */
   started: string;
+  /** Each other place where it went on, and when; the last is where it is now. */
+  resumed?: (Place & { at: string })[] | undefined;
 }
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
 const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
 const isText = (value: unknown) => typeof value === 'string';
+
+const PLACE = {
+  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
+  versions: that<Place['versions']>('texts by name', (value) => isObject(value) && Object.values(value).every(isText)),
+  machine: that<Place['machine']>(
+    'platform and cpu as text, cores and memory as numbers',
+    (value) =>
+      isObject(value) &&
+      [value['platform'], value['cpu']].every(isText) &&
+      [value['cores'], value['memory']].every(Number.isFinite),
+  ),
+};
 
 /** What config.json must say; the ranges are those of the command's flags. */
 const CONFIG = v.object({
@@ -73,20 +91,10 @@ const CONFIG = v.object({
   width: v.optional(whole(1)),
   data: v.optional(v.object({ name: text(), sha256: text('a SHA-256', /^[0-9a-f]{64}$/) }, 'name and sha256')),
   backend: oneOf('native, wasm or js', ['native', 'wasm', 'js']),
-  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
   mode: oneOf('eager or graph', ['eager', 'graph']),
   started: text(),
-  versions: that<Record<string, string>>(
-    'texts by name',
-    (value) => isObject(value) && Object.values(value).every(isText),
-  ),
-  machine: that<RunConfig['machine']>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
+  ...PLACE,
+  resumed: v.optional(v.array(v.object({ ...PLACE, at: text() }, 'a place'), 'a list of places')),
 });
 
 /** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */

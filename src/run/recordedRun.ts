@@ -4,7 +4,7 @@ import { describeMachine, packageVersion } from '../common/machine.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { type EpochResult, type FinalResult, startOf, type TrainEvent } from '../train/events.js';
 import { train, type TrainOptions } from '../train/loop.js';
-import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
+import { defaultMode } from '../train/runner.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
 import { restoreWeights } from './model.js';
@@ -29,7 +29,6 @@ export function configOf(
   const [own, node] = [packageVersion(), process.versions.node];
   return {
     ...options,
-    stepsPerCall: options.stepsPerCall ?? defaultStepsPerCall(mode),
     classes: data.classes,
     height: data.train.height,
     width: data.train.width,

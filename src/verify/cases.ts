@@ -1,4 +1,4 @@
-/** The inputs of the checks: ordinary ones, and hard ones. All numbers are float32, and the same on every backend. */
+/** The inputs of the checks, ordinary ones and hard ones: all numbers are float32, and the same on every backend. */
 import * as tf from '@tensorflow/tfjs';
 import type { Vectors } from './reference.js';
 

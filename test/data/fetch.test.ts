@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silent } from '../../src/common/listener.js';
 import { download } from '../../src/data/download.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
 import type { Source } from '../../src/data/manifest.js';
@@ -263,7 +264,7 @@ describe('a signal ends', () => {
     Object.assign(process.env, env);
     const controller = new AbortController();
     const notices: string[] = [];
-    const listener = { progress: () => undefined, notice: (line: string) => void notices.push(line) };
+    const listener = { ...silent, notice: (line: string) => void notices.push(line) };
     try {
       const loading = loadFashionMnist({ listener, signal: controller.signal }).catch((error: unknown) => error);
       await waitFor(() => begun() || notices.some((line) => line.includes('waiting for process')));

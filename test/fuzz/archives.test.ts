@@ -10,6 +10,7 @@ import { fetchInto } from '../../src/data/fetch.js';
 import { silent } from '../../src/common/listener.js';
 import { unpackWheel } from '../../src/runtime/install/wheels.js';
 import { makePayload } from '../data/payload.js';
+import { amount } from '../support/amount.js';
 import { deb, type Member, zip } from '../support/archives.js';
 import { outcomeLater, wellPut } from '../support/fuzz.js';
 
@@ -160,7 +161,7 @@ it('packages of any names and links write nothing outside', async () => {
     fc.asyncProperty(fc.array(member, { minLength: 10, maxLength: 40 }), async (members) => {
       await fetchFrom(members);
     }),
-    { numRuns: 25 },
+    { numRuns: amount(25, 5) },
   );
 });
 
@@ -226,7 +227,7 @@ describe('a wheel', () => {
       fc.asyncProperty(fc.array(member, { minLength: 20, maxLength: 80 }), async (members) => {
         await unpack(members);
       }),
-      { numRuns: 12 },
+      { numRuns: amount(12, 3) },
     );
   });
 

@@ -14,6 +14,7 @@ import { reduceRows } from '../../src/graph/rewrite/reduceRows.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { sigmoidGrad } from '../../src/graph/rewrite/sigmoidGrad.js';
 import { wideBroadcast } from '../../src/graph/rewrite/wideBroadcast.js';
+import { amount } from '../support/amount.js';
 
 type Step = (...inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
 
@@ -240,7 +241,7 @@ describe.each(CASES.map(({ rule, ...rest }) => ({ name: rule.name, rule, ...rest
         expect(await difference(rule, step, inputs)).toBeLessThan(2e-6);
         tf.dispose(inputs);
       }),
-      { numRuns: 25 },
+      { numRuns: amount(25, 5) },
     );
   });
 

@@ -7,12 +7,13 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readNewestCheckpoint } from '../../src/run/checkpoints.js';
+import { amount } from '../support/amount.js';
 import { program, root, start } from '../support/program.js';
 import { type SmallData, writeSmallData } from '../support/smallData.js';
 import { timeless } from '../support/timeless.js';
 
 /** Another number or seed gives other moments; the defaults are what is published. */
-const KILLS = Number(process.env['KILLS'] ?? 50);
+const KILLS = Number(process.env['KILLS'] ?? amount(50, 4));
 const random = xoroshiro128plus(Number(process.env['KILL_SEED'] ?? 1));
 const EPOCHS = 4;
 /** A start changes files at about 40 moments and an epoch at as many; each writes 3 to 8 files' content. */

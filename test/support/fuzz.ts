@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
 import { BnTrainError } from '../../src/common/errors.js';
+import { amount } from './amount.js';
 
 /** Cases of each property; a longer hunt: FUZZ_CASES=1000000 npx vitest run test/fuzz. */
-export const CASES = Number(process.env['FUZZ_CASES'] ?? 10_000);
+export const CASES = Number(process.env['FUZZ_CASES'] ?? amount(10_000, 2000));
 
 export type Outcome<T> = { value: T } | { error: BnTrainError };
 

@@ -1,4 +1,5 @@
 /** Run by itself, with libraries' paths: opens each as a program would, and prints a line on each, "opened" or why not. */
+
 const NO_ADDON = /^Module did not self-register/;
 
 for (const file of process.argv.slice(2)) console.log(verdictOn(file));
