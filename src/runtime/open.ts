@@ -5,12 +5,11 @@ import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js'
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import * as places from './choose.js';
-import { prepareEnvironment, type Settings } from './environment.js';
+import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned } from './install/pins.js';
-import { loadNative } from './loadAddon.js';
 import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
