@@ -82,7 +82,7 @@ async function open(
 ): Promise<BackendInfo> {
   const { device = 'auto' } = options;
   let [fallback, fix]: [string | null, string | undefined] = [null, undefined];
-  const passed = ({ device: over }: places.Fallback, error: BnTrainError): void => {
+  const passed = ({ device: over }: places.Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
     tell(over === 'cuda' ? `using the CPU: ${places.oneLine(error)}` : slow('wasm', fallback, fix ?? 'bn-train setup'));
