@@ -7,7 +7,7 @@ import { exists } from '../common/files.js';
 import { svgChart, textChart } from '../report/chart.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
-import { LARGEST_SEED, type RunOptions } from '../run/config.js';
+import { assertOwnData, LARGEST_SEED, type RunOptions } from '../run/config.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { type Session, withSession } from './session.js';
@@ -101,15 +101,17 @@ async function run(
   const { norm, seed, learningRate } = options;
   const { openReady } = await import('../runtime/open.js');
   const backend = await openReady(flags, { listener: terminal, signal });
-  const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
+  const [{ configOf, recordedRun }, { describeData, loadFashionMnist }] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),
   ]);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
+  if (resumed) assertOwnData(folder, resumed.config, data);
+  if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
-  const now = configOf(options, backend, flags.eager === true);
+  const now = configOf(options, backend, flags.eager === true, data);
   const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
   signal.throwIfAborted();

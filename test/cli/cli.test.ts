@@ -3,7 +3,9 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freshMachine } from '../runtime/index.js';
 import { program, runProgram, start, startProgram, type Result } from '../support/program.js';
+import { writeSmallData } from '../support/smallData.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cli-'));
 const run = (args: string[], cwd = work) => runProgram(args, { cwd });
@@ -329,6 +331,22 @@ describe('what is printed', () => {
     );
     expect(code).toBe(1);
   });
+});
+
+it('a slower backend than the best is told under --quiet, and in --json', async () => {
+  const data = await writeSmallData(inWork('few'), 100, 20);
+  const env = { ...(await freshMachine('http://127.0.0.1:1')), PIP_RETRIES: '0', ...data.env };
+  const args = ['none', '--epochs', '1', '--quiet', '--json', '--run-dir', inWork('slower'), ...data.args];
+  const { code, stdout, stderr } = await runProgram(args, { env, cwd: work });
+  const why = /Cannot install TensorFlow: expected tensorflow-cpu 2\.18\.1 in the package index, got [^\n]*/.source;
+  expect(stderr).toMatch(
+    new RegExp(`^using the wasm backend \\(${why}\\), which is many times slower than native; .*\n$`),
+  );
+  expect(JSON.parse(stdout)).toMatchObject({
+    backend: 'wasm',
+    fallback: expect.stringMatching(new RegExp(`^${why}$`)) as string,
+  });
+  expect(code).toBe(0);
 });
 
 describe('a start that fails', () => {

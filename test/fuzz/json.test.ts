@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { type Manifest, parseManifest, type Source } from '../../src/data/manifest.js';
 import { parseCheckpoint } from '../../src/run/checkpoint.js';
 import { parseConfig, type RunConfig } from '../../src/run/config.js';
-import { startOf } from '../../src/train/events.js';
+import { startOf } from '../../src/train/loop.js';
 import { CASES, mutated, outcomeOf, Tally } from '../support/fuzz.js';
 import { mutatedJson, parsed, says } from '../support/fuzzJson.js';
 
@@ -43,6 +43,10 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   seed: fc.nat(),
   momentum: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
   epsilon: fc.double({ min: LEAST, max: 1, noNaN: true }),
+  classes: fc.option(fc.integer({ min: 2, max: 256 }), { nil: undefined }),
+  height: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  width: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  data: fc.option(fc.record({ name: fc.string(), sha256: fc.stringMatching(/^[0-9a-f]{64}$/) }), { nil: undefined }),
   backend: fc.constantFrom('native', 'wasm', 'js'),
   mode: fc.constantFrom('eager', 'graph'),
   ...place,
@@ -75,6 +79,11 @@ function isPlace({ device, versions, machine }: Record<string, unknown>): boolea
   );
 }
 
+function isData(value: unknown): boolean {
+  const hash = isObject(value) ? value['sha256'] : undefined;
+  return isObject(value) && isText(value['name']) && isText(hash) && hash.length === 64 && !/[^0-9a-f]/.test(hash);
+}
+
 function isConfig(value: unknown): boolean {
   if (!isObject(value)) return false;
   const { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, mode, resumed } = value;
@@ -90,6 +99,9 @@ function isConfig(value: unknown): boolean {
     ['native', 'wasm', 'js'].some((name) => name === value['backend']) &&
     isText(value['started']) &&
     ['checkpointSteps', 'stepsPerCall'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
+    (value['classes'] === undefined || isWhole(value['classes'], 2, SAFE)) &&
+    ['height', 'width'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
+    (value['data'] === undefined || isData(value['data'])) &&
     (value['xla'] === undefined || typeof value['xla'] === 'boolean') &&
     [undefined, true, false].includes(value['deterministic'] as boolean | undefined) &&
     isPlace(value) &&

@@ -10,6 +10,7 @@ import { silent } from '../../src/common/listener.js';
 import type { Diagnosis } from '../../src/runtime/doctor.js';
 import { installBuild } from '../../src/runtime/install/install.js';
 import { type Build, BUILDS, LIBRARIES, VERSIONS } from '../../src/runtime/install/pins.js';
+import { firstOf } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 import type { Reply } from '../support/server.js';
 import { buildOf, library, nvidiaContents, pack, packNvidia, pinsOf, startCudaIndex } from './cudaWheels.js';
@@ -113,7 +114,12 @@ test('an index without one of them is told', async () => {
   await index.close();
 });
 
-test.each<{ what: string; change: (contents: ReturnType<typeof nvidiaContents>) => void; got: string; hint: string }>([
+const builds: {
+  what: string;
+  change: (contents: ReturnType<typeof nvidiaContents>) => void;
+  got: string;
+  hint: string;
+}[] = [
   {
     what: 'lacks a library and its assembler',
     change: (contents) => {
@@ -135,7 +141,9 @@ test.each<{ what: string; change: (contents: ReturnType<typeof nvidiaContents>) 
     got: 'these do not: libcudnn.so.9 (libz.so.77: cannot open shared object file: No such file or directory)',
     hint: 'apt-get install zlib1g, then: bn-train setup --cuda',
   },
-])('a build that $what is told, and nothing is kept', async ({ change, got, hint }) => {
+];
+
+test.each(firstOf(builds, 1))('a build that $what is told, and nothing is kept', async ({ change, got, hint }) => {
   const contents = nvidiaContents(opens);
   change(contents);
   const folder = mkdtempSync(path.join(temporary, 'changed-'));

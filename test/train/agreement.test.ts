@@ -9,6 +9,7 @@ import { RULES } from '../../src/graph/rewrite/index.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { ALL, firstOf } from '../support/amount.js';
 
 const { train } = await loadFashionMnist();
 const data = new DeviceDataset(train);
@@ -99,7 +100,7 @@ function broken(rule: Rule, factor: number): Rule {
 }
 
 describe('compiled and op by op', () => {
-  it.each(norms)('follow the same losses for 100 steps at learning rate 0.1: %s', async (norm) => {
+  it.each(firstOf(norms, 1))('follow the same losses for 100 steps at learning rate 0.1: %s', async (norm) => {
     expect(await worstLoss(norm)).toBeLessThan(1e-4);
   });
 
@@ -125,7 +126,7 @@ describe('compiled and op by op', () => {
     expect(await worstStep('builtin', rules)).toBeGreaterThan(1e-5);
   });
 
-  it('would be told apart over many steps, too', async () => {
+  it.runIf(ALL)('would be told apart over many steps, too', async () => {
     const rules = RULES.map((rule) => (rule.name === 'reduceRows' ? broken(rule, 1.001) : rule));
     expect(await worstLoss('builtin', rules)).toBeGreaterThan(1e-4);
   });

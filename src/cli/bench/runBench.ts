@@ -48,7 +48,7 @@ async function measureAlone(context: Context): Promise<Outcome> {
 
 async function measureProcesses(context: Context): Promise<Outcome> {
   const { flags, terminal, signal } = context;
-  const { folder, train } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const { folder, train } = await loadFashionMnist({ ...flags, listener: terminal, signal });
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, train.count);
   const commands = contenders(flags, folder);
   const outcome = await withPeers(commands, signal, (peers) => takeTurns(peers, PAUSE_MS, context));
