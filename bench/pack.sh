@@ -97,8 +97,8 @@ FOLDER=$program/cache/bn-train/runtime/$(basename "$runtime") node --input-type=
   import { writeFileAtomic } from './dist/common/files.js';
   const file = process.env.FOLDER + '/runtime.json';
   const marker = JSON.parse(readFileSync(file, 'utf8'));
-  const sizes = Object.entries(marker.cuda?.sizes ?? {});
-  if (marker.cuda) marker.cuda.sizes = Object.fromEntries(sizes.filter(([name]) => existsSync(process.env.FOLDER + '/nvidia/' + name)));
+  const there = ([name]) => existsSync(name.replace('\$ORIGIN', process.env.FOLDER));
+  marker.files = Object.fromEntries(Object.entries(marker.files).filter(there));
   await writeFileAtomic(file, JSON.stringify(marker, null, 2));"
 cat >"$program/bn-train" <<'LAUNCHER'
 #!/bin/sh

@@ -1,7 +1,8 @@
 /** The package's public surface. */
 export { BnTrainError } from './common/errors.js';
 export * from './nn/index.js';
-export { type Dataset, type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
+export { type FashionMnist, loadFashionMnist } from './data/fashionMnist.js';
+export type { Dataset } from './data/idx.js';
 export { compileStep, type CompiledStep } from './graph/compile.js';
 export type { BackendName } from './runtime/choose.js';
 export { type BackendInfo, openBackend } from './runtime/open.js';

@@ -1,10 +1,10 @@
 /** `bn-train doctor`: what this machine has, which backend would be chosen and why, and what is missing. */
 import { Command } from 'commander';
 import { doctorLines } from '../report/doctorLines.js';
-import { runtimeDirOption } from './options.js';
+import { runtimeDirOption, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface DoctorFlags {
+interface DoctorFlags extends SessionFlags {
   runtimeDir?: string;
   json?: boolean;
 }
@@ -14,17 +14,17 @@ export function doctorCommand(): Command {
     .description('show what this machine has, which backend would be chosen and why, and what is missing')
     .addOption(runtimeDirOption())
     .option('--json', 'print JSON')
-    .action(({ runtimeDir, json }: DoctorFlags) =>
-      withSession({}, async ({ terminal }) => {
+    .action((flags: DoctorFlags) =>
+      withSession(flags, async ({ terminal, signal }) => {
         const [{ diagnose }, { findFashionMnist }] = await Promise.all([
           import('../runtime/doctor.js'),
           import('../data/fashionMnist.js'),
         ]);
-        const diagnosis = await diagnose({ runtimeDir });
+        const diagnosis = await diagnose({ runtimeDir: flags.runtimeDir, signal });
         const data = await findFashionMnist();
         diagnosis.facts.push({ label: 'data set', value: data ?? 'not here yet' });
         if (data === undefined) diagnosis.missing.push({ what: 'Fashion-MNIST', command: 'bn-train data' });
-        terminal.print(...(json ? [JSON.stringify(diagnosis)] : doctorLines(diagnosis)));
+        terminal.print(...(flags.json ? [JSON.stringify(diagnosis)] : doctorLines(diagnosis)));
       }),
     );
 }

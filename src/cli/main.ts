@@ -1,7 +1,9 @@
 /** The command line: which commands there are, of which a call loads only those that it needs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
+import { printable } from '../common/format.js';
 import { packageVersion } from '../common/machine.js';
+import { conclude } from './session.js';
 
 const trainCommand = () => import('./trainCommand.js');
 
@@ -25,20 +27,22 @@ export async function buildProgram(name = ''): Promise<Command> {
     .version(packageVersion())
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.split('\n').map(printable).join('\n')) })
     .exitOverride();
   const named = COMMANDS.get(name);
   for (const build of named ? [named] : COMMANDS.values()) {
     const command = await build();
+    command.option('--verbose', 'print the causes and the stack of an error, too');
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   return program;
 }
 
-/** Runs the command that `argv` names; its session sets the exit status, or wrong usage does. */
+/** Runs the command that `argv` names; its session ends the process, and so does wrong usage. */
 export async function main(argv: string[]): Promise<void> {
   const program = await buildProgram(argv[2]);
   await program.parseAsync(argv).catch((error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    return conclude(error.exitCode === 0 ? EXIT.done : EXIT.usage);
   });
 }

@@ -47,20 +47,29 @@ export function folder(text: string): string {
   throw new InvalidArgumentError('Expected a folder, got nothing.');
 }
 
+/** How much is said. */
+export interface SessionFlags {
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
 /** Where to compute. */
-export interface BackendOptions {
+export interface BackendOptions extends SessionFlags {
   backend: 'auto' | 'native' | 'wasm' | 'js';
   device: string;
   deterministic?: boolean;
   tensorflow?: string;
   runtimeDir?: string;
-  quiet?: boolean;
+}
+
+/** With which data. */
+export interface DataOptions {
+  dataDir?: string;
+  anyData?: boolean;
 }
 
 /** Where to compute, and with which data. */
-export interface PlaceOptions extends BackendOptions {
-  dataDir?: string;
-}
+export interface PlaceOptions extends BackendOptions, DataOptions {}
 
 /** What `scratch`, `builtin` and `none` take; what was not given is undefined, as a run that is resumed has its own. */
 export interface TrainFlags extends PlaceOptions {
@@ -81,8 +90,13 @@ export interface TrainFlags extends PlaceOptions {
 
 /** For commands that compute with the data set. */
 export function addPlaceOptions(command: Command): Command {
-  const data = 'the data set: the four IDX files, unpacked or .gz';
-  return addBackendOptions(command).option('--data-dir <folder>', data, folder);
+  return addDataOptions(addBackendOptions(command));
+}
+
+export function addDataOptions(command: Command): Command {
+  return command
+    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz', folder)
+    .option('--any-data', 'take the images and labels in --data-dir as they are, whichever data set they are');
 }
 
 /** For commands that compute. */
@@ -105,4 +119,9 @@ export function tensorflowOption(): Option {
 
 export function runtimeDirOption(): Option {
   return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel").argParser(folder);
+}
+
+/** For commands that look at what a run has learned. */
+export function midEpochOption(): Option {
+  return new Option('--mid-epoch', 'take the newest checkpoint, though it stands in the middle of an epoch');
 }

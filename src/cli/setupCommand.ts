@@ -2,14 +2,13 @@
 import { Command } from 'commander';
 import { BnTrainError } from '../common/errors.js';
 import type { Runtime } from '../runtime/install/finished.js';
-import { runtimeDirOption, tensorflowOption } from './options.js';
+import { runtimeDirOption, type SessionFlags, tensorflowOption } from './options.js';
 import { type Session, withSession } from './session.js';
 
-interface SetupFlags {
+interface SetupFlags extends SessionFlags {
   cuda?: boolean;
   tensorflow?: string;
   runtimeDir?: string;
-  quiet?: boolean;
 }
 
 export function setupCommand(): Command {
@@ -30,8 +29,11 @@ async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, s
     import('../runtime/choose.js'),
   ]);
   const want = { device: 'cuda', tensorflow, runtimeDir } as const;
-  const installed = async () => (await locateRuntime(want))?.tensorflow;
-  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto' }, installed).then(() => undefined, whyNot);
+  const installed = async () => (await locateRuntime(want, { signal }))?.tensorflow;
+  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto', signal }, installed).then(
+    () => undefined,
+    whyNot,
+  );
   const device = cuda || obstacle === undefined ? 'cuda' : 'cpu';
   const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
   terminal.print(...readyLines(runtime, device));

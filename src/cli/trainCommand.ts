@@ -1,11 +1,13 @@
 /** `bn-train scratch | builtin | none`: turns flags into one training run, and shows it. */
 import { randomInt } from 'node:crypto';
+import { rmdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import { Command } from 'commander';
+import { exists } from '../common/files.js';
 import { svgChart, textChart } from '../report/chart.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
-import { LARGEST_SEED, type RunOptions } from '../run/config.js';
+import { assertOwnData, LARGEST_SEED, type RunOptions } from '../run/config.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { type Session, withSession } from './session.js';
@@ -58,12 +60,19 @@ export function trainCommand(norm: Norm): Command {
 
 async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<void> {
   const { assertUnused, createRunFolder, holdRunFolder } = await import('../run/folder.js');
+  const isNew = flags.runDir === undefined || !(await exists(flags.runDir));
   const folder = await createRunFolder(norm, flags.runDir);
-  await holdRunFolder(folder, async () => {
-    // Another process may have had the folder, and left it, since it was looked at.
-    await assertUnused(folder);
-    await run(folder, optionsFrom(norm, flags), flags, session);
-  });
+  try {
+    await holdRunFolder(folder, async () => {
+      // Another process may have had the folder, and left it, since it was looked at.
+      await assertUnused(folder);
+      await run(folder, optionsFrom(norm, flags), flags, session);
+    });
+  } catch (error) {
+    // A start that failed leaves no folder without a run; one that holds something is not removed by this.
+    if (isNew) await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Session): Promise<void> {
@@ -74,9 +83,9 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await assertRun(folder, norm);
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
-    const { backend, device, mode, deterministic = false } = resumed.config;
+    const { backend, mode, deterministic = false } = resumed.config;
     const name = backend as TrainFlags['backend'];
-    const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
+    const own = { ...flags, backend: name, device: resumed.device, eager: mode === 'eager', deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }
@@ -86,34 +95,37 @@ async function run(
   folder: string,
   options: RunOptions,
   flags: TrainFlags,
-  { terminal, signal }: Session,
+  { terminal, signal, saves }: Session,
   resumed?: Resumed,
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
   const { openReady } = await import('../runtime/open.js');
   const backend = await openReady(flags, { listener: terminal, signal });
-  const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
+  const [{ configOf, recordedRun }, { describeData, loadFashionMnist }] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),
   ]);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal });
+  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
+  if (resumed) assertOwnData(folder, resumed.config, data);
+  if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
-  const now = configOf(options, backend, flags.eager === true);
-  const change = resumed?.changeTo(now);
+  const now = configOf(options, backend, flags.eager === true, data);
+  const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
-  const config = resumed?.config ?? now;
+  signal.throwIfAborted();
+  saves();
   const { epochs, final } = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
     chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
   });
   if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
-  terminal.notice('', ...textChart(epochs).split('\n'), '');
+  terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
-  const { name, device } = backend;
-  const about = { norm, backend: name, device, mode: now.mode, seed };
+  const { name, device, fallback } = backend;
+  const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
   if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
   else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
 }

@@ -8,11 +8,15 @@ export interface Outcome {
   code: number;
   stdout: string;
   stderr: string;
+  /** It was ended because its time was up. */
+  late?: boolean;
 }
 
 export interface CommandOptions {
   env?: Record<string, string | undefined>;
   signal?: AbortSignal | undefined;
+  /** In ms; for ever where it is left out. */
+  timeout?: number;
 }
 
 /**
@@ -36,7 +40,7 @@ const NOT_FOUND = 127;
 export async function runCommand(
   command: string,
   args: string[],
-  { env, signal }: CommandOptions = {},
+  { env, signal, timeout }: CommandOptions = {},
 ): Promise<Outcome | undefined> {
   signal?.throwIfAborted();
   const child = spawn('/bin/sh', ['-c', GUARDED, 'sh', command, ...args], {
@@ -47,11 +51,18 @@ export async function runCommand(
   const stop = () => killGroup(child);
   process.once('exit', stop);
   signal?.addEventListener('abort', stop);
+  let late = false;
+  const expire = () => {
+    late = true;
+    stop();
+  };
+  const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
   try {
     const outcome = await outcomeOf(child);
     signal?.throwIfAborted();
-    return outcome.code === NOT_FOUND && outcome.stderr === '' ? undefined : outcome;
+    return outcome.code === NOT_FOUND && outcome.stderr === '' ? undefined : { ...outcome, late };
   } finally {
+    clearTimeout(timer);
     process.off('exit', stop);
     signal?.removeEventListener('abort', stop);
   }

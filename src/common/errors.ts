@@ -49,3 +49,25 @@ export function shown(value: unknown): string {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The known name that a misspelt one is most likely to mean, or undefined where none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const near = known.map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }));
+  const [best] = near.sort((a, b) => a.edits - b.edits);
+  return best && best.edits <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;
+}
+
+/** How many characters are to be added, dropped or changed (Levenshtein's distance), whatever their case. */
+function editsBetween(a: string, b: string): number {
+  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 0; i < from.length; i++) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const changed = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

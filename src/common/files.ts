@@ -1,20 +1,65 @@
 /** Files written whole or not at all and read within a bound, what killed writers leave behind, and the user's cache folder. */
-import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, messageOf } from './errors.js';
+import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
 export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'];
-  return path.join(base && path.isAbsolute(base) ? base : path.join(os.homedir(), '.cache'), 'bn-train');
+  return path.join(base && path.isAbsolute(base) ? base : path.join(homeDirectory(), '.cache'), 'bn-train');
+}
+
+/** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */
+export async function temporaryFolder(): Promise<string> {
+  try {
+    return await fs.mkdtemp(path.join(os.tmpdir(), 'bn-train-'));
+  } catch (error) {
+    throw cannot('make a temporary folder', {
+      expected: `a folder that can be written, ${os.tmpdir()}`,
+      got: describeFileError(error),
+      hint: 'set TMPDIR to another folder',
+      cause: error,
+    });
+  }
+}
+
+/** The SHA-256 of a file, in hexadecimal. */
+export async function hashOf(file: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20, signal })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
 
 export async function exists(file: string): Promise<boolean> {
   return fs.access(file).then(
     () => true,
+    () => false,
+  );
+}
+
+/**
+ * Makes a folder, and those above it that are missing. Node's own recursive mkdir never returns where a file system makes
+ * none and calls that "no such file", as /proc does.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await fs.mkdir(folder);
+  } catch (error) {
+    if (await isFolder(folder)) return;
+    const above = path.dirname(folder);
+    if (codeOf(error) !== 'ENOENT' || (await isFolder(above))) throw error;
+    await makeFolder(above);
+    await makeFolder(folder);
+  }
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  return fs.stat(file).then(
+    (stats) => stats.isDirectory(),
     () => false,
   );
 }
@@ -68,7 +113,7 @@ async function syncFolder(folder: string): Promise<void> {
  * `target` must not exist yet. Siblings that killed processes left behind are removed first.
  */
 export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  await fs.mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   await removeStaleTemporaries(path.dirname(target), path.basename(target));
   const temporary = temporaryName(target);
   try {
@@ -114,12 +159,12 @@ export function isRunning(pid: number): boolean {
 /** Fails early, with the folder's name, where files could not be written. */
 export async function assertWritable(folder: string, action: string): Promise<void> {
   try {
-    await fs.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await fs.access(folder, constants.W_OK);
   } catch (error) {
     throw cannot(action, {
       expected: `a folder that can be written, ${folder}`,
-      got: messageOf(error),
+      got: describeFileError(error),
       hint: 'choose another folder or change its permissions',
       cause: error,
     });

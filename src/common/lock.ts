@@ -1,10 +1,13 @@
 /** A lock between processes that survives a killed holder. */
+import { createHash, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
 import { type BnTrainError, cannot, shown } from './errors.js';
-import { codeOf, describeFileError, isRunning, readBounded, temporaryName } from './files.js';
+import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
+import { check, text, whole } from './shape.js';
 
 /** Who holds a lock; `started` tells a process from a later one that was given the same number. */
 export interface LockHolder {
@@ -31,32 +34,64 @@ async function isStale({ host, pid, started }: LockHolder): Promise<boolean> {
 
 /** Takes the lock and returns its release, or names the live process that holds it. A dead holder's lock is taken over. */
 export async function tryLock(file: string): Promise<{ release: () => Promise<void> } | { holder: LockHolder }> {
-  await fs.mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const mine = temporaryName(file);
+  const started = startedOf(await processFields(process.pid));
+  // Unlike any other lock, of this process too.
+  const content = JSON.stringify({ pid: process.pid, host: os.hostname(), started, id: randomUUID() });
   try {
-    const me: LockHolder = {
-      pid: process.pid,
-      host: os.hostname(),
-      started: startedOf(await processFields(process.pid)),
-    };
-    await fs.writeFile(mine, JSON.stringify(me), { flush: true });
-    for (;;) {
-      try {
-        // A hard link appears with its content, so nobody reads a half-written lock.
-        await fs.link(mine, file);
-        return { release: () => fs.rm(file, { force: true }) };
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
-      }
-      const text = await readLock(file);
-      if (text === undefined) continue;
-      const holder = parseHolder(file, text);
-      if (!(await isStale(holder))) return { holder };
-      await breakLock(file, text);
-    }
+    await fs.writeFile(mine, content, { flush: true });
+    const holder = await acquire(mine, file);
+    return holder ? { holder } : { release: () => release(file, content) };
   } finally {
     await fs.rm(mine, { force: true });
   }
+}
+
+/**
+ * Makes `mine` the lock, or returns the live process that holds it. A dead holder's lock is never removed, as between
+ * that and a new one a third process could slip in; who takes it over first takes the lock on its succession, whose name
+ * follows from its content, and then renames that over it. One process at a time can do so, and only while the dead
+ * holder's lock is still there: none is written twice. The lock on a succession may have a dead holder itself.
+ */
+async function acquire(mine: string, file: string): Promise<LockHolder | undefined> {
+  for (;;) {
+    if (await linked(mine, file)) return undefined;
+    const seen = await readLock(file);
+    if (seen === undefined) continue;
+    const holder = parseHolder(file, seen);
+    if (!(await isStale(holder))) return holder;
+    const succession = successionOf(file, holder, seen);
+    const other = await acquire(mine, succession);
+    if (other) return other;
+    if ((await readLock(file)) === seen) {
+      await fs.rename(succession, file);
+      return undefined;
+    }
+    await fs.rm(succession, { force: true });
+  }
+}
+
+/** A name that counts as a dead process's temporary, so that what is left of it is swept up with others. */
+function successionOf(file: string, { pid }: LockHolder, seen: string): string {
+  const mark = createHash('sha256').update(seen).digest('hex').slice(0, 8);
+  return path.join(path.dirname(file), `.${path.basename(file)}.${pid}-${mark}.tmp`);
+}
+
+/** A hard link appears with its content, so nobody reads a half-written lock. */
+async function linked(mine: string, file: string): Promise<boolean> {
+  return fs.link(mine, file).then(
+    () => true,
+    (error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      return false;
+    },
+  );
+}
+
+/** Removes one's own lock, not that of another process which took it after somebody had removed this one by hand. */
+async function release(file: string, content: string): Promise<void> {
+  if ((await readLock(file)) === content) await fs.rm(file, { force: true });
 }
 
 /** What the lock says, or undefined where it was released in the meantime. */
@@ -67,15 +102,12 @@ async function readLock(file: string): Promise<string | undefined> {
   });
 }
 
-function parseHolder(file: string, text: string): LockHolder {
-  try {
-    const { pid, host, started } = (JSON.parse(text) ?? {}) as Partial<LockHolder>;
-    if (typeof pid === 'number' && Number.isInteger(pid) && pid > 0)
-      if (typeof host === 'string' && typeof started === 'string') return { pid, host, started };
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  throw noHolder(file, shown(text));
+const HOLDER = v.pipe(v.string(), v.parseJson(), v.object({ pid: whole(1), host: text(), started: text() }));
+
+function parseHolder(file: string, content: string): LockHolder {
+  const result = check(HOLDER, content);
+  if ('value' in result) return result.value;
+  throw noHolder(file, shown(content));
 }
 
 function noHolder(file: string, got: string): BnTrainError {
@@ -84,18 +116,6 @@ function noHolder(file: string, got: string): BnTrainError {
     got,
     hint: `rm -r '${file}' if no other bn-train is running`,
   });
-}
-
-/** Removes a dead holder's lock, but puts it back if another process took it over in between. */
-async function breakLock(file: string, seen: string): Promise<void> {
-  const aside = temporaryName(file);
-  const moved = await fs.rename(file, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return;
-  if ((await fs.readFile(aside, 'utf8')) !== seen) await fs.link(aside, file).catch(() => undefined);
-  await fs.rm(aside, { force: true });
 }
 
 /**

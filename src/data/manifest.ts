@@ -8,12 +8,15 @@ import { check, oneOf, parseObject, type Problem, text, whole } from '../common/
 const ROLES = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** The most bytes of a file: they are read whole, which ends at 2 GiB. */
+export const LARGEST = 2 ** 31 - 1;
+
 const FILE = v.object({
   role: oneOf('a role', ROLES),
   // Joined to folders, so it may not lead out of them.
   name: text('a name', /^[\w-]{1,100}$/),
-  // Of the unpacked file, as mirrors compress differently; files are read whole, which ends at 2 GiB.
-  size: whole(1, 2 ** 31 - 1),
+  // Of the unpacked file, as mirrors compress differently.
+  size: whole(1, LARGEST),
   sha256: text('a SHA-256', /^[0-9a-f]{64}$/),
 });
 export type DataFile = v.InferOutput<typeof FILE>;

@@ -1,11 +1,12 @@
-/** Bytes become data only here: unpacked within bounds and held against the manifest's size and SHA-256. */
+/** Bytes become data only here: unpacked within bounds and held against the size and SHA-256 that are known of them. */
 import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { constants, gunzip } from 'node:zlib';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
-import { describeFileError, exists, readBounded } from '../common/files.js';
-import type { DataFile } from './manifest.js';
+import { codeOf, describeFileError, exists, readBounded } from '../common/files.js';
+import { idxSize } from './idx.js';
+import { type DataFile, LARGEST } from './manifest.js';
 
 const unzip = promisify(gunzip);
 
@@ -15,40 +16,63 @@ const unzip = promisify(gunzip);
  */
 const LEAD = 32;
 
-/** The file from a folder, unpacked or as .gz, verified; undefined if the folder has neither. Throws if it is damaged. */
-export async function readVerified(folder: string, file: DataFile): Promise<Uint8Array | undefined> {
+/** A file of which size and SHA-256 may be known. */
+type Wanted = Pick<DataFile, 'name'> & Partial<DataFile>;
+
+/** The file from a folder, unpacked or as .gz, verified; undefined if the folder has neither. Throws if it is another. */
+export async function readVerified(folder: string, file: Wanted): Promise<Uint8Array | undefined> {
   const plain = path.join(folder, file.name);
-  if (await exists(plain)) return verify(await readAtMost(plain, file.size), file, plain);
+  if (await exists(plain)) return verify(await readAtMost(plain, file.size ?? LARGEST), file, plain);
   const packed = `${plain}.gz`;
   return (await exists(packed)) ? unpack(await readAtMost(packed, packedLimit(file)), file, packed) : undefined;
 }
 
 /** The most bytes that the file may have as .gz: what cannot be compressed grows a little. */
-export function packedLimit({ size }: DataFile): number {
-  return size + 65_536;
+export function packedLimit({ size = LARGEST }: Wanted): number {
+  return Math.min(size + 65_536, LARGEST);
 }
 
 async function readAtMost(name: string, limit: number): Promise<Buffer> {
-  return readBounded(name, limit, LEAD).catch((error: unknown) => {
-    throw wrong(`use ${name}`, `a file of at most ${limit} bytes`, describeFileError(error), error);
+  return readBounded(name, limit, LEAD).catch((cause: unknown) => {
+    const got = describeFileError(cause);
+    if (codeOf(cause) !== undefined)
+      throw cannot(`use ${name}`, { expected: 'a file that can be read', got, hint: 'check its permissions', cause });
+    throw wrong(`use ${name}`, `a file of at most ${limit} bytes`, got, cause);
   });
 }
 
 /** Unpacks gzip and verifies; `origin` names where the bytes came from. */
-export async function unpack(bytes: Uint8Array, file: DataFile, origin: string): Promise<Uint8Array> {
-  const unpacked = await unzip(bytes, { maxOutputLength: file.size + 1 }).catch((cause: unknown) => {
-    throw wrong(`unpack ${origin}`, `gzip of ${file.size} bytes`, messageOf(cause), cause);
-  });
+export async function unpack(bytes: Uint8Array, file: Wanted, origin: string): Promise<Uint8Array> {
+  const upTo = (size: number) => unzip(bytes, { maxOutputLength: size + 1 });
+  const unpacked = await (file.size === undefined ? promisedSize(bytes).then(upTo) : upTo(file.size)).catch(
+    (cause: unknown) => {
+      const expected = `gzip of ${file.size === undefined ? 'an IDX file' : `${file.size} bytes`}`;
+      throw wrong(`unpack ${origin}`, expected, messageOf(cause), cause);
+    },
+  );
   return verify(unpacked, file, origin);
 }
 
-function verify(bytes: Uint8Array, file: DataFile, origin: string): Uint8Array {
-  if (bytes.length !== file.size) throw wrong(`use ${origin}`, `${file.size} bytes`, `${bytes.length}`);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== file.sha256) throw wrong(`use ${origin}`, `SHA-256 ${file.sha256}`, sha256);
+/** How large the file says it is, so that no more than that is ever unpacked. */
+async function promisedSize(packed: Uint8Array): Promise<number> {
+  const size = idxSize(await unzip(packed.subarray(0, 1024), { finishFlush: constants.Z_SYNC_FLUSH }));
+  if (size === undefined || size > LARGEST) throw new Error(size === undefined ? 'other bytes' : `${size} bytes`);
+  return size;
+}
+
+/** The SHA-256 of bytes, in hexadecimal digits. */
+export function sha256Of(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function verify(bytes: Uint8Array, { size, sha256 }: Wanted, origin: string): Uint8Array {
+  if (size !== undefined && bytes.length !== size) throw wrong(`use ${origin}`, `${size} bytes`, `${bytes.length}`);
+  if (sha256 === undefined) return bytes;
+  const got = sha256Of(bytes);
+  if (got !== sha256) throw wrong(`use ${origin}`, `SHA-256 ${sha256}`, got);
   return bytes;
 }
 
 function wrong(action: string, expected: string, got: string, cause?: unknown): BnTrainError {
-  return cannot(action, { expected, got, hint: 'delete it and run: bn-train data', cause });
+  return cannot(action, { expected, got, hint: 'fetch the data set again from where it came', cause });
 }

@@ -1,7 +1,14 @@
 /** Rows of bytes: data kept on the backend in a quarter of float32's memory, and read from there row by row. */
 import * as tf from '@tensorflow/tfjs';
 import { sizeOf } from './graph.js';
-import { execute, type NativeBackend, nativeBackend, nativeTensor, typeAttribute } from './binding.js';
+import {
+  execute,
+  type NativeBackend,
+  nativeBackend,
+  nativeTensor,
+  type OpAttribute,
+  typeAttribute,
+} from './binding.js';
 
 /** Bytes of an int64. */
 const WORD = 8;
@@ -69,13 +76,13 @@ function gatherBytes(native: NativeBackend, words: tf.Tensor, rows: tf.Tensor): 
   const { binding } = native;
   const { TF_UINT8, TF_INT64, TF_INT32, TF_FLOAT } = binding;
   const type = typeAttribute.bind(null, binding);
-  const ids = native.getInputTensorIds([words, rows, tf.scalar(0, 'int32')]);
+  // A tensor each, so that tf.tidy frees them, too, when a later op fails.
+  const run = (op: string, attributes: OpAttribute[], inputs: tf.Tensor[]) =>
+    nativeTensor(native, execute(binding, op, attributes, native.getInputTensorIds(inputs)));
   const gathering = [type('Tparams', TF_INT64), type('Tindices', TF_INT32), type('Taxis', TF_INT32)];
   const batchDims = { name: 'batch_dims', type: binding.TF_ATTR_INT, value: 0 };
-  const gathered = execute(binding, 'GatherV2', [batchDims, ...gathering], ids);
-  const bytes = execute(binding, 'Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered.id]);
+  const gathered = run('GatherV2', [batchDims, ...gathering], [words, rows, tf.scalar(0, 'int32')]);
+  const bytes = run('Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered]);
   const truncate = { name: 'Truncate', type: binding.TF_ATTR_BOOL, value: false };
-  const values = execute(binding, 'Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes.id]);
-  for (const { id } of [gathered, bytes]) binding.deleteTensor(id);
-  return native.createOutputTensor(values);
+  return run('Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes]);
 }

@@ -70,6 +70,7 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
+  for (const variable of variables) assertVariable(variable);
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
   const recorded = new Map<string, NamedGraph>();
   for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
@@ -90,6 +91,16 @@ export async function compileSteps<Name extends string>(
     throw error;
   }
   return compiled;
+}
+
+/** Layers' weights are none, and easily taken for some. */
+function assertVariable(given: unknown): void {
+  if (!(given instanceof tf.Variable))
+    throw cannot('compile the step', {
+      expected: 'variables to be a list of tf.Variable',
+      got: `${(given as object | undefined)?.constructor.name ?? String(given)} in it`,
+      hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
+    });
 }
 
 /** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */

@@ -20,14 +20,15 @@ export interface BatchNormResult<T extends tf.Tensor> {
 /**
  * y = γ·(x − mean)/√(variance + ε) + β, channel by channel; channels are the last axis.
  *
- * `x` is [batch, channels], normalized over the batch, or [batch, height, width, channels], normalized over batch,
- * height and width. `gamma`, `beta`, `movingMean` and `movingVariance` are [channels].
+ * `x` is [batch, …, channels] of any rank from 2, normalized over all axes but the last: [batch, channels] over the
+ * batch, [batch, height, width, channels] over batch, height and width. `gamma`, `beta`, `movingMean` and
+ * `movingVariance` are [channels].
  *
  * In training, mean and (biased) variance are the batch's, and the moving averages come back as
  * momentum·moving + (1 − momentum)·batch. In inference the moving ones normalize and come back unchanged.
- * Differentiable with respect to x, γ and β.
+ * Differentiable with respect to x, γ and β, as are its gradients.
  *
- * Throws a BnTrainError for another rank, vectors of another length than the channels, a training batch with one value
+ * Throws a BnTrainError for rank 0 or 1, vectors of another length than the channels, a training batch with one value
  * per channel, ε ≤ 0, or a momentum outside [0, 1].
  */
 export function batchNorm<T extends tf.Tensor>(
@@ -71,9 +72,14 @@ class Rows {
     return t.reshape([-1, this.positions * this.channels]);
   }
 
-  /** [channels] → [positions·channels], to meet a flat row. */
+  /** [channels] → [positions·channels], to meet a flat row; tfjs's own gradient of it adds a slice per position. */
   spread(perChannel: tf.Tensor): tf.Tensor1D {
-    return this.positions === 1 ? (perChannel as tf.Tensor1D) : perChannel.tile([this.positions]);
+    if (this.positions === 1) return perChannel as tf.Tensor1D;
+    const compute = (vector: tf.Tensor) => ({
+      value: vector.tile([this.positions]),
+      gradFunc: (dy: tf.Tensor) => dy.reshape([this.positions, this.channels]).sum(0),
+    });
+    return tf.customGrad(compute as Parameters<typeof tf.customGrad>[0])(perChannel) as tf.Tensor1D;
   }
 
   /** The mean over batch and positions of each channel. */
@@ -112,6 +118,9 @@ function batchStatistics(x: tf.Tensor): Statistics {
  * the statistics depend on x too, so with x̂ = (x − mean)·r, r = 1/√(variance + ε) and m values per channel
  *
  *   ∂β = Σ dy,   ∂γ = Σ dy·x̂,   ∂x = γ·r·(dy − ∂β/m − x̂·∂γ/m).
+ *
+ * What the gradient needs is computed before `customGrad`, which records nothing of what happens inside: a saved tensor
+ * from outside keeps its way back to x and γ, so that the gradient can be differentiated in its turn.
  */
 function normalize<T extends tf.Tensor>(
   x: T,
@@ -122,9 +131,9 @@ function normalize<T extends tf.Tensor>(
 ): T {
   const rows = new Rows(x);
   const values = x.size / rows.channels;
-  const compute = (_x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, save: tf.GradSaveFunc) => {
-    const r = variance.add(epsilon).rsqrt();
-    const scale = gamma.mul(r);
+  const r = variance.add(epsilon).rsqrt();
+  const scale = gamma.mul(r);
+  const compute = (_x: tf.Tensor, _gamma: tf.Tensor, beta: tf.Tensor, save: tf.GradSaveFunc) => {
     save([shifted, offset, r, scale]);
     // γ·r·(shifted − offset) + β in two passes over the data.
     const y = shifted.mul(rows.spread(scale)).add(rows.spread(beta.sub(offset.mul(scale))));
@@ -160,9 +169,9 @@ export function assertHyperparameters({ epsilon, momentum }: { epsilon: number; 
 }
 
 function assertShapes(x: tf.Tensor, vectors: Record<string, tf.Tensor>, training: boolean): void {
-  if (x.rank !== 2 && x.rank !== 4)
+  if (x.rank < 2)
     throw cannot('batch-normalize', {
-      expected: 'x of shape [batch, channels] or [batch, height, width, channels]',
+      expected: 'x of shape [batch, …, channels], of rank 2 or more',
       got: `rank ${x.rank}, shape [${x.shape.join(', ')}]`,
     });
   const channels = x.shape[x.rank - 1] ?? 0;

@@ -34,25 +34,57 @@ function axisLabel(value: number, end: number, digits: number): string {
   return end < 1000 ? value.toFixed(digits) : value.toExponential(0);
 }
 
-/** A chart `rows` lines high, one column of marks an epoch, told apart without color. */
-export function textChart(history: EpochResult[], rows = 11): string {
+const ROWS = 11;
+/** Columns of the labels and the axis. */
+const MARGIN = 8;
+
+/**
+ * A chart in lines of at most `columns` characters, with marks that are told apart without color: one column of marks an
+ * epoch, or where there is no room the last of each so many epochs.
+ */
+export function textChart(history: EpochResult[], columns = 80, rows = ROWS): string {
   const { end } = valueAxis(history);
-  const step = Math.max(2, Math.min(6, Math.floor(66 / history.length)));
-  const grid = Array.from({ length: rows }, () => Array<string>(history.length * step).fill(' '));
+  const room = Math.max(1, columns - MARGIN);
+  const every = Math.ceil(history.length / room);
+  const shown = history.filter((_, i) => (history.length - 1 - i) % every === 0);
+  const step = Math.min(6, Math.floor(room / shown.length));
+  const grid = Array.from({ length: rows }, () => Array<string>(shown.length * step).fill(' '));
   for (const { mark, value } of [...SERIES].reverse())
-    for (const [i, epoch] of history.entries()) {
+    for (const [i, epoch] of shown.entries()) {
       const row = grid[rows - 1 - Math.round((value(epoch) / end) * (rows - 1))];
       if (row) row[i * step + step - 1] = mark;
     }
   const label = (row: number) => (row % 2 === 0 ? axisLabel(end * (1 - row / (rows - 1)), end, 2) : '').padStart(6);
   const lines = grid.map((row, i) => `${label(i)} ┤${row.join('').trimEnd()}`);
-  const numbered = history
-    .map(({ epoch }, i) => (step > 2 || i % 5 === 4 ? String(epoch) : '').padStart(step))
-    .join('');
-  const legend = SERIES.map(({ mark, name }) => `${mark} ${name}`).join('   ');
-  return [...lines, `       └${'─'.repeat(history.length * step)}`, `epoch   ${numbered}`, `        ${legend}`].join(
-    '\n',
+  const legend = fold(
+    SERIES.map(({ mark, name }) => `${mark} ${name}`),
+    room,
   );
+  return [
+    ...lines,
+    `       └${'─'.repeat(shown.length * step)}`,
+    `epoch   ${numbersBelow(shown, step)}`,
+    ...legend.map((line) => `${' '.repeat(MARGIN)}${line}`),
+  ].join('\n');
+}
+
+/** The numbers of epochs, each ending below its marks: of every epoch, or of every so many that they stand apart. */
+function numbersBelow(shown: EpochResult[], step: number): string {
+  const width = String(shown.at(-1)?.epoch ?? '').length + 1;
+  const every = [1, 2, 5, 10, 20, 50].find((count) => count * step >= width) ?? 1;
+  const spread = shown.map(({ epoch }, i) => ((i + 1) % every === 0 ? String(epoch).padStart(every * step) : ''));
+  return spread.join('').trimEnd();
+}
+
+/** Words in as few lines as have room for them. */
+function fold(words: string[], room: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const longer = `${lines.at(-1) ?? ''}   ${word}`;
+    if (lines.length > 0 && longer.length <= room) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 const WIDTH = 640;

@@ -36,11 +36,11 @@ export class Terminal implements Listener {
     process.stdout.write(asText(lines));
   }
 
-  /** What is said in any case: errors. */
-  warn(...lines: string[]): void {
+  /** What is said in any case: errors, and that something slower than the best is used. */
+  warn = (...lines: string[]): void => {
     this.close();
     this.stream.write(asText(lines));
-  }
+  };
 
   notice = (...lines: string[]): void => {
     if (!this.quiet) this.warn(...lines);
@@ -71,10 +71,20 @@ export class Terminal implements Listener {
     }
   }
 
-  /** Takes the bar away, if there is one; what is written next begins its line. */
-  close(): void {
-    if (this.bar) this.stream.write('\r\x1b[K');
+  /** How long a line may be; 80 where there is no terminal. */
+  columns(): number {
+    return this.stream.columns || 80;
+  }
+
+  /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
+  close({ typed = false } = {}): void {
+    if (this.bar || (typed && this.stream.isTTY)) this.stream.write('\r\x1b[K');
     this.bar = undefined;
+  }
+
+  /** Draws the bar again, where something else may have been written in between. */
+  redraw(): void {
+    if (this.bar) this.stream.write(`\r${this.bar.line}\x1b[K`);
   }
 
   private draw(label: string, share: number, rest: (seconds: string) => string): void {
@@ -85,12 +95,8 @@ export class Terminal implements Listener {
     const done = Math.round(BAR_WIDTH * Math.min(1, share));
     const drawn = `[${'█'.repeat(done)}${'░'.repeat(BAR_WIDTH - done)}]`;
     const line = printable(`${label} ${drawn} ${rest(formatSeconds((now - this.bar.begun) / 1000))}`);
-    Object.assign(this.bar, { drawn: now, line: line.slice(0, this.width() - MARGIN) });
-    this.stream.write(`\r${this.bar.line}\x1b[K`);
-  }
-
-  private width(): number {
-    return this.stream.columns || 80;
+    Object.assign(this.bar, { drawn: now, line: line.slice(0, this.columns() - MARGIN) });
+    this.redraw();
   }
 }
 

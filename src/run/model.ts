@@ -1,9 +1,8 @@
 /** A run's model: exported to model/ in tfjs's own layers format for other programs, and put back from a checkpoint. */
-import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { writeFileAtomic } from '../common/files.js';
+import { makeFolder, writeFileAtomic } from '../common/files.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
 import type { SavedWeight } from './checkpoint.js';
 import { readWeights } from './checkpoints.js';
@@ -11,7 +10,7 @@ import { readWeights } from './checkpoints.js';
 /** Writes model/model.json and model/weights.bin, which this program itself never reads. */
 export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
   const folder = path.join(runFolder, 'model');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await model.save(
     tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
       const weightsManifest = [{ paths: ['weights.bin'], weights }];
@@ -24,11 +23,11 @@ export async function exportModel(model: tf.LayersModel, runFolder: string): Pro
 }
 
 /**
- * The model of a run folder's last finished epoch, built from the run's options. Throws a BnTrainError where there is
- * none, or it is damaged or another model's.
+ * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's
+ * options. Throws a BnTrainError where there is none, or it is damaged or another model's.
  */
-export async function loadModel(runFolder: string, options: LenetConfig): Promise<tf.Sequential> {
-  const weights = await readWeights(runFolder);
+export async function loadModel(runFolder: string, options: LenetConfig, midEpoch = false): Promise<tf.Sequential> {
+  const weights = await readWeights(runFolder, midEpoch);
   const model = lenet(options);
   restoreWeights(model, weights, runFolder);
   return model;

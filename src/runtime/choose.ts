@@ -78,6 +78,7 @@ export interface DeviceOptions extends Omit<Want, 'device'> {
   device: string;
   /** The GPUs, where they were asked for already. */
   gpus?: GpuQuery;
+  signal?: AbortSignal | undefined;
 }
 
 /** What to compute with natively. */
@@ -116,14 +117,14 @@ export async function choose({ device }: Fallback, options: DeviceOptions, { loc
  * why none can be used, and under `auto` NoGpu where nobody would expect one.
  */
 export async function findGpu(
-  { device, gpus, tensorflow, runtimeDir = process.env['BN_TRAIN_RUNTIME_DIR'] }: DeviceOptions,
+  { device, gpus, tensorflow, runtimeDir = process.env['BN_TRAIN_RUNTIME_DIR'], signal }: DeviceOptions,
   installed: () => Promise<string | undefined>,
 ): Promise<GpuChoice> {
   const visibleDevices = process.env['CUDA_VISIBLE_DEVICES'];
   // Whoever hides every GPU needs no word on it.
   if (device === 'auto' && /^(-1)?$/.test(visibleDevices ?? '0'))
     throw new NoGpu('CUDA_VISIBLE_DEVICES hides every GPU');
-  const query = gpus ?? (await queryGpus());
+  const query = gpus ?? (await queryGpus(signal));
   if (device === 'auto' && 'problem' in query && query.plain) throw new NoGpu('no NVIDIA GPU is to be seen');
   // What a folder that the user names was built for is not known.
   const known = 'gpus' in query && (runtimeDir ?? '') === '';

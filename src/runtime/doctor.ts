@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import { lastLine, runCommand } from '../common/command.js';
-import { type BnTrainError, messageOf } from '../common/errors.js';
+import { BnTrainError } from '../common/errors.js';
 import { cacheDirectory } from '../common/files.js';
 import { formatBytes } from '../common/format.js';
 import {
@@ -14,10 +14,9 @@ import {
   NoGpu,
   NotInstalled,
   oneLine,
-  type Source,
 } from './choose.js';
 import { type Gpu, type GpuQuery, queryGpus } from './gpus.js';
-import { findCompiler } from './install/addon.js';
+import { findCompiler, proveAddon } from './install/addon.js';
 import { type Opened, openCudaLibraries, openDriver } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
@@ -33,22 +32,22 @@ export interface Diagnosis {
   choice: { backend: string; device: string; reason: string };
 }
 
-/** Looks, and changes nothing. */
-export async function diagnose({ runtimeDir }: { runtimeDir?: string | undefined } = {}): Promise<Diagnosis> {
-  const [cpu, cuda, python, pip, compiler, query, features] = await Promise.all([
-    locateOrWhy({ device: 'cpu', runtimeDir }),
-    locateOrWhy({ device: 'cuda', runtimeDir }),
-    versionOf('python3', ['--version']),
-    versionOf('python3', ['-m', 'pip', '--version']),
-    findCompiler(),
-    queryGpus(),
+/** Looks, and installs nothing. */
+export async function diagnose(options: { runtimeDir?: string; signal?: AbortSignal } = {}): Promise<Diagnosis> {
+  const { runtimeDir, signal } = options;
+  const [{ cpu, cuda }, python, pip, compiler, query, features] = await Promise.all([
+    lookFor(runtimeDir, signal),
+    versionOf('python3', ['--version'], signal),
+    versionOf('python3', ['-m', 'pip', '--version'], signal),
+    findCompiler(signal),
+    queryGpus(signal),
     cpuFeatures(),
   ]);
-  const locate: Source['locate'] = ({ device }) => Promise.resolve([device === 'cuda' ? cuda : cpu].find(isRuntime));
-  const { choice, lacksCuda } = await chosen({ device: 'auto', runtimeDir, gpus: query }, locate);
-  const runtime = choice.device !== 'cpu' ? cuda : cpu;
-  const found = isRuntime(runtime) ? runtime : undefined;
-  const ofCuda = await cudaFacts([cuda, cpu]);
+  const { choice, lacksCuda } = await chosen({ device: 'auto', runtimeDir, gpus: query }, { cpu, cuda });
+  const located = choice.device !== 'cpu' ? cuda : cpu;
+  const { runtime, problem } = located;
+  const found = runtime && !problem;
+  const ofCuda = await cudaFacts([cuda.runtime, cpu.runtime], signal);
   const facts = [
     ['Node', process.version],
     ['platform', `${thisPlatform()}, ${os.release()}`],
@@ -60,16 +59,16 @@ export async function diagnose({ runtimeDir }: { runtimeDir?: string | undefined
     ['pip', pip ?? 'not found'],
     ['C++ compiler', compiler?.version ?? 'not found'],
     ['TensorFlow.js', stockPackage().version],
-    ['TensorFlow', describeRuntime(runtime)],
-    ['libraries', found?.libraries ?? 'none'],
-    ['addon', found?.addon ?? 'none'],
+    ['TensorFlow', problem?.message ?? describeRuntime(runtime)],
+    ['libraries', runtime?.libraries ?? 'none'],
+    ['addon', runtime?.addon ?? 'none'],
     ...ofCuda.facts,
     ['cache', cacheDirectory()],
   ] as const;
   const needs = [
     [!found && !(python && pip), 'Python 3 with pip', 'apt-get install python3-pip'],
     [!found && !compiler, 'a C++ compiler', 'apt-get install g++'],
-    [!found, 'the native runtime', 'bn-train setup'],
+    [!found, 'the native runtime', problem?.hint ?? 'bn-train setup'],
     [lacksCuda, 'the runtime for CUDA', 'bn-train setup --cuda'],
   ] as const;
   return {
@@ -81,22 +80,45 @@ export async function diagnose({ runtimeDir }: { runtimeDir?: string | undefined
   };
 }
 
-type Located = Runtime | string | undefined;
+interface Located {
+  runtime?: Runtime | undefined;
+  /** Why it is not used. */
+  problem?: BnTrainError;
+}
 
-const isRuntime = (located: Located): located is Runtime => typeof located === 'object';
+type Found = Record<Want['device'], Located>;
 
-/** The runtime, or why it cannot be said. */
-function locateOrWhy(want: Want): Promise<Located> {
-  return locateRuntime(want).catch((error: unknown) => messageOf(error));
+/** The runtimes for both devices, which may be the same, each checked to its last byte and proved in a process of its own. */
+async function lookFor(runtimeDir: string | undefined, signal: AbortSignal | undefined): Promise<Found> {
+  const cpu = await look({ device: 'cpu', runtimeDir }, signal);
+  if (cpu.runtime?.cuda?.missing.length === 0) return { cpu, cuda: cpu };
+  return { cpu, cuda: await look({ device: 'cuda', runtimeDir }, signal) };
+}
+
+async function look(want: Want, signal: AbortSignal | undefined): Promise<Located> {
+  let runtime: Runtime | undefined;
+  try {
+    runtime = await locateRuntime(want, { content: true, signal });
+    if (runtime) await proveAddon(runtime.addon, signal);
+    return { runtime };
+  } catch (problem) {
+    if (problem instanceof BnTrainError) return { runtime, problem };
+    throw problem;
+  }
 }
 
 /** What `--backend auto --device auto` would take. */
-async function chosen(options: DeviceOptions, locate: Source['locate']) {
+async function chosen(options: DeviceOptions, found: Found) {
+  const locate = ({ device }: Want) => {
+    const { runtime, problem } = found[device];
+    return Promise.resolve(problem ? undefined : runtime);
+  };
   let [overGpu, lacksCuda] = ['', false];
   const attempt = async (fallback: Fallback): Promise<Diagnosis['choice']> => {
     const { backend } = fallback;
     const installs = 'training installs it first if it can';
-    if (backend !== 'native') return { backend, device: 'cpu', reason: `no native runtime is installed; ${installs}` };
+    const without = found.cpu.problem?.message ?? `no native runtime is installed; ${installs}`;
+    if (backend !== 'native') return { backend, device: 'cpu', reason: without };
     const { runtime, gpu } = await choose(fallback, options, { locate });
     const why = gpu ? `, and ${gpu.gpu.name} passes every check` : `; ${overGpu}${lacksCuda ? `; ${installs}` : ''}`;
     return { backend, device: gpu?.device ?? 'cpu', reason: `TensorFlow ${runtime.tensorflow} is installed${why}` };
@@ -110,8 +132,8 @@ async function chosen(options: DeviceOptions, locate: Source['locate']) {
   return { choice, lacksCuda };
 }
 
-function describeRuntime(runtime: Located): string {
-  if (!isRuntime(runtime)) return runtime ?? 'not installed';
+function describeRuntime(runtime: Runtime | undefined): string {
+  if (!runtime) return 'not installed';
   return `${runtime.tensorflow}, ${ORIGIN[runtime.source]}${runtime.cuda ? ', for CUDA' : ''}`;
 }
 
@@ -121,8 +143,8 @@ const ORIGIN: Record<Runtime['source'], string> = {
   python: 'from the Python environment',
 };
 
-async function versionOf(command: string, args: string[]): Promise<string | undefined> {
-  const outcome = await runCommand(command, args);
+async function versionOf(command: string, args: string[], signal?: AbortSignal): Promise<string | undefined> {
+  const outcome = await runCommand(command, args, { signal });
   return outcome?.code === 0 ? lastLine(outcome.stdout) : undefined;
 }
 
@@ -150,11 +172,14 @@ function describeGpu({ name, capability, memory, free }: Gpu): string {
 }
 
 /** Versions, and a line for each library, of the first runtime that was built for CUDA. */
-async function cudaFacts(runtimes: Located[]): Promise<{ facts: Fact[]; libraries: Opened[] }> {
-  const runtime = runtimes.filter(isRuntime).find((each) => each.cuda);
+async function cudaFacts(
+  runtimes: (Runtime | undefined)[],
+  signal?: AbortSignal,
+): Promise<{ facts: Fact[]; libraries: Opened[] }> {
+  const runtime = runtimes.find((each) => each?.cuda);
   if (!runtime?.cuda) return { facts: [['CUDA', 'no runtime for it is installed']], libraries: [] };
   const { toolkit, cudnn } = runtime.cuda;
-  const libraries = [...(await openCudaLibraries(runtime.libraries)), ...(await openDriver())];
+  const libraries = [...(await openCudaLibraries(runtime.libraries, signal)), ...(await openDriver(signal))];
   const found = libraries.map(({ name, file, problem }): Fact => [name, problem ? `missing: ${problem}` : file]);
   return { facts: [['CUDA', toolkit], ['cuDNN', cudnn], ...found], libraries };
 }

@@ -20,10 +20,15 @@ export type GpuQuery = { gpus: Gpu[] } | { problem: string; plain: boolean };
 
 const FIELDS = ['index', 'uuid', 'name', 'driver_version', 'compute_cap', 'memory.total', 'memory.free'];
 
+/** In ms. A driver that hangs has its nvidia-smi wait for ever. */
+const PATIENCE = 5000;
+
 /** Asks nvidia-smi. */
-export async function queryGpus(): Promise<GpuQuery> {
-  const outcome = await runCommand('nvidia-smi', [`--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits']);
+export async function queryGpus(signal?: AbortSignal): Promise<GpuQuery> {
+  const args = [`--query-gpu=${FIELDS.join(',')}`, '--format=csv,noheader,nounits'];
+  const outcome = await runCommand('nvidia-smi', args, { timeout: PATIENCE, signal });
   if (!outcome) return { problem: 'no nvidia-smi on the PATH', plain: !(await hasNvidiaHardware()) };
+  if (outcome.late) return { problem: `nvidia-smi: no answer within ${PATIENCE / 1000} s`, plain: false };
   if (outcome.code !== 0) {
     const said = lastLine(outcome.stderr) || lastLine(outcome.stdout) || `exit status ${outcome.code}`;
     return { problem: `nvidia-smi: ${said}`, plain: false };

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mendKernels } from './mended.js';
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const require = createRequire(import.meta.url);
@@ -28,6 +29,7 @@ export function loadNative(addon: string): { tensorflow: string; usesGpu: boolea
   restoreUtil();
   pointAt(addon);
   require(PACKAGE);
+  mendKernels('tensorflow');
   const binding = require(addon) as { TF_Version: string; isUsingGpuDevice: () => boolean };
   return { tensorflow: binding.TF_Version, usesGpu: binding.isUsingGpuDevice() };
 }

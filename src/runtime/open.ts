@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import * as places from './choose.js';
 import { prepareEnvironment, type Settings } from './environment.js';
@@ -10,7 +11,7 @@ import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned } from './install/pins.js';
 import { loadNative } from './loadAddon.js';
-import { openWasm, silenceGreeting } from './wasm.js';
+import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
   name: places.Fallback['backend'];
@@ -22,8 +23,8 @@ export interface BackendInfo {
   tensorflow?: string;
   /** The GPU's name, where one is used. */
   gpu?: string;
-  /** One line: why a GPU that the machine has is not used. */
-  warning?: string;
+  /** Why not the best of what was asked for: the CPU instead of a GPU that the machine has, or WASM. */
+  fallback: string | null;
   /** The command that would give a faster backend. */
   fix?: string;
 }
@@ -42,63 +43,64 @@ export interface BackendOptions {
 
 /**
  * Makes a tfjs backend the one in use: `native` is TensorFlow's C++, `wasm` and `js` ship with npm packages. `auto`
- * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. Installs
- * nothing. Throws a BnTrainError for an unknown name or device, for `native` without a runtime, and for a GPU that cannot
- * be used.
+ * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. What is
+ * slower than the best is told in one line on stderr, unless `quiet`. Installs nothing. Throws a BnTrainError for an
+ * unknown name or device, for `native` without a runtime, and for a GPU that cannot be used.
  */
-export function openBackend(name: places.BackendName = 'auto', options: BackendOptions = {}): Promise<BackendInfo> {
-  return open(name, options, { locate: locateRuntime }, () => undefined);
+export async function openBackend(
+  name: places.BackendName = 'auto',
+  { quiet = false, ...options }: BackendOptions & { quiet?: boolean | undefined } = {},
+): Promise<BackendInfo> {
+  const tell = (line: string) => quiet || process.stderr.write(`${printable(line)}\n`);
+  return open(name, options, { locate: locateRuntime }, tell);
 }
 
-/**
- * As openBackend, but installs the native runtime on first need. Tells `listener` at once what is passed over, as what
- * comes next may take minutes.
- */
+/** As openBackend, but installs the native runtime on first need, and tells `listener`. */
 export async function openReady(
   { backend, ...options }: BackendOptions & { backend: places.BackendName },
   { listener, signal }: Watch,
 ): Promise<BackendInfo> {
-  const make: places.Source['make'] = async (want) => {
-    const { makeRuntime } = await import('./install/install.js');
-    return makeRuntime(want, { listener, signal });
+  const source: places.Source = {
+    locate: (want) => locateRuntime(want, { signal }),
+    make: async (want) => (await import('./install/install.js')).makeRuntime(want, { listener, signal }),
   };
-  const info = await open(backend, options, { locate: locateRuntime, make }, listener.notice);
-  if (info.name !== 'native' && info.fix !== undefined)
-    listener.notice(
-      `using the ${info.name} backend (${info.reason}), which is many times slower than native; to mend it: ${info.fix}`,
-    );
+  const info = await open(backend, { ...options, signal }, source, listener.warn);
+  if (info.name === backend && info.fix !== undefined) listener.notice(slow(backend, ASKED_FOR, info.fix));
   return info;
 }
 
+const ASKED_FOR = 'it was asked for';
+
+const slow = (name: string, why: string, fix: string) =>
+  `using the ${name} backend (${why}), which is many times slower than native; to mend it: ${fix}`;
+
+/** `tell` hears at once of each that is passed over, as what comes next may be an install of minutes. */
 async function open(
   name: places.BackendName,
-  options: BackendOptions,
+  options: BackendOptions & { signal?: AbortSignal | undefined },
   source: places.Source,
   tell: (line: string) => void,
 ): Promise<BackendInfo> {
   const { device = 'auto' } = options;
-  let [reason, fix] = ['it was asked for', 'bn-train setup'];
-  let warning: string | undefined;
-  const passed = (fallback: places.Fallback, error: BnTrainError): void => {
-    [reason, fix] = [error.message, error.hint ?? fix];
-    if (fallback.device !== 'cuda' || error instanceof places.NoGpu) return;
-    warning = `using the CPU: ${places.oneLine(error)}`;
-    tell(warning);
+  let [fallback, fix]: [string | null, string | undefined] = [null, undefined];
+  const passed = ({ device: over }: places.Fallback, error: BnTrainError): void => {
+    if (error instanceof places.NoGpu) return;
+    [fallback, fix] = [error.message, error.hint];
+    tell(over === 'cuda' ? `using the CPU: ${places.oneLine(error)}` : slow('wasm', fallback, fix ?? 'bn-train setup'));
   };
-  const attempt = async (fallback: places.Fallback): Promise<BackendInfo> => {
-    if (fallback.backend !== 'native') return { ...(await openPortable(fallback.backend)), reason, fix };
-    assertPinned(options.tensorflow);
-    const info = await openNative(fallback, { ...options, device }, source);
-    return warning === undefined ? info : { ...info, warning };
+  const attempt = async (tried: places.Fallback): Promise<BackendInfo> => {
+    const { backend } = tried;
+    if (backend === 'native') {
+      assertPinned(options.tensorflow);
+      const info = await openNative(tried, { ...options, device }, source);
+      return { ...info, fallback, ...(fix !== undefined && { fix }) };
+    }
+    readyJs();
+    if (backend === 'wasm') await openWasm();
+    else await tf.setBackend('cpu');
+    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
   };
   return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
-}
-
-async function openPortable(name: 'wasm' | 'js'): Promise<{ name: 'wasm' | 'js'; device: string }> {
-  silenceGreeting();
-  if (name === 'wasm') await openWasm();
-  else await tf.setBackend('cpu');
-  return { name, device: 'cpu' };
 }
 
 /** Where this process has opened TensorFlow, which reads its environment once: there it stays. */
@@ -108,7 +110,7 @@ async function openNative(
   fallback: places.Fallback,
   options: places.DeviceOptions & Settings,
   source: places.Source,
-): Promise<BackendInfo> {
+): Promise<Omit<BackendInfo, 'fallback'>> {
   const before = opened;
   // What the environment says of GPUs after it is opened is this process's own word.
   if (before) assertStays(before.gpu, fallback, options.device);
@@ -116,7 +118,7 @@ async function openNative(
   // Loading makes it the one in use only the first time.
   await tf.setBackend('tensorflow');
   const reason = `TensorFlow ${tensorflow} in ${runtime.libraries}`;
-  const info: BackendInfo = { name: 'native', device: gpu?.device ?? 'cpu', reason, tensorflow };
+  const info = { name: 'native' as const, device: gpu?.device ?? 'cpu', reason, tensorflow };
   return gpu ? { ...info, gpu: gpu.gpu.name } : info;
 }
 
@@ -147,9 +149,9 @@ function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNull
 }
 
 /** NVIDIA's part of a runtime. */
-function partsOf({ cuda, libraries }: Runtime): Pick<Settings, 'compiler' | 'libraries'> {
+function partsOf({ cuda, libraries, files }: Runtime): Pick<Settings, 'compiler' | 'libraries'> {
   if (!cuda) return {};
-  return { compiler: compilerFolder(libraries), libraries: libraryFiles(libraries, cuda.sizes) };
+  return { compiler: compilerFolder(libraries), libraries: libraryFiles(files) };
 }
 
 function load(addon: string): ReturnType<typeof loadNative> {

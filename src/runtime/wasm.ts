@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { mendKernels } from './mended.js';
 
 const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';
@@ -15,12 +16,15 @@ export async function openWasm(): Promise<void> {
   );
   if (!tf.getKernelsForBackend('wasm').some(({ kernelName }) => kernelName === FILTER_GRADIENT))
     tf.registerKernel({ kernelName: FILTER_GRADIENT, backendName: 'wasm', kernelFunc: filterGradient });
+  mendKernels('wasm');
   if (!(await tf.setBackend('wasm')))
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
 }
 
-/** tfjs's JS backend, which WASM uses too, advises Node users at its first tensor to install what `bn-train setup` does. */
-export function silenceGreeting(): void {
+/** Readies tfjs's JS backend, which WASM uses too. */
+export function readyJs(): void {
+  mendKernels('cpu');
+  // At its first tensor it advises Node users to install what `bn-train setup` does.
   Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }
 

@@ -96,7 +96,11 @@ export function evaluateLayer(layer: tf.layers.Layer, { x, dy, shape, vectors }:
   });
 }
 
-/** tf.tidy's type asks for tensors inside what is returned, where it lets all else through. */
-function fromTidy<T>(action: () => T): T {
-  return tf.tidy(action as unknown as () => tf.TensorContainer) as T;
+/** What `action` returns, which is no tensor: tf.tidy would look for some in it, number by number. */
+export function fromTidy<T>(action: () => T): T {
+  let result: T | undefined;
+  tf.tidy(() => {
+    result = action();
+  });
+  return result as T;
 }

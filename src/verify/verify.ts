@@ -10,6 +10,7 @@ import { differenceChecks } from './checks/differences.js';
 import { modeChecks } from './checks/modes.js';
 import { publishedChecks } from './checks/published.js';
 import { savedChecks } from './checks/saved.js';
+import { stepChecks } from './checks/steps.js';
 
 export interface CheckResult {
   name: string;
@@ -31,6 +32,7 @@ export function allChecks(): Check[] {
     ...builtinChecks(),
     ...compiledChecks(),
     ...savedChecks(),
+    ...stepChecks(),
     ...publishedChecks(),
   ];
 }

@@ -173,8 +173,7 @@ describe('pack.sh', () => {
     }).result;
 
   beforeAll(async () => {
-    await writeRuntime(path.join(cache, 'runtime', name));
-    addNvidia(path.join(cache, 'runtime', name), ['cublas/lib/libcublas.so.12', 'nccl/lib/libnccl.so.2']);
+    await writeRuntime(path.join(cache, 'runtime', name), ['cublas/lib/libcublas.so.12', 'nccl/lib/libnccl.so.2']);
     const payload = makePayload(2, 1);
     mkdirSync(path.join(cache, 'fashion-mnist'));
     writeFiles(path.join(cache, 'fashion-mnist'), payload);
@@ -197,8 +196,8 @@ describe('pack.sh', () => {
     expect(facts).toContainEqual({ label: 'libraries', value: path.join(runtime, 'tensorflow') });
     expect(facts).toContainEqual({ label: 'data set', value: path.join(program, 'cache/bn-train/fashion-mnist') });
     expect(readdirSync(path.join(runtime, 'nvidia'))).toEqual(['cublas']);
-    expect(Object.keys(readMarker(runtime).cuda?.sizes ?? {})).toEqual(['cublas/lib/libcublas.so.12']);
-    expect(Object.keys(readMarker(path.join(cache, 'runtime', name)).cuda?.sizes ?? {})).toHaveLength(2);
+    expect(nvidiaOf(runtime)).toEqual(['cublas/lib/libcublas.so.12']);
+    expect(nvidiaOf(path.join(cache, 'runtime', name))).toHaveLength(2);
     expect(readdirSync(path.join(program, 'node_modules'))).not.toContain('vitest');
     // What bench/gpu.sh has the packed Node do there.
     const main = path.join(program, 'bench/dist/main.js');
@@ -269,37 +268,21 @@ describe('pack.sh', () => {
   });
 });
 
-interface Marker {
-  cuda?: { sizes: Record<string, number> };
-}
-
-function readMarker(folder: string): Marker {
-  return JSON.parse(readFileSync(path.join(folder, 'runtime.json'), 'utf8')) as Marker;
-}
-
-/** Libraries of NVIDIA's that the marker of a runtime names, in their sizes. */
-function addNvidia(runtime: string, names: string[]): void {
-  const marker = readMarker(runtime);
-  const sizes: Record<string, number> = {};
-  for (const name of names) {
-    const file = path.join(runtime, 'nvidia', name);
-    mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(file, name);
-    sizes[name] = name.length;
-  }
-  const cuda = { toolkit: '12.5', cudnn: '9.3', missing: [], sizes };
-  writeFileSync(path.join(runtime, 'runtime.json'), JSON.stringify({ ...marker, cuda }));
+/** NVIDIA's files that the marker of a runtime names. */
+function nvidiaOf(folder: string): string[] {
+  const marker = readFileSync(path.join(folder, 'runtime.json'), 'utf8');
+  const names = Object.keys((JSON.parse(marker) as { files: object }).files);
+  return names.filter((name) => name.startsWith('$ORIGIN/nvidia/')).map((name) => name.slice('$ORIGIN/nvidia/'.length));
 }
 
 /** A runtime that looks finished: only who loads it would see that it is none. */
-async function writeRuntime(target: string): Promise<void> {
-  mkdirSync(path.join(target, 'tensorflow'), { recursive: true });
-  for (const name of [
-    'tfjs_binding.node',
-    'tensorflow/libtensorflow_cc.so.2',
-    'tensorflow/libtensorflow_framework.so.2',
-  ])
+async function writeRuntime(target: string, nvidia: string[] = []): Promise<void> {
+  const own = ['tfjs_binding.node', 'tensorflow/libtensorflow_cc.so.2', 'tensorflow/libtensorflow_framework.so.2'];
+  for (const name of [...own, ...nvidia.map((each) => `nvidia/${each}`)]) {
+    mkdirSync(path.dirname(path.join(target, name)), { recursive: true });
     writeFileSync(path.join(target, name), 'not a library');
+  }
   const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'none', tfjs: '4.22.0' } as const;
-  await markFinished(target, { ...facts, libraries: '$ORIGIN/tensorflow' });
+  const cuda = { toolkit: '12.5', cudnn: '9.3', missing: [] };
+  await markFinished(target, { ...facts, libraries: '$ORIGIN/tensorflow', ...(nvidia.length > 0 && { cuda }) });
 }

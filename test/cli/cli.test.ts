@@ -1,9 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runProgram, startProgram, type Result } from '../support/program.js';
+import { freshMachine } from '../runtime/index.js';
+import { program, runProgram, start, startProgram, type Result } from '../support/program.js';
+import { writeSmallData } from '../support/smallData.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cli-'));
 const run = (args: string[], cwd = work) => runProgram(args, { cwd });
@@ -227,6 +229,7 @@ describe('a run', () => {
       'norm',
       'backend',
       'device',
+      'fallback',
       'mode',
       'seed',
       'epochs',
@@ -282,12 +285,80 @@ describe('Ctrl-C', () => {
     const weights = (folder: string) => readFileSync(inWork(`${folder}/model/weights.bin`));
     expect(weights('stopped').equals(weights('whole'))).toBe(true);
   });
+});
 
-  it('stops at once the second time', async () => {
-    const running = startProgram(['none', '--run-dir', 'twice'], { cwd: work });
-    await untilTraining(running);
-    running.child.kill('SIGINT');
-    running.child.kill('SIGINT');
-    expect((await running.result).code).toBe(130);
+describe('what is printed', () => {
+  const shell = (script: string) => start('bash', ['-c', script, process.execPath, program], { cwd: work }).result;
+
+  it.each(['--help', 'scratch --help', 'inspect-gamma one'])('and finds no room is an error: %s', async (words) => {
+    expect(await shell(`"$0" "$1" ${words} >/dev/full`)).toMatchObject({
+      code: 1,
+      stderr:
+        'Cannot print the result: expected room where stdout goes, got no space left on the device\nhint: free some space there, or send it elsewhere\n',
+    });
+  });
+
+  it('and that nobody reads to its end is fine, and an error stays one', async () => {
+    const verify = await shell('"$0" "$1" verify --backend js --quiet | head -n 1; exit ${PIPESTATUS[0]}');
+    expect(verify).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^check .*\n$/) as string });
+    expect((await shell('"$0" "$1" evaluate nowhere | true; exit ${PIPESTATUS[0]}')).code).toBe(1);
+  });
+
+  it('on a stderr that is closed does not end the work', async () => {
+    const { code, stdout } = await shell(
+      '{ "$0" "$1" none --epochs 1 --batch-size 6000 --run-dir deaf 2>&1 >result | true; echo ${PIPESTATUS[0]}; cat result; }',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^0\nloss \d/);
+  });
+
+  it('has no character in it that a terminal would obey', async () => {
+    const name = '\u001b[2J\u202e';
+    await mkdir(inWork(name));
+    writeFileSync(path.join(inWork(name), 'config.json'), '{}');
+    const written = '\\u001b[2J\\u202e';
+    expect((await run(['scratch', '--resume', name])).stderr).toContain(`Cannot read ${written}/config.json: expected`);
+    expect((await run(['scratch', '--run-dir', name])).stderr).toContain(`with --resume '${written}'\n`);
+    expect((await run([name])).stderr).toBe(`error: unknown command '${written}'\n`);
+  });
+
+  it('of an error has its causes and its stack with --verbose', async () => {
+    const message = 'Cannot read the run nowhere: expected a run folder with a config.json, got none\nhint: ';
+    const { stderr, code } = await run(['evaluate', 'nowhere', '--verbose']);
+    expect(stderr.startsWith(message)).toBe(true);
+    expect(stderr).toMatch(
+      /\n {4}at .*\n(.*\n)* *\[cause\]: Error: ENOENT: no such file or directory, open 'nowhere\/config.json'\n/,
+    );
+    expect(code).toBe(1);
+  });
+});
+
+it('a slower backend than the best is told under --quiet, and in --json', async () => {
+  const data = await writeSmallData(inWork('few'), 100, 20);
+  const env = { ...(await freshMachine('http://127.0.0.1:1')), PIP_RETRIES: '0', ...data.env };
+  const args = ['none', '--epochs', '1', '--quiet', '--json', '--run-dir', inWork('slower'), ...data.args];
+  const { code, stdout, stderr } = await runProgram(args, { env, cwd: work });
+  const why = /Cannot install TensorFlow: expected tensorflow-cpu 2\.18\.1 in the package index, got [^\n]*/.source;
+  expect(stderr).toMatch(
+    new RegExp(`^using the wasm backend \\(${why}\\), which is many times slower than native; .*\n$`),
+  );
+  expect(JSON.parse(stdout)).toMatchObject({
+    backend: 'wasm',
+    fallback: expect.stringMatching(new RegExp(`^${why}$`)) as string,
+  });
+  expect(code).toBe(0);
+});
+
+describe('a start that fails', () => {
+  it.each([
+    ['--xla', '--eager'],
+    ['--data-dir', '.'],
+  ])('leaves no run folder: %s %s', async (...flags) => {
+    const before = existsSync(inWork('runs')) ? readdirSync(inWork('runs')) : [];
+    expect((await run(['none', ...flags])).code).toBe(2);
+    expect(readdirSync(inWork('runs'))).toEqual(before);
+    await mkdir(inWork('mine'), { recursive: true });
+    expect((await run(['none', ...flags, '--run-dir', 'mine'])).code).toBe(2);
+    expect(readdirSync(inWork('mine'))).toEqual([]);
   });
 });

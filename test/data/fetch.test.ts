@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silent } from '../../src/common/listener.js';
 import { download } from '../../src/data/download.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
 import type { Source } from '../../src/data/manifest.js';
@@ -12,7 +13,7 @@ import { type Reply, type Request, type Server, startServer } from '../support/s
 import { makePayload, writeFiles } from './payload.js';
 
 const payload = makePayload();
-const READY = /^Fashion-MNIST is ready: 1000 \+ 20 images of 28×28 in .*fashion-mnist\n$/;
+const READY = /^Fashion-MNIST is ready: 1000 \+ 20 images of 28×28 in 10 classes, from .*fashion-mnist\n$/;
 
 let work: string;
 let servers: Server[];
@@ -223,7 +224,9 @@ describe('--data-dir', () => {
         path.join(work, name.startsWith('train') ? name : `${name}.gz`),
         name.startsWith('train') ? bytes : gzipSync(bytes),
       );
-    expect((await data(work)).stdout).toBe(`Fashion-MNIST is ready: 1000 + 20 images of 28×28 in ${work}\n`);
+    expect((await data(work)).stdout).toBe(
+      `Fashion-MNIST is ready: 1000 + 20 images of 28×28 in 10 classes, from ${work}\n`,
+    );
   });
 
   it('is an error where a file is missing or damaged; nothing else is looked at', async () => {
@@ -234,7 +237,7 @@ describe('--data-dir', () => {
     writeFiles(work, payload, { 'train-images': Buffer.alloc(784_016) });
     const { code, stderr } = await data(work);
     expect(stderr).toMatch(
-      /^Cannot use .*train-images: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\nhint: delete it and run: bn-train data\n$/,
+      /^Cannot use .*train-images: expected SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}\nhint: fetch the data set again from where it came\n$/,
     );
     expect(code).toBe(1);
   });
@@ -248,5 +251,93 @@ describe('the real data set', () => {
     expect([train.count, train.height, train.width, test.count]).toEqual([60_000, 28, 28, 10_000]);
     expect(histogram(train.labels)).toEqual(Array(10).fill(6000));
     expect(histogram(test.labels)).toEqual(Array(10).fill(1000));
+  });
+});
+
+describe('a signal ends', () => {
+  const waitFor = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  /** Loads in this process, in the environment of the others; `begun` tells when to stop it. */
+  async function stopped(env: Record<string, string>, begun: () => boolean): Promise<unknown> {
+    const before = { ...process.env };
+    Object.assign(process.env, env);
+    const controller = new AbortController();
+    const notices: string[] = [];
+    const listener = { ...silent, notice: (line: string) => void notices.push(line) };
+    try {
+      const loading = loadFashionMnist({ listener, signal: controller.signal }).catch((error: unknown) => error);
+      await waitFor(() => begun() || notices.some((line) => line.includes('waiting for process')));
+      controller.abort();
+      const since = performance.now();
+      const error = await loading;
+      expect(performance.now() - since).toBeLessThan(900);
+      expect(error).toBe(controller.signal.reason);
+      return error;
+    } finally {
+      process.env = before;
+    }
+  }
+
+  it('a download that has come to a halt, which is not tried again, and the lock is free', async () => {
+    const server = await serve(() => ({ body: bigFile, stallAfter: 100 }));
+    await stopped(environment(http(server)), () => server.requests.length > 0);
+    expect(server.requests).toHaveLength(1);
+    await expectReady(environment(http(await serve())));
+  });
+
+  it('the pause before another try', async () => {
+    const server = await serve(() => ({ status: 500 }));
+    await stopped(environment(http(server)), () => server.requests.length > 1);
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('the wait for another process', async () => {
+    const server = await serve(() => ({ body: bigFile, stallAfter: 100 }));
+    const env = environment(http(server));
+    const other = startProgram(['data'], { env });
+    await waitFor(() => server.requests.length > 0);
+    await stopped(env, () => false);
+    other.child.kill('SIGKILL');
+    await other.result;
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('apt, with what it has begun', async () => {
+    const bin = path.join(work, 'bin');
+    await mkdir(bin);
+    writeFileSync(path.join(bin, 'apt-get'), `#!/bin/sh\necho > '${work}/begun'\nexec sleep 60\n`, { mode: 0o755 });
+    const source: Source = { kind: 'debian', package: 'some', folder: 'usr' };
+    const env = { ...environment([source]), PATH: `${bin}:${process.env['PATH'] ?? ''}` };
+    await stopped(env, () => readdirSync(work).includes('begun'));
+    expect(readdirSync(cache())).toEqual([]);
+  });
+});
+
+describe('a Debian package is not to be had', () => {
+  const source: Source = { kind: 'debian', package: 'some', folder: 'usr' };
+  const apt = (script: string) => {
+    writeFileSync(path.join(work, 'apt-get'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return runProgram(['data'], { env: { ...environment([source]), PATH: `${work}:${process.env['PATH'] ?? ''}` } });
+  };
+  it.each([
+    { what: 'apt-get fails', script: 'echo one >&2; echo E: no such package >&2; exit 100', got: 'E: no such package' },
+    { what: 'apt-get fails in silence', script: 'exit 100', got: 'a failure' },
+  ])('where $what', async ({ script, got }) => {
+    const { code, stderr } = await apt(script);
+    expect(stderr).toContain(`Cannot download the Debian package some: expected apt-get to work, got ${got}`);
+    expect(code).toBe(1);
+  });
+
+  it('where apt-get leaves nothing', async () => {
+    expect((await apt('exit 0')).stderr).toContain(
+      'Cannot download the Debian package some: expected a .deb file, got none',
+    );
+  });
+
+  it('where there is no apt-get, which is asked for once', async () => {
+    const env = { ...environment([source]), PATH: work };
+    const { stderr } = await runProgram(['data'], { env });
+    expect(stderr).toContain('Cannot download the Debian package some: expected apt-get to work, got no such command');
   });
 });

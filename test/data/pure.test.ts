@@ -4,7 +4,7 @@ import { parseImages, parseLabels } from '../../src/data/idx.js';
 import { parseManifest } from '../../src/data/manifest.js';
 import { imageFile, labelFile, makePayload } from './payload.js';
 
-const hint = 'delete the file and run: bn-train data';
+const hint = 'fetch the data set again from where it came';
 
 describe('IDX files', () => {
   it('give images and labels', () => {
@@ -50,11 +50,6 @@ describe('IDX files', () => {
       name: 'a header that claims 2^31 images',
       run: () => parseImages(claim, 'f'),
       message: 'Cannot read f: expected 1683627180032 bytes after the header, as it says, got 0',
-    },
-    {
-      name: 'a label of 10',
-      run: () => parseLabels(Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 9, 10]), 'f'),
-      message: 'Cannot read f: expected labels from 0 to 9, got 10 as label 1',
     },
   ])('refuse $name', ({ run, message }) => {
     expect(run).toThrow(expect.objectContaining({ message, hint }) as Error);

@@ -55,7 +55,9 @@ const data = (change: Partial<Member> = {}): Member[] =>
 async function fetchFrom(members: Member[], scripts: Member[] = []) {
   writeFileSync(path.join(work, 'hostile.deb'), deb(members, scripts));
   const before = everythingOutside();
-  const outcome = await outcomeLater('hostile', () => fetchInto(inside, payload.manifest([SOURCE]), silent, {}));
+  const outcome = await outcomeLater('hostile', () =>
+    fetchInto(inside, payload.manifest([SOURCE]), { listener: silent }),
+  );
   expect(everythingOutside()).toEqual(before);
   expect(readdirSync(inside).filter((name) => !payload.files.has(name))).toEqual([]);
   return outcome;
@@ -131,7 +133,7 @@ describe('a Debian package', () => {
 
   it('that is none is an error with dpkg-deb’s words', async () => {
     writeFileSync(path.join(work, 'hostile.deb'), 'no package');
-    const error: unknown = await fetchInto(inside, payload.manifest([SOURCE]), silent, {}).catch(
+    const error: unknown = await fetchInto(inside, payload.manifest([SOURCE]), { listener: silent }).catch(
       (thrown: unknown) => thrown,
     );
     expect(wellPut(error, 'hostile').message).toMatch(

@@ -1,17 +1,18 @@
 /** What lies in the cache may be damaged too: a lock that names nobody is an error with its name, a marker that is not whole counts as none. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { BnTrainError } from '../../src/common/errors.js';
 import { tryLock } from '../../src/common/lock.js';
 import { LIBRARIES } from '../../src/runtime/install/pins.js';
 import { addonIn, markFinished, readFinished } from '../../src/runtime/install/finished.js';
 import { CASES, wellPut } from '../support/fuzz.js';
-import { mutatedJson, parsed } from '../support/fuzzJson.js';
+import { mutatedJson } from '../support/fuzzJson.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cache-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -48,30 +49,34 @@ describe('a lock', () => {
 
 describe('the marker of a finished runtime', () => {
   const folder = path.join(work, 'runtime');
-  const dnn = 'cudnn/lib/libcudnn.so.9';
-  const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: ['ptxas (no such program)'], sizes: { [dnn]: 4 } };
+  const dnn = '$ORIGIN/nvidia/cudnn/lib/libcudnn.so.9';
+  const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: ['ptxas (no such program)'] };
   const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'c++ 12', tfjs: '4.22.0', cuda } as const;
-  const marker = { ...facts, libraries: '$ORIGIN/tensorflow', sizes: [1, 2, 3] };
+  const libraries = '$ORIGIN/tensorflow';
+  const markerFile = path.join(folder, 'runtime.json');
+  const names = [addonIn('$ORIGIN'), ...LIBRARIES.map((name) => path.join(libraries, name)), dnn];
+  const files = names.map((name) => name.replace('$ORIGIN', folder));
 
-  it('counts only where it is whole and the files have the sizes it names', async () => {
-    mkdirSync(path.join(folder, 'tensorflow'), { recursive: true });
-    [addonIn(folder), ...LIBRARIES.map((name) => path.join(folder, 'tensorflow', name))].forEach((name, i) =>
-      writeFileSync(name, Buffer.alloc(i + 1)),
-    );
-    mkdirSync(path.join(folder, 'nvidia/cudnn/lib'), { recursive: true });
-    writeFileSync(path.join(folder, 'nvidia', dnn), Buffer.alloc(4));
-    await markFinished(folder, { ...facts, libraries: marker.libraries });
-    const whole = { ...facts, libraries: path.join(folder, 'tensorflow'), addon: addonIn(folder) };
+  it('counts only where it is whole and the files have the sizes and contents it names', async () => {
+    files.forEach((name, i) => {
+      mkdirSync(path.dirname(name), { recursive: true });
+      writeFileSync(name, Buffer.alloc(i + 1));
+    });
+    await markFinished(folder, { ...facts, libraries });
+    const marker = JSON.parse(readFileSync(markerFile, 'utf8')) as { files: Record<string, object> };
+    expect(Object.keys(marker.files)).toEqual(names);
+    const whole = { ...facts, libraries: path.join(folder, 'tensorflow'), addon: addonIn(folder), files };
     expect(await readFinished(folder)).toEqual(whole);
-    const seen = { whole: 0, none: 0 };
+    const seen = { whole: 0, none: 0, refused: 0 };
     await fc.assert(
       fc.asyncProperty(mutatedJson(fc.constant(marker)), async ({ text }) => {
-        writeFileSync(path.join(folder, 'runtime.json'), text);
-        const found = await readFinished(folder);
-        seen[found ? 'whole' : 'none']++;
+        writeFileSync(markerFile, text);
+        const found = await readFinished(folder).catch((error: unknown) => wellPut(error, folder));
+        seen[found instanceof BnTrainError ? 'refused' : found ? 'whole' : 'none']++;
+        if (found instanceof BnTrainError) return assert.match(found.message, /^Cannot use the native runtime: /);
         if (!found) return assert.notEqual(text, JSON.stringify(marker));
-        assert.deepEqual((parsed(text) as typeof marker).sizes, marker.sizes);
         assert.equal(path.resolve(found.libraries), whole.libraries);
+        for (const name of files.slice(0, 3)) assert.ok(found.files.map((each) => path.resolve(each)).includes(name));
         for (const name of ['source', 'tensorflow', 'compiler', 'tfjs'] as const)
           assert.equal(typeof found[name], 'string');
         const { toolkit, cudnn, missing } = found.cuda ?? cuda;
@@ -86,7 +91,7 @@ describe('the marker of a finished runtime', () => {
   it('does not count where neither it nor the folder has any files', async () => {
     const empty = path.join(work, 'empty');
     mkdirSync(empty);
-    writeFileSync(path.join(empty, 'runtime.json'), JSON.stringify({ ...marker, sizes: [] }));
+    writeFileSync(path.join(empty, 'runtime.json'), JSON.stringify({ ...facts, libraries, files: {} }));
     expect(await readFinished(empty)).toBeUndefined();
   });
 });

@@ -97,12 +97,14 @@ it('any answers in any order; and afterwards a server that works', async () => {
       let asked = 0;
       fault = (name) => FAULTS[answers[asked++] ?? '']?.(payload.packed.get(name) ?? Buffer.alloc(0), name);
       const manifest = payload.manifest([{ kind: 'http', url }]);
-      const outcome = tally.add(await outcomeLater(url, () => fetchInto(folder, manifest, silent, patience)));
+      const outcome = tally.add(
+        await outcomeLater(url, () => fetchInto(folder, manifest, { listener: silent, patience })),
+      );
       exact(folder);
       if ('value' in outcome) assert.deepEqual(readdirSync(folder).sort(), [...payload.files.keys()].sort());
       else assert.match(outcome.error.message, /^Cannot get Fashion-MNIST: expected one source to work, got /);
       fault = () => undefined;
-      await fetchInto(folder, manifest, silent, patience);
+      await fetchInto(folder, manifest, { listener: silent, patience });
       assert.deepEqual(readdirSync(folder).sort(), [...payload.files.keys()].sort());
       exact(folder);
       await rm(folder, { recursive: true });
@@ -136,6 +138,17 @@ describe('one file', () => {
     expect(await download(at('slow'), { ...options, tries: 1, silence: 400 })).toHaveLength(100);
   });
 
+  it('is let go when told to stop, before or amid the last try', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    fault = () => ({ body: Buffer.alloc(9000), trickle: 1 });
+    const amid = { ...options, tries: 1, signal, onProgress: () => controller.abort() };
+    const stopped = await download(at('stopped'), amid).catch((error: unknown) => error);
+    expect(stopped).toBe(signal.reason);
+    await expect(download(at('never'), { ...options, signal })).rejects.toBe(signal.reason);
+    expect(server.requests.some(({ path: asked }) => asked.startsWith('/never'))).toBe(false);
+  });
+
   it.each([
     { answer: 'far too much', got: '200000 bytes where at most 10000 belong' },
     { answer: 'far too much in chunks', got: 'more than 10000 bytes' },
@@ -151,7 +164,7 @@ describe('one file', () => {
   });
 });
 
-it('a data set of no images, or of another size than 28×28, is refused', async () => {
+it('a data set of no images is refused', async () => {
   const manifest = makePayload(0, 1);
   const folder = path.join(work, 'none');
   mkdirSync(folder);
@@ -161,7 +174,7 @@ it('a data set of no images, or of another size than 28×28, is refused', async 
   process.env['BN_TRAIN_DATA_MANIFEST'] = file;
   try {
     await expect(loadFashionMnist({ dataDir: folder })).rejects.toThrow(
-      `Cannot read Fashion-MNIST from ${folder}: expected images of 28×28, got 0 of 28×28`,
+      `Cannot read ${folder}/train-images: expected at least one image, got 0 of 28×28`,
     );
   } finally {
     delete process.env['BN_TRAIN_DATA_MANIFEST'];

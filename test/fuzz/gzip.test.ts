@@ -84,7 +84,7 @@ describe('a .gz that is wrong in its own way', () => {
   ])('$name', async ({ made, got }) => {
     const outcome = await outcomeLater('f.gz', () => unpack(made, fileOf(bytes), 'f.gz'));
     expect('error' in outcome && outcome.error.message).toMatch(got);
-    expect('error' in outcome && outcome.error.hint).toBe('delete it and run: bn-train data');
+    expect('error' in outcome && outcome.error.hint).toBe('fetch the data set again from where it came');
   });
 });
 

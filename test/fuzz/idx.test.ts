@@ -57,9 +57,7 @@ it('labels are exactly what the bytes say, or an error names the file', () => {
   fc.assert(
     fc.property(mutated(fc.oneof(labels, labels, images)), ({ bytes }) => {
       const outcome = tally.add(outcomeOf('some/file', () => parseLabels(amid(bytes), 'some/file')));
-      const payload = expected(bytes, 0x801, 1)?.payload;
-      const wanted = payload?.every((label) => label < 10) ? payload : undefined;
-      assert.deepEqual('value' in outcome ? [...outcome.value] : undefined, wanted);
+      assert.deepEqual('value' in outcome ? [...outcome.value] : undefined, expected(bytes, 0x801, 1)?.payload);
     }),
     { numRuns: CASES },
   );

@@ -1,6 +1,7 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
+import { type NativeBackend, nativeBackend, withFunctions } from '../../src/graph/binding.js';
 import { ByteRows } from '../../src/graph/byteRows.js';
 
 describe('ByteRows', () => {
@@ -27,5 +28,31 @@ describe('ByteRows', () => {
     tf.tidy(() => void data.gather(tf.tensor1d([1], 'int32')));
     data.dispose();
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('frees what it has made when a later op fails', () => {
+    const backend = nativeBackend() as NativeBackend;
+    const { binding } = backend;
+    const data = new ByteRows(new Uint8Array(30), [2, 15]);
+    const alive = new Set<number>();
+    backend.binding = withFunctions(binding, {
+      executeOp: (op, ...rest) => {
+        if (op === 'Cast') throw new Error('no memory left');
+        const outputs = binding.executeOp(op, ...rest);
+        for (const { id } of outputs) alive.add(id);
+        return outputs;
+      },
+      deleteTensor: (id) => {
+        binding.deleteTensor(id);
+        alive.delete(id);
+      },
+    });
+    try {
+      expect(() => tf.tidy(() => data.gather(tf.tensor1d([1], 'int32')))).toThrow('no memory left');
+      expect([...alive]).toEqual([]);
+    } finally {
+      backend.binding = binding;
+      data.dispose();
+    }
   });
 });

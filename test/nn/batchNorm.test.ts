@@ -9,10 +9,12 @@ import { reference, referenceGradient, type Vectors } from '../../src/verify/ref
 const SHAPES = [
   [5, 3],
   [2, 1],
+  [5, 4, 3],
   [4, 3, 2, 3],
   [2, 1, 1, 4],
   [3, 5, 4, 1],
   [16, 8, 8, 6],
+  [4, 2, 3, 2, 3],
 ];
 
 function random(size: number, mean = 0, deviation = 1): number[] {
@@ -151,10 +153,10 @@ describe('batchNorm', () => {
   const v = (n: number) => tf.ones([n]);
   it.each([
     {
-      name: 'rank 3',
-      run: () => batchNorm(tf.ones([2, 2, 2]), v(2), v(2), v(2), v(2), { training: true }),
+      name: 'rank 1',
+      run: () => batchNorm(tf.ones([2]), v(2), v(2), v(2), v(2), { training: true }),
       message:
-        'Cannot batch-normalize: expected x of shape [batch, channels] or [batch, height, width, channels], got rank 3, shape [2, 2, 2]',
+        'Cannot batch-normalize: expected x of shape [batch, …, channels], of rank 2 or more, got rank 1, shape [2]',
     },
     {
       name: 'a gamma of another length',

@@ -70,7 +70,7 @@ describe('lines', () => {
 
 describe('the chart', () => {
   it('puts each value at its height, loss over accuracy', () => {
-    const rows = textChart([epoch(1, 1), epoch(2, 0.5)], 5).split('\n');
+    const rows = textChart([epoch(1, 1), epoch(2, 0.5)], 80, 5).split('\n');
     expect(rows[0]).toMatch(/^ {2}1\.00 ┤ {5}•$/);
     expect(rows[1]?.indexOf('+')).toBe(13);
     expect(rows[2]?.slice(8)).toBe('     o     •');
@@ -81,6 +81,30 @@ describe('the chart', () => {
     expect(textChart([epoch(1, 2.31)])).toContain('2.40 ┤');
     const long = textChart(Array.from({ length: 33 }, (_, i) => epoch(i + 1, 1)));
     expect(Math.max(...long.split('\n').map((line) => line.length))).toBeLessThan(80);
+  });
+
+  it.each([1, 10, 36, 37, 72, 73, 500, 10_000])('of %i epochs is never wider than the terminal', (epochs) => {
+    const history = Array.from({ length: epochs }, (_, i) => epoch(i + 1, 2 / (i + 1)));
+    for (const columns of [20, 40, 80, 200]) {
+      const lines = textChart(history, columns).split('\n');
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+      // The last epoch's mark stands in the last column.
+      const width = lines.find((line) => line.includes('└'))?.length ?? 0;
+      expect(lines.some((line) => line.length === width && line.endsWith('+'))).toBe(true);
+    }
+  });
+
+  it('numbers as many epochs as have room', () => {
+    const numbers = (epochs: number, columns: number) =>
+      textChart(
+        Array.from({ length: epochs }, (_, i) => epoch(i + 1, 1)),
+        columns,
+      )
+        .split('\n')
+        .find((line) => line.startsWith('epoch'));
+    expect(numbers(3, 80)).toBe('epoch        1     2     3');
+    expect(numbers(12, 22)).toBe('epoch       5   10');
+    expect(numbers(100, 28)).toBe('epoch      25   50   75  100');
   });
 
   it('shows a run that went astray, in a few lines', () => {
@@ -134,6 +158,15 @@ describe('the terminal', () => {
     expect(text).toBe(
       'interrupted in epoch 1 after 1 of 2 batches (3.0 s)\ninterrupted after epoch 1, the last, before its result\n',
     );
+  });
+
+  it('writes out what a terminal would obey', () => {
+    let text = '';
+    const stream = new Writable({ write: (chunk, _encoding, done) => ((text += String(chunk)), done()) });
+    const terminal = new Terminal({ stream: Object.assign(stream, { isTTY: true }) as unknown as NodeJS.WriteStream });
+    terminal.notice('a\u001b[2J', 'b\u202e');
+    terminal.progress({ label: '\u0007', done: 1, total: 2 });
+    expect(text).toMatch(/^a\\u001b\[2J\nb\\u202e\n\r\\u0007 \[█{12}░{12}\] 1 B of 2 B, 0\.0 s/);
   });
 
   it('writes nothing when quiet', () => {

@@ -1,6 +1,6 @@
 import '../support/native.js';
 import { createHash } from 'node:crypto';
-import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -67,6 +67,16 @@ describe('config.json', () => {
       message: 'Cannot read c: expected stepsPerCall to be a whole number from 1, got 1.5',
     },
     { change: { xla: 'yes' }, message: 'Cannot read c: expected xla to be true or false, got "yes"' },
+    {
+      change: { resumed: {} },
+      message: 'Cannot read c: expected resumed to be a list of places, got {}',
+    },
+    { change: { resumed: [7] }, message: 'Cannot read c: expected resumed.0 to be a place, got 7' },
+    {
+      change: { resumed: [{ ...config, device: 'gpu', at: 'then' }] },
+      message: 'Cannot read c: expected resumed.0.device to be cpu or cuda[:N], got "gpu"',
+    },
+    { change: { resumed: [config] }, message: 'Cannot read c: expected resumed.0.at to be text, got nothing' },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);
@@ -216,6 +226,11 @@ describe('the checkpoints of a run', () => {
 
   it('are none at first', async () => {
     expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
+    for (const midEpoch of [false, true])
+      await expect(readWeights(folder('none-yet'), midEpoch)).rejects.toMatchObject({
+        message: `Cannot read the model of ${folder('none-yet')}: expected the checkpoint of a finished epoch, got none`,
+        hint: 'name the folder of a run that finished at least one epoch',
+      });
   });
 
   it('are the last two, in the order of training, whatever their names’', async () => {
@@ -235,9 +250,10 @@ describe('the checkpoints of a run', () => {
     await make('mid', progressedTo(1), progressedTo(1, 9), progressedTo(1, 18), progressedTo(1, 27));
     expect(names('mid')).toEqual(['epoch-1-batch-18.ckpt', 'epoch-1-batch-27.ckpt']);
     await expect(readWeights(folder('mid'))).rejects.toMatchObject({
-      message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got none`,
-      hint: 'name the folder of a run that finished at least one epoch',
+      message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got only those of its first epoch under way, the newest epoch-1-batch-27.ckpt`,
+      hint: `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${folder('mid')}'`,
     });
+    expect(await readWeights(folder('mid'), true)).toHaveLength(model.weights.length);
     const going = await Checkpoints.open(folder('mid'), progressedTo(1, 27).position);
     for (const batch of [0, 9, 18, 27]) await going.save(model, progressedTo(2, batch));
     const kept = ['epoch-2-batch-0.ckpt', 'epoch-2-batch-18.ckpt', 'epoch-2-batch-27.ckpt'];
@@ -277,6 +293,12 @@ describe('the checkpoints of a run', () => {
       message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
       hint: 'start a new run with the same flags and seed, which config.json tells',
     });
+    rmSync(folder('lost/checkpoint/epoch-2-batch-0.ckpt'));
+    symlinkSync('nothing', folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
+    await expect(readWeights(folder('lost'))).rejects.toThrow(
+      `Cannot read ${folder('lost/checkpoint/epoch-4-batch-0.ckpt')}: expected a checkpoint, got no such file or folder`,
+    );
+    rmSync(folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
     await expect(readWeights(folder('lost'))).rejects.toThrow(
       `Cannot read ${folder('lost/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged"`,
     );

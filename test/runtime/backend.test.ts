@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { BackendName } from '../../src/runtime/choose.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { openBackend } from '../../src/runtime/open.js';
-import { runProgram } from '../support/program.js';
+import { root, runProgram, start } from '../support/program.js';
 import { pathWithGpus } from './gpu.js';
 import { freshMachine } from './index.js';
 
@@ -20,6 +20,7 @@ test('each name opens its backend, also after another one', async () => {
     expect(tf.getBackend()).toBe(inUse);
     expect(info.name).toBe(name === 'auto' ? 'native' : name);
     expect(info.device).toBe('cpu');
+    expect(info.fallback).toBeNull();
     expect(tf.tensor1d([2]).add(3).dataSync()[0]).toBe(5);
   }
 });
@@ -63,4 +64,44 @@ test('the doctor knows TensorFlow, and on an empty cache the command that instal
   expect(choice.backend).toBe('native');
   const { stdout } = await runProgram(['doctor'], { env: await freshMachine('http://127.0.0.1:1') });
   expect(stdout).toContain('missing: the native runtime\nhint: bn-train setup');
+});
+
+test.each([
+  ['auto', {}, true],
+  ['auto', { quiet: true }, false],
+  ['wasm', {}, false],
+])('%s, with %o: that it is slower is told on stderr: %s', async (name, options, told) => {
+  const script = `
+import { openBackend } from './dist/index.js';
+console.log(JSON.stringify(await openBackend('${name}', ${JSON.stringify(options)})));`;
+  const env = await freshMachine('http://127.0.0.1:1');
+  const { stdout, stderr } = await start(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env })
+    .result;
+  const why = 'Cannot open the native backend: expected a finished runtime, got none';
+  expect(JSON.parse(stdout)).toEqual({
+    name: 'wasm',
+    device: 'cpu',
+    reason: name === 'auto' ? why : 'it was asked for',
+    fallback: name === 'auto' ? why : null,
+    fix: 'bn-train setup',
+  });
+  const line = `using the wasm backend (${why}), which is many times slower than native; to mend it: bn-train setup\n`;
+  expect(stderr).toBe(told ? line : '');
+});
+
+test('an install that fails under auto is told in one line, to who wants no news too', async () => {
+  const script = `
+import { Terminal } from './dist/report/terminal.js';
+import { openReady } from './dist/runtime/open.js';
+const listener = new Terminal({ quiet: true });
+console.log(JSON.stringify(await openReady({ backend: 'auto', device: 'cpu' }, { listener })));`;
+  const env = { ...(await freshMachine('http://127.0.0.1:1')), PIP_RETRIES: '0' };
+  const { stdout, stderr } = await start(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env })
+    .result;
+  const why =
+    'Cannot install TensorFlow: expected tensorflow-cpu 2.18.1 in the package index, got an index without it, or none that answers';
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'wasm', fallback: why });
+  expect(stderr).toBe(
+    `using the wasm backend (${why}), which is many times slower than native; to mend it: check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup\n`,
+  );
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { silent } from '../../src/common/listener.js';
 import type { Diagnosis } from '../../src/runtime/doctor.js';
 import { installBuild } from '../../src/runtime/install/install.js';
 import { type Build, BUILDS, LIBRARIES, VERSIONS } from '../../src/runtime/install/pins.js';
@@ -42,7 +43,8 @@ afterAll(async () => {
 async function install(packed: typeof nvidia, reply: (name: string) => Reply | undefined = () => undefined) {
   const index = await startCudaIndex(packed, reply);
   const notices: string[] = [];
-  const told = { progress: () => undefined, notice: (line: string) => void notices.push(line) };
+  const notice = (line: string) => void notices.push(line);
+  const told = { progress: () => undefined, notice, warn: notice };
   try {
     setEnvironment({ ...env, PIP_INDEX_URL: `${index.url}/simple`, PIP_RETRIES: '0' });
     await installBuild(buildOf(packed), { listener: told });
@@ -103,8 +105,9 @@ test('an index without one of them is told', async () => {
   const build = [hollow, ...nvidia.filter(({ file }) => path.basename(file) !== cudnn)];
   const index = await startCudaIndex(build, () => undefined);
   setEnvironment({ ...env, PIP_INDEX_URL: `${index.url}/simple`, PIP_RETRIES: '0' });
-  const listener = { progress: () => undefined, notice: () => undefined };
-  const installing = installBuild(buildOf([hollow, ...nvidia]), { listener }).finally(() => setEnvironment(before));
+  const installing = installBuild(buildOf([hollow, ...nvidia]), { listener: silent }).finally(() =>
+    setEnvironment(before),
+  );
   await expect(installing).rejects.toThrow(
     'Cannot install TensorFlow: expected nvidia-cudnn-cu12 12.5.0 in the package index, got an index without it, or none that answers',
   );
@@ -156,7 +159,7 @@ function scriptFor(build: Build): string[] {
   const script = `
 import { installBuild } from './dist/runtime/install/install.js';
 const notice = (line) => console.error(line);
-const listener = { progress: () => undefined, notice };
+const listener = { progress: () => undefined, notice, warn: notice };
 await installBuild(${JSON.stringify(build)}, { listener }).catch(({ message, hint }) => console.log(message + '|' + hint));`;
   return [process.execPath, '--input-type=module', '-e', script];
 }
@@ -218,7 +221,8 @@ async function open(by: 'openReady' | 'openBackend', machine: Env, options: obje
 import { readFileSync } from 'node:fs';
 import { openReady } from './dist/runtime/open.js';
 import { openBackend } from './dist/index.js';
-const listener = { progress: () => undefined, notice: (line) => console.error(line) };
+const notice = (line) => console.error(line);
+const listener = { progress: () => undefined, notice, warn: notice };
 const options = { backend: 'native', device: 'auto', ...${JSON.stringify(options)} };
 const opening = { openReady: () => openReady(options, { listener }), openBackend: () => openBackend('native', options) };
 const info = await opening.${by}().catch(({ message, hint }) => ({ message, hint }));
@@ -328,10 +332,10 @@ describe('an installed one', () => {
       'using the CPU: Cannot install TensorFlow: expected tensorflow 2.18.1 in the package index',
     );
     expect(ready.info).toMatchObject({ name: 'native', device: 'cpu' });
-    expect((await open('openBackend', machine, {})).info).toMatchObject({
-      device: 'cpu',
-      warning:
-        'using the CPU: NVIDIA A100-SXM4-80GB would do, but no runtime for CUDA is installed; hint: bn-train setup --cuda',
-    });
+    const fallback = 'NVIDIA A100-SXM4-80GB would do, but no runtime for CUDA is installed';
+    const opened = await open('openBackend', machine, {});
+    expect(opened.info).toMatchObject({ device: 'cpu', fallback, fix: 'bn-train setup --cuda' });
+    expect(opened.notices).toBe(`using the CPU: ${fallback}; hint: bn-train setup --cuda\n`);
+    expect((await open('openBackend', machine, { quiet: true })).notices).toBe('');
   });
 });

@@ -28,6 +28,7 @@ const whole: Runtime = {
   addon: '/a',
   compiler: 'c',
   tfjs: '4',
+  files: [],
 };
 
 /** The GPU that is taken, or undefined for the CPU, and what is said of that. */
@@ -90,6 +91,12 @@ describe('a GPU that cannot be used', () => {
       what: 'a driver without GPUs',
       smi: () => pathWithSmi('echo "No devices were found"; exit 0'),
       words: `${DRIVER}nvidia-smi: No devices were found`,
+      hint: DRIVER_HINT,
+    },
+    {
+      what: 'a driver that hangs',
+      smi: () => pathWithSmi('sleep 86398'),
+      words: `${DRIVER}nvidia-smi: no answer within 5 s`,
       hint: DRIVER_HINT,
     },
     {
@@ -306,7 +313,7 @@ describe('libraries that were built for CUDA', () => {
 });
 
 describe('a runtime', () => {
-  const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: [], sizes: {} };
+  const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: [] };
 
   it('suits its own version and device', () => {
     for (const want of [{ device: 'cpu' }, { device: 'cuda', tensorflow: '2.18.1' }] as const)

@@ -10,13 +10,16 @@ export function smiLine(gpu: Partial<Record<'index' | 'name' | 'driver' | 'capab
   return `${index}, GPU-${index}1c0e4f-aa, ${name}, ${driver}, ${capability}, ${memory}, ${free}`;
 }
 
-/** A PATH on which this `nvidia-smi` comes first; as a shell script, so it can fail too. */
-export async function pathWithSmi(script: string): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'bn-train-smi-'));
-  await writeFile(path.join(folder, 'nvidia-smi'), `#!/bin/sh\n${script}\n`);
-  await chmod(path.join(folder, 'nvidia-smi'), 0o755);
+/** A PATH on which this shell script comes first. */
+export async function pathWithScript(name: string, script: string): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'bn-train-path-'));
+  await writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`);
+  await chmod(path.join(folder, name), 0o755);
   return `${folder}:${process.env['PATH'] ?? ''}`;
 }
+
+/** A PATH on which this `nvidia-smi` comes first. */
+export const pathWithSmi = (script: string) => pathWithScript('nvidia-smi', script);
 
 /** One that lists these GPUs, if it is asked the right question. */
 export function pathWithGpus(...gpus: Parameters<typeof smiLine>[0][]): Promise<string> {

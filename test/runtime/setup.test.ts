@@ -1,6 +1,6 @@
 /** `bn-train setup` on a machine without anything: every fault has its message, and what follows a fault works. */
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -179,13 +179,25 @@ test('a damaged marker is not finished; a damaged addon is named with its remedy
   const [name = ''] = (await readdir(runtime)).filter((entry) => entry.startsWith('tensorflow-cpu'));
   const marker = path.join(runtime, name, 'runtime.json');
   const addon = path.join(runtime, name, 'tfjs_binding.node');
-  const size = Number(execFileSync('stat', ['-c', '%s', addon], { encoding: 'utf8' }));
-  await cp(addon, `${addon}.whole`);
-  await writeFile(addon, Buffer.alloc(size));
-  const native = await trainOneStep(env);
-  expect(native.stderr).toContain('Cannot open the native backend');
-  expect(native.stderr).toContain('&& bn-train setup');
-  await cp(`${addon}.whole`, addon);
+  const whole = await readFile(addon);
+  const refused = new RegExp(
+    `Cannot use the native runtime: expected ${addon} as it was proved to work, with SHA-256 [0-9a-f]{64}, got [0-9a-f]{64}`,
+  );
+  const hint = `rm -r '${path.join(runtime, name)}' && bn-train setup`;
+  const flipped = Buffer.from(whole);
+  flipped[70_000] = (flipped[70_000] ?? 0) ^ 1;
+  for (const content of [Buffer.alloc(whole.length), flipped]) {
+    await writeFile(addon, content);
+    const native = await trainOneStep(env);
+    expect(native.stderr).toMatch(refused);
+    expect(native.stderr).toContain(hint);
+    expect(await setup()).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(refused) as string });
+    const { stdout } = await runProgram(['doctor'], { env });
+    expect(stdout).toMatch(refused);
+    expect(stdout).toContain(`backend             wasm on cpu: Cannot use the native runtime`);
+    expect(stdout).toContain(`missing: the native runtime\nhint: ${hint}\n`);
+  }
+  await writeFile(addon, whole);
   await writeFile(marker, '');
   expect((await runProgram(['doctor'], { env })).stdout).toContain('not installed');
 });

@@ -1,15 +1,17 @@
 /** Libraries that stay where they are, the user's folder or a Python environment's, and addons that do not work with them. */
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { installRuntime } from '../../src/runtime/install/install.js';
 import { LIBRARIES } from '../../src/runtime/install/pins.js';
 import { unpackWheel } from '../../src/runtime/install/wheels.js';
+import { silent } from '../../src/common/listener.js';
 import { firstOf } from '../support/amount.js';
 import { program, start } from '../support/program.js';
 import { startServer } from '../support/server.js';
+import { pathWithScript } from './gpu.js';
 import { addDistribution, fetchWheel, freshMachine, trainOneStep } from './index.js';
 
 type Env = Record<string, string | undefined>;
@@ -46,16 +48,8 @@ async function expectTrains(env: Env): Promise<void> {
   expect([stdout.startsWith('["tensorflow",'), stderr]).toEqual([true, '']);
 }
 
-/** A PATH on which this shell script comes first. */
-async function pathWith(name: string, script: string): Promise<string> {
-  const folder = await mkdtemp(path.join(temporary, 'bin-'));
-  await writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`);
-  await chmod(path.join(folder, name), 0o755);
-  return `${folder}:${process.env['PATH'] ?? ''}`;
-}
-
 const failingCompiler = () =>
-  pathWith('c++', 'test "$1" = --version && exit; echo "a.cc:1: error: no such thing" >&2; exit 1');
+  pathWithScript('c++', 'test "$1" = --version && exit; echo "a.cc:1: error: no such thing" >&2; exit 1');
 
 /** A Python search path with a TensorFlow of this version, which would show if it were imported. */
 async function pythonWith(version: string): Promise<Env> {
@@ -191,12 +185,12 @@ test.each([
 test('a set-up that is aborted ends its children, leaves nothing, and throws the reason', async () => {
   const stop = new AbortController();
   const before = { PATH: process.env['PATH'], XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] };
-  const slow = await pathWith('c++', 'test "$1" = --version && exit; sleep 86399');
+  const slow = await pathWithScript('c++', 'test "$1" = --version && exit; sleep 86399');
   Object.assign(process.env, { PATH: slow, XDG_CACHE_HOME: path.join(temporary, 'aborted') });
   try {
     const notice = (line: string) =>
       line.includes('building') && setTimeout(() => stop.abort(new Error('stopped')), 300);
-    const watch = { listener: { progress: () => undefined, notice }, signal: stop.signal };
+    const watch = { listener: { ...silent, notice }, signal: stop.signal };
     const installing = installRuntime({ device: 'cpu', runtimeDir: libraries }, watch);
     await expect(installing).rejects.toThrow('stopped');
     expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('sleep 86399');

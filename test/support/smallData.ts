@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { type Dataset, loadFashionMnist } from '../../src/data/fashionMnist.js';
+import { loadFashionMnist } from '../../src/data/fashionMnist.js';
+import type { Dataset } from '../../src/data/idx.js';
 import type { DataFile, Role } from '../../src/data/manifest.js';
 import { header } from '../data/payload.js';
 

@@ -6,7 +6,6 @@ import { batches, shuffledOrder } from '../../src/data/batches.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
 import { compileSteps } from '../../src/graph/compile.js';
 import { RULES } from '../../src/graph/rewrite/index.js';
-import { elementwise, floats } from '../../src/graph/rewrite/ops.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
@@ -95,7 +94,7 @@ function broken(rule: Rule, factor: number): Rule {
     ...rule,
     apply(node, editor) {
       const by = rule.apply(node, editor);
-      return by === undefined ? undefined : elementwise(editor, 'Mul', by, floats(editor, [factor], []));
+      return by === undefined ? undefined : editor.elementwise('Mul', by, editor.floats([factor], []));
     },
   };
 }

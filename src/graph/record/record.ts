@@ -37,9 +37,10 @@ export function record(
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
 ): Graph {
-  const inputs = signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype));
-  const standIns = new Map(variables.map((variable) => [variable, aliasOf(backend, variable)]));
+  const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
+  const standIns = new Map<tf.Variable, tf.Tensor>();
   try {
+    for (const variable of new Set(variables)) standIns.set(variable, aliasOf(backend, variable));
     const given = inputs.map((tensor) => nativeValue(backend, tensor));
     const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
     const tape = new Tape(backend, [...given, ...before]);

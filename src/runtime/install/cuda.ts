@@ -49,8 +49,6 @@ export interface Cuda {
   cudnn: string;
   /** What does not open, each with its reason. */
   missing: string[];
-  /** In bytes, by path relative to `nvidia`. */
-  sizes: Record<string, number>;
 }
 
 /** The folder of NVIDIA's wheels; TensorFlow's RUNPATH names their `lib` folders relative to its own. */
@@ -64,10 +62,11 @@ export function compilerFolder(libraries: string): string {
 }
 
 /** Whether TensorFlow's libraries were built for CUDA: those name the driver's library, others do not. */
-export async function isCudaBuild(libraries: string): Promise<boolean> {
+export async function isCudaBuild(libraries: string, signal?: AbortSignal): Promise<boolean> {
   const driver = Buffer.from(DRIVER);
   let tail = Buffer.alloc(0);
-  for await (const chunk of createReadStream(path.join(libraries, LIBRARIES[1]), { highWaterMark: 1 << 20 })) {
+  const options = { highWaterMark: 2 ** 20, signal };
+  for await (const chunk of createReadStream(path.join(libraries, LIBRARIES[1]), options)) {
     const text = Buffer.concat([tail, chunk as Buffer]);
     if (text.includes(driver)) return true;
     tail = text.subarray(-driver.length);
@@ -91,29 +90,30 @@ export async function nvidiaSizes(libraries: string): Promise<Record<string, num
   return Object.fromEntries((await Promise.all(entries)).flat());
 }
 
-/** Where each of CUDA_LIBRARIES lies; the bare name, which the system's loader may know, where none is beside TensorFlow. */
-export function libraryFiles(libraries: string, sizes: Cuda['sizes']): string[] {
-  return CUDA_LIBRARIES.map((name) => {
-    const found = Object.keys(sizes).find((file) => path.basename(file) === name);
-    return found === undefined ? name : path.join(nvidiaFolder(libraries), found);
-  });
+/** Which of the files each of CUDA_LIBRARIES is; the bare name, which the system's loader may know, where none is. */
+export function libraryFiles(files: string[]): string[] {
+  return CUDA_LIBRARIES.map((name) => files.find((file) => path.basename(file) === name) ?? name);
 }
 
 /** Opens every library as TensorFlow would, in a process of its own, and looks for XLA's two files. */
-export async function openCudaLibraries(libraries: string): Promise<Opened[]> {
-  const files = libraryFiles(libraries, await nvidiaSizes(libraries));
-  const opened = await openEach(CUDA_LIBRARIES.map((name, i) => [name, files[i] ?? name]));
-  return [...opened, ...(await compilerParts(compilerFolder(libraries)))];
+export async function openCudaLibraries(libraries: string, signal?: AbortSignal): Promise<Opened[]> {
+  const names = Object.keys(await nvidiaSizes(libraries));
+  const files = libraryFiles(names.map((name) => path.join(nvidiaFolder(libraries), name)));
+  const opened = await openEach(
+    CUDA_LIBRARIES.map((name, i) => [name, files[i] ?? name]),
+    signal,
+  );
+  return [...opened, ...(await compilerParts(compilerFolder(libraries), signal))];
 }
 
 /** Opens the driver's own library, which no wheel has. */
-export function openDriver(): Promise<Opened[]> {
-  return openEach([[DRIVER, DRIVER]]);
+export function openDriver(signal?: AbortSignal): Promise<Opened[]> {
+  return openEach([[DRIVER, DRIVER]], signal);
 }
 
-async function openEach(libraries: [name: string, file: string][]): Promise<Opened[]> {
+async function openEach(libraries: [name: string, file: string][], signal?: AbortSignal): Promise<Opened[]> {
   const script = fileURLToPath(new URL('../../../dist/runtime/install/openLibraries.js', import.meta.url));
-  const outcome = await runCommand(process.execPath, [script, ...libraries.map(([, file]) => file)]);
+  const outcome = await runCommand(process.execPath, [script, ...libraries.map(([, file]) => file)], { signal });
   const said = outcome?.stdout.split('\n') ?? [];
   const crash = `a crash: ${lastLine(outcome?.stderr ?? '') || 'no word'}`;
   return libraries.map(([name, file], i) => verdict(name, file, said[i] || crash));
@@ -123,9 +123,9 @@ function verdict(name: string, file: string, said: string): Opened {
   return said === OPENED ? { name, file } : { name, file, problem: said };
 }
 
-async function compilerParts(folder: string): Promise<Opened[]> {
+async function compilerParts(folder: string, signal?: AbortSignal): Promise<Opened[]> {
   const [ptxas, libdevice] = [path.join(folder, PTXAS), path.join(folder, LIBDEVICE)];
-  const ran = await runCommand(ptxas, ['--version']);
+  const ran = await runCommand(ptxas, ['--version'], { signal });
   const failed = ran ? lastLine(ran.stderr) || `exit status ${ran.code}` : 'no such program';
   return [
     verdict('ptxas', ptxas, ran?.code === 0 ? OPENED : failed),
@@ -134,11 +134,11 @@ async function compilerParts(folder: string): Promise<Opened[]> {
 }
 
 /** What there is for CUDA beside the libraries of a TensorFlow that was built for it. */
-export async function describeCuda(libraries: string): Promise<Cuda> {
-  const [opened, sizes] = [await openCudaLibraries(libraries), await nvidiaSizes(libraries)];
+export async function describeCuda(libraries: string, signal?: AbortSignal): Promise<Cuda> {
+  const opened = await openCudaLibraries(libraries, signal);
   const missing = opened.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name} (${problem})`]));
   const [toolkit, cudnn] = await versions(libraries);
-  return { toolkit, cudnn, missing, sizes };
+  return { toolkit, cudnn, missing };
 }
 
 /** CUDA's and cuDNN's, which the names of the wheels' metadata tell. */

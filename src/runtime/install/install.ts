@@ -9,21 +9,43 @@ import { withLock } from '../../common/lock.js';
 import { stockPackage } from '../loadAddon.js';
 import { compileAddon, proveAddon } from './addon.js';
 import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
-import { addonIn, linkedFolder, markFinished, ownFolder, readFinished, type Runtime } from './finished.js';
-import { assertServes, findOverride, findPythonTensorflow, locateRuntime } from './libraries.js';
-import { type Build, buildFor, findBuilds, FREE_SPACE, setupCommand, thisPlatform, type Want } from './pins.js';
+import { addonIn, assertTrusted, markFinished, readFinished, type Runtime } from './finished.js';
+import {
+  assertServes,
+  findOverride,
+  findPythonTensorflow,
+  linkedFolder,
+  locateRuntime,
+  ownFolder,
+} from './libraries.js';
+import {
+  type Build,
+  buildFor,
+  findBuilds,
+  FREE_SPACE,
+  LIBRARIES,
+  setupCommand,
+  thisPlatform,
+  type Want,
+} from './pins.js';
 import { downloadSize, downloadWheels, unpackWheel } from './wheels.js';
 
-/** The finished runtime that would be used, made where there is none. Throws a BnTrainError saying what is missing. */
+/**
+ * The finished runtime that would be used, made where there is none; one that is there is checked to its last byte and
+ * proved again. Throws a BnTrainError saying what is missing or wrong.
+ */
 export async function installRuntime(want: Want, watch: Watch): Promise<Runtime> {
-  return (await locateRuntime(want)) ?? makeRuntime(want, watch);
+  const found = await locateRuntime(want, { content: true, signal: watch.signal });
+  if (!found) return makeRuntime(want, watch);
+  await proveAddon(found.addon, watch.signal);
+  return found;
 }
 
 /** Makes a runtime, where none was located: from the override, else a Python environment's TensorFlow, else the pinned wheels. */
 export async function makeRuntime(want: Want, watch: Watch): Promise<Runtime> {
   const override = await findOverride(want.runtimeDir);
   if (override !== undefined) return assertServes(await makeLinked(override, 'override', watch), want, override);
-  const python = await findPythonTensorflow(want);
+  const python = await findPythonTensorflow(want, watch.signal);
   if (python) {
     try {
       return assertServes(await makeLinked(python, 'python', watch), want, python);
@@ -96,9 +118,9 @@ async function fillFromWheels(folder: string, build: Build, watch: Watch): Promi
 }
 
 /** Throws a BnTrainError that names the libraries that do not open. */
-async function provenCuda(libraries: string, build: Build, { listener }: Watch): Promise<Cuda> {
+async function provenCuda(libraries: string, build: Build, { listener, signal }: Watch): Promise<Cuda> {
   listener.notice("TensorFlow: opening each of NVIDIA's libraries");
-  const cuda = await describeCuda(libraries);
+  const cuda = await describeCuda(libraries, signal);
   if (cuda.missing.length === 0) return cuda;
   const needsZlib = cuda.missing.some((reason) => reason.includes('libz.so'));
   throw cannot('install TensorFlow for CUDA', {
@@ -110,7 +132,8 @@ async function provenCuda(libraries: string, build: Build, { listener }: Watch):
 
 async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
   const real = await realpath(libraries);
-  const cuda = (await isCudaBuild(real)) ? await describeCuda(real) : undefined;
+  await assertTrusted([real, ...LIBRARIES.map((name) => path.join(real, name))]);
+  const cuda = (await isCudaBuild(real, watch.signal)) ? await describeCuda(real, watch.signal) : undefined;
   await finish(folder, { libraries: real, rpath: real, source, cuda }, watch);
 }
 
@@ -126,5 +149,6 @@ async function finish(folder: string, { libraries, rpath, source, cuda }: Parts,
   const compiler = await compileAddon({ libraries, rpath, output: addon, signal });
   listener.notice('TensorFlow: proving the addon');
   const tensorflow = await proveAddon(addon, signal);
-  await markFinished(folder, { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, cuda });
+  const facts = { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, cuda };
+  await markFinished(folder, facts, signal);
 }

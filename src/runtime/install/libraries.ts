@@ -1,28 +1,50 @@
 /** TensorFlow's libraries: the user's, the cache's or a Python environment's, and the finished runtime that would be used. */
+import { createHash } from 'node:crypto';
+import { realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { type CommandOptions, type Outcome, runCommand } from '../../common/command.js';
 import { cannot, EXIT, type Reason } from '../../common/errors.js';
-import { exists } from '../../common/files.js';
+import { cacheDirectory, exists } from '../../common/files.js';
 import { parseShaped, text } from '../../common/shape.js';
-import { isCudaBuild } from './cuda.js';
-import { linkedFolder, ownFolder, readFinished, type Runtime } from './finished.js';
-import { findBuilds, LIBRARIES, thisPlatform, VERSIONS, type Want } from './pins.js';
+import { addonVersion } from '../loadAddon.js';
+import { isCudaBuild, nvidiaSizes } from './cuda.js';
+import { readFinished, type Runtime, type Scrutiny } from './finished.js';
+import { type Build, findBuilds, LIBRARIES, thisPlatform, VERSIONS, type Want } from './pins.js';
 
 /** The finished runtime that would be used, or undefined. Installs nothing; throws for an override that lacks something. */
-export async function locateRuntime(want: Want): Promise<Runtime | undefined> {
+export async function locateRuntime(want: Want, scrutiny: Scrutiny = {}): Promise<Runtime | undefined> {
   const override = await findOverride(want.runtimeDir);
   if (override !== undefined) {
-    const runtime = await readFinished(await linkedFolder(override));
+    const runtime = await readFinished(await linkedFolder(override), scrutiny);
     return runtime && assertServes(runtime, want, override);
   }
   for (const build of findBuilds(thisPlatform(), want)) {
-    const installed = await readFinished(ownFolder(build));
+    const installed = await readFinished(ownFolder(build), scrutiny);
     if (installed) return installed;
   }
-  const python = await findPythonTensorflow(want);
-  const linked = python && (await readFinished(await linkedFolder(python)));
+  const python = await findPythonTensorflow(want, scrutiny.signal);
+  const linked = python && (await readFinished(await linkedFolder(python), scrutiny));
   return linked && lackOf(linked, want) === undefined ? linked : undefined;
+}
+
+/** The cache folder for a pinned build. */
+export function ownFolder(build: Build): string {
+  return runtimeFolder(`${build.wheels[0]?.name ?? ''}-${build.version}-${build.platform}-${addonVersion()}`);
+}
+
+/** The cache folder for libraries that stay where they are; another one as soon as they change. */
+export async function linkedFolder(libraries: string): Promise<string> {
+  const real = await realpath(libraries);
+  const stats = await Promise.all(LIBRARIES.map((name) => stat(path.join(real, name))));
+  const nvidia = Object.entries(await nvidiaSizes(real));
+  const own = stats.map(({ size, mtimeMs }) => [size, mtimeMs]);
+  const key = JSON.stringify([real, addonVersion(), ...own, ...nvidia]);
+  return runtimeFolder(`linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
+}
+
+function runtimeFolder(name: string): string {
+  return path.join(cacheDirectory(), 'runtime', name);
 }
 
 /** The folder that the user named, checked; undefined where none was. */
@@ -57,21 +79,24 @@ export function runPython(script: string, args: string[], options: CommandOption
 const PYTHON_TENSORFLOW = v.object({ version: text(), libraries: text() });
 
 /** The libraries of a TensorFlow of a tried version in the Python environment at hand, which is not imported. */
-export async function findPythonTensorflow({ device, tensorflow }: Want): Promise<string | undefined> {
+export async function findPythonTensorflow(
+  { device, tensorflow }: Want,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   const script = `
 import importlib.metadata as m, json
 for name in ("tensorflow", "tensorflow-cpu"):
     try: d = m.distribution(name)
     except m.PackageNotFoundError: continue
     print(json.dumps({"version": d.version, "libraries": str(d.locate_file("tensorflow"))}))`;
-  const outcome = await runPython(script, []);
+  const outcome = await runPython(script, [], { signal });
   // Start-up files may print too.
   const lines = (outcome?.stdout ?? '').split('\n').filter((line) => line.startsWith('{"version": '));
   for (const line of lines) {
     const { version, libraries } = parseShaped(PYTHON_TENSORFLOW, line, 'what Python says of its TensorFlow');
     if (!VERSIONS.includes(version) || (tensorflow ?? version) !== version) continue;
     if (await firstMissing(libraries)) continue;
-    if (device === 'cpu' || (await isCudaBuild(libraries))) return libraries;
+    if (device === 'cpu' || (await isCudaBuild(libraries, signal))) return libraries;
   }
   return undefined;
 }

@@ -1,10 +1,9 @@
 /** The pinned wheels: downloaded with pip, checked against their hashes, unpacked, and why that failed where it did. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, stat, statfs, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { lastLine, type Outcome } from '../../common/command.js';
 import { type BnTrainError, cannot } from '../../common/errors.js';
+import { hashOf } from '../../common/files.js';
 import { formatBytes } from '../../common/format.js';
 import type { Watch } from '../../common/listener.js';
 import { runPython } from './libraries.js';
@@ -33,7 +32,9 @@ export async function downloadWheels(build: Build, folder: string, { listener, s
   const outcome = await runPython(PIP, args, { env, signal }).finally(() => clearInterval(watch));
   if (!outcome || outcome.code !== 0) throw downloadFailure(build, outcome);
   const names = await readdir(wheels);
-  const files = await Promise.all(build.wheels.map((wheel) => checkedFile(build, wheel, wheels, names)));
+  const files = await Promise.all(
+    build.wheels.map((wheel) => checkedFile(build, wheel, { folder: wheels, names, signal })),
+  );
   listener.progress({ label, done: total, total });
   return files;
 }
@@ -59,14 +60,18 @@ async function sizeOf(folder: string): Promise<number> {
   return [...largest.values()].reduce((sum, size) => sum + size, 0);
 }
 
-async function checkedFile(build: Build, wheel: Wheel, folder: string, names: string[]): Promise<string> {
+interface Downloads {
+  folder: string;
+  names: string[];
+  signal: AbortSignal | undefined;
+}
+
+async function checkedFile(build: Build, wheel: Wheel, { folder, names, signal }: Downloads): Promise<string> {
   const { name, version, sha256 } = wheel;
   const hint = lookAtIndex(build);
   const found = names.find((each) => each.startsWith(`${name.replaceAll('-', '_')}-${version}-`));
   if (found === undefined) throw cannotInstall(`pip to leave the ${name} wheel`, names.join(', ') || 'nothing', hint);
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path.join(folder, found))) hash.update(chunk as Buffer);
-  const got = hash.digest('hex');
+  const got = await hashOf(path.join(folder, found), signal);
   if (got !== sha256) throw cannotInstall(`the ${name} wheel with SHA-256 ${sha256}`, got, hint);
   return path.join(folder, found);
 }

@@ -1,0 +1,128 @@
+/** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
+import * as tf from '@tensorflow/tfjs';
+
+type Given = Parameters<tf.KernelFunc>[0];
+type Inputs = Record<'x' | 'b' | 'alpha' | 'filter' | 'dy' | 'input', tf.Tensor>;
+
+interface Attributes {
+  dtype: tf.DataType;
+  batchDims: number;
+  filterSize: number | [number, number];
+  strides: number | [number, number];
+  pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
+  dilations: number | [number, number];
+}
+
+type Rule = (given: Given, stock: tf.KernelFunc) => ReturnType<tf.KernelFunc>;
+
+/** tfjs hands tensors to kernels, whatever the type says; which ones, and which attributes, depends on the kernel. */
+const inputsOf = ({ inputs }: Given) => inputs as unknown as Inputs;
+const attributesOf = ({ attrs }: Given) => attrs as unknown as Attributes;
+const tensor = (output: ReturnType<tf.KernelFunc>) => tf.engine().makeTensorFromTensorInfo(output as tf.TensorInfo);
+
+/** The JS backend's kernel, on copies of the inputs. */
+const byJs =
+  (kernelName: string, wrong: (attributes: Attributes) => boolean = () => true): Rule =>
+  (given, stock) => {
+    if (!wrong(attributesOf(given))) return stock(given);
+    const [js, own] = [tf.findBackend('cpu'), given.backend as tf.KernelBackend];
+    const copy = (from: tf.KernelBackend, to: tf.KernelBackend, { dataId, shape, dtype }: tf.TensorInfo) => ({
+      dataId: to.write(from.readSync(dataId), shape, dtype),
+      shape,
+      dtype,
+    });
+    const entries = Object.entries(given.inputs).map(([name, input]) => [name, copy(own, js, input as tf.TensorInfo)]);
+    const inputs = Object.fromEntries(entries) as Record<string, tf.TensorInfo>;
+    const output = tf.getKernel(kernelName, 'cpu').kernelFunc({ ...given, inputs, backend: js }) as tf.TensorInfo;
+    const result = copy(js, own, output);
+    for (const { dataId } of [...Object.values(inputs), output]) js.disposeData(dataId);
+    return result;
+  };
+
+/** NaN where this input is, and elsewhere what the stock kernel says. */
+const keepingNaN =
+  (input: 'x' | 'b'): Rule =>
+  (given, stock) =>
+    tf.tidy(() => {
+      const value = inputsOf(given)[input];
+      return tf.where(value.notEqual(value), value, tensor(stock(given)));
+    });
+
+/** A convolution's padding, done beforehand. */
+const padded =
+  (depthwise = false): Rule =>
+  (given, stock) => {
+    const { strides, pad, dilations } = attributesOf(given);
+    if (pad !== 'same') return stock(given);
+    const { x, filter } = inputsOf(given) as { x: tf.Tensor4D; filter: tf.Tensor4D };
+    const shapes = [x.shape, filter.shape] as const;
+    const { padInfo } = tf.backend_util.computeConv2DInfo(...shapes, strides, dilations, pad, undefined, depthwise);
+    return tf.tidy(() => {
+      const inputs = { ...given.inputs, x: surrounded(x, padInfo) };
+      return tensor(stock({ ...given, inputs, attrs: { ...given.attrs, pad: 'valid' } }));
+    });
+  };
+
+/** The gradient of an average over as many numbers as the window has in the image, where the stock kernel counts all. */
+const ofCounted: Rule = (given, stock) => {
+  const { filterSize, strides, pad } = attributesOf(given);
+  if (pad !== 'same') return stock(given);
+  const { dy, input } = inputsOf(given) as { dy: tf.Tensor4D; input: tf.Tensor4D };
+  const { padInfo } = tf.backend_util.computePool2DInfo(input.shape, filterSize, strides, 1, pad);
+  return tf.tidy(() => {
+    const share = surrounded(tf.onesLike(input), padInfo).avgPool(filterSize, strides, 'valid');
+    return tensor(stock({ ...given, inputs: { ...given.inputs, dy: dy.div(share) } }));
+  });
+};
+
+function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_util.PadInfo): tf.Tensor4D {
+  return x.pad([
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ]);
+}
+
+const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
+  cpu: { AvgPoolGrad: ofCounted },
+  wasm: {
+    OneHot: byJs('OneHot', ({ dtype }) => dtype !== 'int32'),
+    Cast: (given, stock) => (attributesOf(given).dtype === 'bool' ? tf.notEqual(inputsOf(given).x, 0) : stock(given)),
+    ClipByValue: keepingNaN('x'),
+    Relu6: keepingNaN('x'),
+    Maximum: keepingNaN('b'),
+    Minimum: keepingNaN('b'),
+    Prelu: (given) => {
+      const { x, alpha } = inputsOf(given);
+      return tf.tidy(() => tf.where(x.less(0), x.mul(alpha), x));
+    },
+    GatherV2: byJs('GatherV2', ({ batchDims }) => batchDims !== 0),
+    Conv2D: padded(),
+    FusedConv2D: padded(),
+    DepthwiseConv2dNative: padded(true),
+    FusedDepthwiseConv2D: padded(true),
+    AvgPoolGrad: ofCounted,
+    MaxPoolGrad: byJs('MaxPoolGrad'),
+    MaxPool3D: byJs('MaxPool3D'),
+    MaxPool3DGrad: byJs('MaxPool3DGrad'),
+    Conv3DBackpropInputV2: byJs('Conv3DBackpropInputV2'),
+    Conv3DBackpropFilterV2: byJs('Conv3DBackpropFilterV2'),
+  },
+  tensorflow: {
+    Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
+  },
+};
+
+const mended = new Set<string>();
+
+/** Mends a backend's kernels, once; they must have been registered. */
+export function mendKernels(backend: keyof typeof RULES): void {
+  if (mended.has(backend)) return;
+  mended.add(backend);
+  for (const [kernelName, rule] of Object.entries(RULES[backend])) {
+    const kernel = tf.getKernel(kernelName, backend);
+    const stock = kernel.kernelFunc;
+    kernel.kernelFunc = (given) => rule(given, stock);
+  }
+}

@@ -1,0 +1,182 @@
+/** Kernels that stock backends get wrong: right once the backend is opened, and the stock ones still wrong. */
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openBackend } from '../../src/runtime/open.js';
+import { withKernel } from '../support/kernels.js';
+
+const stockOf = (backend: string) =>
+  new Map(tf.getKernelsForBackend(backend).map(({ kernelName, kernelFunc }) => [kernelName, kernelFunc]));
+const stock = { wasm: stockOf('wasm'), cpu: stockOf('cpu') };
+
+const normal = (shape: number[], seed: number, mean = 0) => tf.randomNormal(shape, mean, 1, 'float32', seed);
+const image = (mean = 0) => normal([2, 7, 8, 2], 1, mean) as tf.Tensor4D;
+const volume = (mean = 0) => normal([1, 5, 4, 5, 2], 2, mean) as tf.Tensor5D;
+const integers = (values: number[]) => tf.tensor1d(values, 'int32');
+
+interface Case {
+  op: string;
+  kernel: string;
+  run: () => tf.Tensor;
+  /** The stock kernel writes beyond its output, which is not to be shown here. */
+  corrupts?: true;
+}
+
+const onWasm: Case[] = [
+  { op: 'oneHot to float32', kernel: 'OneHot', run: () => tf.oneHot(integers([0, 2, 5]), 3, 0.9, 0.1, 'float32') },
+  {
+    op: 'oneHot to bool',
+    kernel: 'OneHot',
+    run: () => tf.oneHot(integers([0, 2, 5]), 3, 1, 0, 'bool'),
+    corrupts: true,
+  },
+  { op: 'toBool of float32', kernel: 'Cast', run: () => tf.tensor1d([0, 0.5, -1, 2, 256, NaN]).toBool() },
+  { op: 'toBool of int32', kernel: 'Cast', run: () => integers([0, 1, -1, 2, 256]).toBool() },
+  { op: 'clipByValue of NaN', kernel: 'ClipByValue', run: () => tf.tensor1d([NaN, -5, 0.5, 7]).clipByValue(-1, 1) },
+  { op: 'relu6 of NaN', kernel: 'Relu6', run: () => tf.tensor1d([NaN, -5, 0.5, 7]).relu6() },
+  { op: 'maximum with NaN', kernel: 'Maximum', run: () => tf.maximum([NaN, 1, 2], [[1, NaN, 3]]) },
+  { op: 'minimum with NaN', kernel: 'Minimum', run: () => tf.minimum([NaN, 1, 2], [[1, NaN, 3]]) },
+  { op: 'prelu', kernel: 'Prelu', run: () => tf.prelu(normal([2, 3, 4], 1), normal([1, 3, 1], 2)) },
+  {
+    op: 'gather in batches',
+    kernel: 'GatherV2',
+    run: () =>
+      tf.gather(
+        normal([2, 5, 3], 1),
+        tf.tensor2d(
+          [
+            [0, 4, 1],
+            [2, 2, 3],
+          ],
+          [2, 3],
+          'int32',
+        ),
+        1,
+        1,
+      ),
+  },
+  {
+    op: 'strided conv2d',
+    kernel: 'Conv2D',
+    run: () => tf.conv2d(image(), normal([4, 1, 2, 3], 2) as tf.Tensor4D, 3, 'same'),
+  },
+  {
+    op: 'strided conv2d, fused',
+    kernel: 'FusedConv2D',
+    run: () =>
+      tf.fused.conv2d({
+        x: image(),
+        filter: normal([4, 1, 2, 3], 2) as tf.Tensor4D,
+        strides: 3,
+        pad: 'same',
+        bias: tf.ones([3]),
+        activation: 'relu',
+      }),
+  },
+  {
+    op: 'strided depthwise conv2d',
+    kernel: 'DepthwiseConv2dNative',
+    run: () => tf.depthwiseConv2d(image(), normal([4, 1, 2, 2], 2) as tf.Tensor4D, 3, 'same'),
+  },
+  {
+    op: 'strided depthwise conv2d, fused',
+    kernel: 'FusedDepthwiseConv2D',
+    run: () =>
+      tf.fused.depthwiseConv2d({
+        x: image(),
+        filter: normal([4, 1, 2, 2], 2) as tf.Tensor4D,
+        strides: 3,
+        pad: 'same',
+        activation: 'relu',
+      }),
+  },
+  {
+    op: 'gradient of maxPool',
+    kernel: 'MaxPoolGrad',
+    run: () => tf.grad((x) => tf.maxPool(x as tf.Tensor4D, 2, 1, 'valid'))(image(-5)),
+  },
+  { op: 'maxPool3d', kernel: 'MaxPool3D', run: () => tf.maxPool3d(volume(-5), 2, 1, 'same') },
+  {
+    op: 'gradient of maxPool3d',
+    kernel: 'MaxPool3DGrad',
+    run: () => tf.grad((x) => tf.maxPool3d(x as tf.Tensor5D, 2, 1, 'same'))(volume()),
+  },
+  {
+    op: 'gradient of conv3d by its input',
+    kernel: 'Conv3DBackpropInputV2',
+    run: () =>
+      tf.grad((x) => tf.conv3d(x as tf.Tensor5D, normal([2, 2, 2, 2, 2], 3) as tf.Tensor5D, 2, 'same'))(volume()),
+  },
+  {
+    op: 'gradient of conv3d by its filter',
+    kernel: 'Conv3DBackpropFilterV2',
+    run: () => tf.grad((filter) => tf.conv3d(volume(), filter as tf.Tensor5D, 2, 'same'))(normal([2, 2, 2, 2, 2], 3)),
+  },
+];
+
+const averaging: Case = {
+  op: 'gradient of avgPool',
+  kernel: 'AvgPoolGrad',
+  run: () => tf.grad((x) => tf.avgPool(x as tf.Tensor4D, 3, 2, 'same').square())(image()),
+};
+
+function valuesOn(backend: string, run: () => tf.Tensor): Promise<number[]> {
+  return tf.setBackend(backend).then(() => {
+    let values: number[] = [];
+    tf.tidy(() => {
+      values = [...run().dataSync()];
+    });
+    return values;
+  });
+}
+
+function expectClose(got: number[], expected: number[]): void {
+  expect(got.length).toBe(expected.length);
+  for (const [i, value] of expected.entries())
+    if (Number.isNaN(value)) expect(got[i]).toBeNaN();
+    else expect(Math.abs((got[i] ?? NaN) - value), `${i}`).toBeLessThan(1e-5 * Math.max(1, Math.abs(value)));
+}
+
+const differ = (got: number[], expected: number[]) =>
+  got.some((value, i) => !(Math.abs(value - (expected[i] ?? NaN)) < 1e-3));
+
+describe('a mended kernel', () => {
+  beforeAll(async () => {
+    for (const name of ['native', 'wasm', 'js'] as const) await openBackend(name);
+  });
+
+  it.each(onWasm)('is right on the WASM backend, and the stock one is not: $op', async ({ kernel, run, corrupts }) => {
+    const expected = await valuesOn('cpu', run);
+    const before = tf.memory().numTensors;
+    expectClose(await valuesOn('wasm', run), expected);
+    expect(tf.memory().numTensors).toBe(before);
+    if (corrupts) return;
+    const stockFunction = stock.wasm.get(kernel) as tf.KernelFunc;
+    const wrong = await withKernel(
+      [kernel, 'wasm'],
+      () => stockFunction,
+      () => valuesOn('wasm', run),
+    );
+    expect(differ(wrong, expected)).toBe(true);
+  });
+
+  it.each(['cpu', 'wasm'] as const)(
+    'is right on the %s backend, and the stock one is not: gradient of avgPool',
+    async (backend) => {
+      const expected = await valuesOn('tensorflow', averaging.run);
+      expectClose(await valuesOn(backend, averaging.run), expected);
+      const stockFunction = stock[backend].get(averaging.kernel) as tf.KernelFunc;
+      const wrong = await withKernel(
+        [averaging.kernel, backend],
+        () => stockFunction,
+        () => valuesOn(backend, averaging.run),
+      );
+      expect(differ(wrong, expected)).toBe(true);
+    },
+  );
+
+  it('is right on the native backend: round of int32, which were zeros', async () => {
+    expect(await valuesOn('tensorflow', () => integers([1, -2, 3]).round())).toEqual([1, -2, 3]);
+    expect(await valuesOn('tensorflow', () => tf.tensor1d([0.4, -1.6, 2.5]).round())).toEqual([0, -2, 2]);
+  });
+});
