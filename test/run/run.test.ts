@@ -14,7 +14,7 @@ import { parseConfig } from '../../src/run/config.js';
 import { describeMachine } from '../../src/common/machine.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { exportModel, loadModel, restoreWeights } from '../../src/run/model.js';
-import { startOf } from '../../src/train/events.js';
+import { startOf } from '../../src/train/loop.js';
 import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-run-'));
