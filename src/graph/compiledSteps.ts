@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { assertWritable, writeFileAtomic } from '../common/files.js';
+import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
 import type { Graph } from './graph.js';
 import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
@@ -107,8 +107,14 @@ export class CompiledSteps<Name extends string> {
    * cannot be written.
    */
   async save(folder: string): Promise<void> {
-    await assertWritable(folder, 'save the compiled step');
-    await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.bytes);
+    try {
+      await makeFolder(folder);
+      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.bytes);
+    } catch (cause) {
+      const [expected, got] = [`a folder that can be written, ${folder}`, describeFileError(cause)];
+      const hint = 'choose another folder or change its permissions';
+      throw cannot('save the compiled step', { expected, got, hint, cause });
+    }
   }
 
   /** Frees the session. The tfjs variables keep the values of the last `read`. */
