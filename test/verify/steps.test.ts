@@ -11,7 +11,7 @@ import { carried } from '../../src/verify/bounds/carried.js';
 import { type Comparison, worst } from '../../src/verify/check.js';
 import { stepChecks } from '../../src/verify/checks/steps.js';
 import { compareSteps, type Steps } from '../../src/verify/steps/compare.js';
-import { type Call, recordKernels, type Value, valueOf } from '../../src/verify/steps/tape.js';
+import { type Call, recordKernels, type Value, valueOf } from '../../src/verify/steps/kernelCalls.js';
 import { verify } from '../../src/verify/verify.js';
 import { broken, withKernel } from '../support/kernels.js';
 

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../../common/errors.js';
 import { fromTidy } from '../apply.js';
-import { type Attributes, type Call, tensorOf, type Value } from '../steps/tape.js';
+import { type Attributes, type Call, tensorOf, type Value } from '../steps/kernelCalls.js';
 
 /** Weights for the numbers of some values; what is bounded is the weighted sum of all. */
 export type Weights = Map<Value['id'], Float32Array>;

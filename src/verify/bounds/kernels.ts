@@ -1,7 +1,7 @@
 /** How far float32 may be off in each kernel that the steps run. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../../common/errors.js';
-import { type Call, type Numbers, rerun, type Value } from '../steps/tape.js';
+import { type Call, type Numbers, rerun, type Value } from '../steps/kernelCalls.js';
 import { rounded } from './bounded.js';
 
 /** For each number of a kernel's output. */

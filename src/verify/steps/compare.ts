@@ -7,7 +7,7 @@ import { carried } from '../bounds/carried.js';
 import { roundingOf } from '../bounds/kernels.js';
 import { random } from '../cases.js';
 import type { CompileStep, Comparison } from '../check.js';
-import { recordKernels, rerun, type Value, valueOf } from './tape.js';
+import { recordKernels, rerun, type Value, valueOf } from './kernelCalls.js';
 
 export interface Steps {
   /** Makes the same weights at every call, on the backend that is then in use. */
