@@ -33,8 +33,13 @@ function nativeDependencies(names) {
   return Object.fromEntries(loaded.map((name) => [name, require(`${name}/package.json`).version]));
 }
 
-/** For where it is installed: nothing there may run or build. */
-const installed = (manifest) => ({ ...manifest, scripts: undefined, devDependencies: undefined });
+/** For where it is installed: nothing there may run or build. "private" keeps a checkout, which npm cannot install, from being published. */
+const installed = (manifest) => ({
+  ...manifest,
+  private: undefined,
+  scripts: undefined,
+  devDependencies: undefined,
+});
 
 const manifest = readJson(path.join(native, 'package.json'));
 const own = readJson(path.join(root, 'package.json'));

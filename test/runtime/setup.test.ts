@@ -132,7 +132,7 @@ test('no compiler', async () => {
   expect(code).toBe(1);
 }, 300_000);
 
-test.each(firstOf(['building', 'downloading', 'unpacking'], 1))(
+test.each(firstOf(['downloading', 'unpacking', 'building'], 1))(
   'killed while %s, nothing goes on and nothing is taken for finished',
   async (phase) => {
     const running = startProgram(['setup'], { env });
