@@ -1,6 +1,7 @@
 /** The installed package as a library: trains an epoch, and prints its figures as the command does. */
-import { lenet, loadFashionMnist, openBackend, train } from 'bn-train';
+import { loadFashionMnist, openBackend, train } from 'bn-train';
 import { compileStep } from 'bn-train/graph';
+import { lenet } from 'bn-train/nn';
 
 await openBackend('native');
 const double = await compileStep((x) => [x.mul(2)], { inputs: [{ shape: [2], dtype: 'float32' }], variables: [] });

@@ -14,14 +14,8 @@ interface MeasureOptions {
   /** Milliseconds before each contestant's turn, for threads of the one before that still spin. */
   pause?: number;
   signal?: AbortSignal | undefined;
-}
-
-export interface Measured {
-  program: string;
-  name: string;
-  /** 0 for the warm-up. */
-  turn: number;
-  result: Turn;
+  /** Hears of each turn before it is taken; 0 is the warm-up. */
+  onTurn?: (turn: number) => void;
 }
 
 /** One contestant's turns, the warm-up left out. */
@@ -31,26 +25,24 @@ export interface Series {
   turns: Turn[];
 }
 
-/**
- * Yields each result as it comes. The order moves on by one contestant a turn. Throws a BnTrainError when two programs
- * have one name.
- */
-export async function* measure(
+/** In the order of the programs; their turns move on by one contestant each. Throws a BnTrainError when two have one name. */
+export async function measure(
   programs: Program[],
-  { steps, turns, pause = 0, signal }: MeasureOptions,
-): AsyncGenerator<Measured> {
+  { steps, turns, pause = 0, signal, onTurn }: MeasureOptions,
+): Promise<Series[]> {
   assertDistinct(programs.map(({ hello }) => hello.program));
-  const contestants = programs.flatMap((program) => program.hello.contestants.map((name) => ({ program, name })));
-  for (let turn = 0; turn <= turns; turn++)
-    for (const { program, name } of rotate(contestants, turn)) {
+  const measured = programs.flatMap((program) =>
+    program.hello.contestants.map((name) => ({ program, name, turns: [] as Turn[] })),
+  );
+  for (let turn = 0; turn <= turns; turn++) {
+    onTurn?.(turn);
+    for (const { program, name, turns: taken } of rotate(measured, turn)) {
       await sleep(pause, undefined, { signal });
-      yield {
-        program: program.hello.program,
-        name,
-        turn,
-        result: await program.run(name, turn === 0 ? Math.max(steps, LEAST_WARM_UP) : steps),
-      };
+      const result = await program.run(name, turn === 0 ? Math.max(steps, LEAST_WARM_UP) : steps);
+      if (turn > 0) taken.push(result);
     }
+  }
+  return measured.map(({ program, ...series }) => ({ program: program.hello.program, ...series }));
 }
 
 function assertDistinct(names: string[]): void {
@@ -58,19 +50,6 @@ function assertDistinct(names: string[]): void {
   if (twice !== undefined)
     throw cannot('measure', { expected: 'programs of different names', got: `${twice} twice`, hint: 'leave one out' });
 }
-
-/** What was measured, contestant by contestant, in the order of the programs. */
-export function collect(programs: Program[], measured: Measured[]): Series[] {
-  return programs.flatMap(({ hello: { program, contestants } }) =>
-    contestants.map((name) => ({
-      program,
-      name,
-      turns: measured.filter((one) => one.program === program && one.name === name && one.turn > 0).map(resultOf),
-    })),
-  );
-}
-
-const resultOf = ({ result }: Measured): Turn => result;
 
 function rotate<T>(items: T[], by: number): T[] {
   const start = by % items.length;

@@ -1,6 +1,6 @@
 /** This project's contestants: LeNet with each kind of normalization, its step run in each way there is. */
 import { batches, calls, shuffledOrder } from '../data/batches.js';
-import type { FashionMnist } from '../data/fashionMnist.js';
+import type { Datasets } from '../data/idx.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { breathe } from '../train/evaluate.js';
@@ -26,7 +26,7 @@ interface OwnOptions {
   /** Default: those worth comparing on this device. */
   modes?: BenchMode[] | undefined;
   batchSize: number;
-  data: Pick<FashionMnist, 'train' | 'test'>;
+  data: Datasets;
   versions: Record<string, string>;
   threads: number;
   signal?: AbortSignal | undefined;
@@ -53,11 +53,12 @@ export class OwnProgram implements Program {
   private readonly all: Map<string, Contestant>;
 
   constructor({ norms, modes, batchSize, data, versions, threads, signal }: OwnOptions) {
+    const { height, width } = data.train;
     const named = norms.flatMap((norm) =>
       chooseModes(modes).map((mode) => {
         const build = () =>
           Trainer.open({
-            model: lenet({ norm, seed: SEED }),
+            model: lenet({ norm, seed: SEED, classes: data.classes, height, width }),
             data,
             batchSize,
             learningRate: LEARNING_RATE,

@@ -1,23 +1,21 @@
 /** `bn-train data`: fetches and checks the data set now, rather than on first need. */
 import { Command } from 'commander';
-import { folder as folderName, type SessionFlags } from './options.js';
+import { addDataOptions, type DataOptions, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface DataFlags extends SessionFlags {
-  dataDir?: string;
-}
+type DataFlags = SessionFlags & DataOptions;
 
 export function dataCommand(): Command {
-  return new Command('data')
-    .description('find Fashion-MNIST on this machine, or download it into the user cache, and check it')
-    .option('--data-dir <folder>', 'check this folder instead', folderName)
+  const command = new Command('data').description(
+    'find Fashion-MNIST on this machine, or download it into the user cache, and check it',
+  );
+  return addDataOptions(command)
     .option('--quiet', 'print results and errors only')
     .action((flags: DataFlags) =>
       withSession(flags, async ({ terminal, signal }) => {
-        const { loadFashionMnist } = await import('../data/fashionMnist.js');
-        const { train, test, folder } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
-        const images = `${train.count} + ${test.count} images of ${train.height}×${train.width}`;
-        terminal.print(`Fashion-MNIST is ready: ${images} in ${folder}`);
+        const { describeData, loadFashionMnist } = await import('../data/fashionMnist.js');
+        const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
+        terminal.print(`${data.name} is ready: ${describeData(data)}, from ${data.folder}`);
       }),
     );
 }

@@ -15,12 +15,12 @@ export function doctorCommand(): Command {
     .addOption(runtimeDirOption())
     .option('--json', 'print JSON')
     .action((flags: DoctorFlags) =>
-      withSession(flags, async ({ terminal }) => {
+      withSession(flags, async ({ terminal, signal }) => {
         const [{ diagnose }, { findFashionMnist }] = await Promise.all([
           import('../runtime/doctor.js'),
           import('../data/fashionMnist.js'),
         ]);
-        const diagnosis = await diagnose({ runtimeDir: flags.runtimeDir });
+        const diagnosis = await diagnose({ runtimeDir: flags.runtimeDir, signal });
         const data = await findFashionMnist();
         diagnosis.facts.push({ label: 'data set', value: data ?? 'not here yet' });
         if (data === undefined) diagnosis.missing.push({ what: 'Fashion-MNIST', command: 'bn-train data' });

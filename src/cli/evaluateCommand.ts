@@ -20,7 +20,10 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(named: string | undefined, flags: EvaluateFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ readConfig }, { newestRun }] = await Promise.all([import('../run/config.js'), import('../run/folder.js')]);
+  const [{ assertOwnData, readConfig }, { newestRun }] = await Promise.all([
+    import('../run/config.js'),
+    import('../run/folder.js'),
+  ]);
   const run = named ?? (await newestRun());
   const config = await readConfig(run);
   const { norm, batchSize } = config;
@@ -34,8 +37,9 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
       import('../train/runner.js'),
       import('../train/trainer.js'),
     ]);
+  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
+  assertOwnData(run, config, data);
   const model = await loadModel(run, config);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const testAccuracyPopulation = await populationAccuracy(trainer, signal);

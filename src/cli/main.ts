@@ -1,4 +1,4 @@
-/** The command line: which commands there are, of which only those that a call needs are loaded. */
+/** The command line: which commands there are, of which a call loads only those that it needs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
 import { printable } from '../common/format.js';

@@ -62,10 +62,14 @@ export interface BackendOptions extends SessionFlags {
   runtimeDir?: string;
 }
 
-/** Where to compute, and with which data. */
-export interface PlaceOptions extends BackendOptions {
+/** With which data. */
+export interface DataOptions {
   dataDir?: string;
+  anyData?: boolean;
 }
+
+/** Where to compute, and with which data. */
+export interface PlaceOptions extends BackendOptions, DataOptions {}
 
 /** What `scratch`, `builtin` and `none` take; what was not given is undefined, as a run that is resumed has its own. */
 export interface TrainFlags extends PlaceOptions {
@@ -86,8 +90,13 @@ export interface TrainFlags extends PlaceOptions {
 
 /** For commands that compute with the data set. */
 export function addPlaceOptions(command: Command): Command {
-  const data = 'the data set: the four IDX files, unpacked or .gz';
-  return addBackendOptions(command).option('--data-dir <folder>', data, folder);
+  return addDataOptions(addBackendOptions(command));
+}
+
+export function addDataOptions(command: Command): Command {
+  return command
+    .option('--data-dir <folder>', 'the data set: the four IDX files, unpacked or .gz', folder)
+    .option('--any-data', 'take the images and labels in --data-dir as they are, whichever data set they are');
 }
 
 /** For commands that compute. */

@@ -5,17 +5,20 @@ import type { Norm } from '../nn/lenet.js';
 import type { Listener } from '../common/listener.js';
 import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
-import { readConfig, type RunConfig } from '../run/config.js';
+import { type Place, readConfig, type RunConfig } from '../run/config.js';
 import { isLeftover } from '../run/folder.js';
 import { wholeName } from '../runtime/choose.js';
+import { MANY } from '../train/runner.js';
 import type { TrainFlags } from './options.js';
 
 export interface Resumed {
   config: RunConfig;
+  /** Where it was last, or where the user wants it to go on. */
+  device: string;
   /** Undefined where the run was killed before its first one: it begins again from its seed. */
   checkpoint: Checkpoint | undefined;
-  /** A line for the user if this is not the machine or the software that the run began with. */
-  changeTo: (now: RunConfig) => string | undefined;
+  /** Its config.json with the place where it goes on, and a line for the user if that is not where it was last. */
+  goingOnAt: (now: Place) => { config: RunConfig; change?: string };
 }
 
 /** Throws a BnTrainError unless the folder holds a run of this norm. */
@@ -42,17 +45,35 @@ export async function readRun(
   assertNoContradiction(folder, own, flags);
   const config = {
     ...own,
-    // On another device where its own is not to be had.
-    device: flags.device === 'auto' ? own.device : wholeName(flags.device),
     epochs: flags.epochs ?? own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
-    stepsPerCall: flags.stepsPerCall ?? own.stepsPerCall,
+    stepsPerCall: flags.stepsPerCall ?? askedSteps(own),
   };
   const checkpoint = await readNewestCheckpoint(folder, notice);
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);
   notice(whereItStands(folder, config, checkpoint));
-  if (config.device !== own.device) notice(changeLine([`device ${own.device} then, ${config.device} now`]));
-  return { config, checkpoint, changeTo: (now) => describeChange(config, now) };
+  // On another device where its own is not to be had.
+  const device = flags.device === 'auto' ? lastPlace(own).device : flags.device;
+  return { config, device, checkpoint, goingOnAt: (now) => goingOnAt(now, config) };
+}
+
+const lastPlace = (config: RunConfig): Place => config.resumed?.at(-1) ?? config;
+
+/**
+ * Steps a call that were asked for when the run began. Earlier versions wrote down what was their default there as well,
+ * which is no wish: where the run goes on, that device's default holds.
+ */
+function askedSteps({ device, mode, stepsPerCall }: RunConfig): number | undefined {
+  const byDefault = mode === 'graph' && device !== 'cpu' ? MANY : 1;
+  return stepsPerCall === byDefault ? undefined : stepsPerCall;
+}
+
+function goingOnAt({ device, versions, machine }: Place, config: RunConfig): ReturnType<Resumed['goingOnAt']> {
+  const place = { at: new Date().toISOString(), device, versions, machine };
+  const change = describeChange(lastPlace(config), place);
+  return change === undefined
+    ? { config }
+    : { config: { ...config, resumed: [...(config.resumed ?? []), place] }, change };
 }
 
 /** What a run computes is decided when it begins; only its epochs may become more. */
@@ -85,9 +106,10 @@ function contradiction(folder: string, what: string, own: unknown, got: unknown)
   });
 }
 
-/** What is another machine or other software than the run began with, in a line, if anything is. */
-export function describeChange(began: RunConfig, now: RunConfig): string | undefined {
-  const facts = ({ versions, machine }: RunConfig): [string, unknown][] => [
+/** What is another machine or other software than before, in a line, if anything is. */
+function describeChange(before: Place, now: Place): string | undefined {
+  const facts = ({ device, versions, machine }: Place): [string, unknown][] => [
+    ['device', wholeName(device)],
     ['bn-train', versions['bn-train']],
     ['TensorFlow', versions['tensorflow']],
     ['CPU', machine.cpu],
@@ -95,13 +117,10 @@ export function describeChange(began: RunConfig, now: RunConfig): string | undef
     ['GPU', machine.gpu ?? 'none'],
   ];
   const after = new Map(facts(now));
-  const changed = facts(began)
-    .filter(([name, before]) => after.get(name) !== before)
-    .map(([name, before]) => `${name} ${String(before)} then, ${String(after.get(name))} now`);
-  return changed.length === 0 ? undefined : changeLine(changed);
-}
-
-function changeLine(changed: string[]): string {
+  const changed = facts(before)
+    .filter(([name, value]) => after.get(name) !== value)
+    .map(([name, value]) => `${name} ${String(value)} then, ${String(after.get(name))} now`);
+  if (changed.length === 0) return undefined;
   return `${changed.join('; ')}: its last bits may differ from those of a run that was never stopped`;
 }
 

@@ -100,8 +100,8 @@ function end(status: ExitCode): never {
 function tell(error: unknown): ExitCode {
   const known = error instanceof BnTrainError;
   const isAbort = error instanceof Error && error.name === 'AbortError';
-  if (known) terminal.warning(error.message, ...(error.hint === undefined ? [] : [`hint: ${error.hint}`]));
-  if (isVerbose || !(known || isAbort)) terminal.warning(...inspect(error).split('\n'));
+  if (known) terminal.warn(error.message, ...(error.hint === undefined ? [] : [`hint: ${error.hint}`]));
+  if (isVerbose || !(known || isAbort)) terminal.warn(...inspect(error).split('\n'));
   return known ? error.exitCode : isAbort ? EXIT.interrupted : EXIT.failed;
 }
 

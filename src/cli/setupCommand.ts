@@ -29,8 +29,11 @@ async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, s
     import('../runtime/choose.js'),
   ]);
   const want = { device: 'cuda', tensorflow, runtimeDir } as const;
-  const installed = async () => (await locateRuntime(want))?.tensorflow;
-  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto' }, installed).then(() => undefined, whyNot);
+  const installed = async () => (await locateRuntime(want, { signal }))?.tensorflow;
+  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto', signal }, installed).then(
+    () => undefined,
+    whyNot,
+  );
   const device = cuda || obstacle === undefined ? 'cuda' : 'cpu';
   const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
   terminal.print(...readyLines(runtime, device));

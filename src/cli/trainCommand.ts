@@ -7,7 +7,7 @@ import { exists } from '../common/files.js';
 import { svgChart, textChart } from '../report/chart.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
-import { LARGEST_SEED, type RunOptions } from '../run/config.js';
+import { assertOwnData, LARGEST_SEED, type RunOptions } from '../run/config.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { type Session, withSession } from './session.js';
@@ -83,9 +83,9 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await assertRun(folder, norm);
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
-    const { backend, device, mode, deterministic = false } = resumed.config;
+    const { backend, mode, deterministic = false } = resumed.config;
     const name = backend as TrainFlags['backend'];
-    const own = { ...flags, backend: name, device, eager: mode === 'eager', deterministic };
+    const own = { ...flags, backend: name, device: resumed.device, eager: mode === 'eager', deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }
@@ -101,18 +101,19 @@ async function run(
   const { norm, seed, learningRate } = options;
   const { openReady } = await import('../runtime/open.js');
   const backend = await openReady(flags, { listener: terminal, signal });
-  const [{ configOf, recordedRun }, { loadFashionMnist }] = await Promise.all([
+  const [{ configOf, recordedRun }, { describeData, loadFashionMnist }] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../data/fashionMnist.js'),
   ]);
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
+  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
+  if (resumed) assertOwnData(folder, resumed.config, data);
+  if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
-  const now = configOf(options, backend, flags.eager === true);
-  const change = resumed?.changeTo(now);
+  const now = configOf(options, backend, flags.eager === true, data);
+  const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
-  const config = resumed?.config ?? now;
   signal.throwIfAborted();
   saves();
   const { epochs, final } = await recordedRun({

@@ -5,27 +5,12 @@ import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, messageOf } from './errors.js';
+import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
 export function cacheDirectory(): string {
   const base = process.env['XDG_CACHE_HOME'];
   return path.join(base && path.isAbsolute(base) ? base : path.join(homeDirectory(), '.cache'), 'bn-train');
-}
-
-/** `$HOME`; where that is unset, empty or relative, what the user database says, never the working directory. */
-export function homeDirectory(): string {
-  const home = process.env['HOME'] ?? '';
-  if (path.isAbsolute(home)) return home;
-  try {
-    return os.userInfo().homedir;
-  } catch (error) {
-    throw cannot('find your home folder', {
-      expected: 'HOME to name a folder, or an entry in the user database',
-      got: `HOME=${home}, and ${messageOf(error)}`,
-      hint: 'set HOME, or XDG_CACHE_HOME for the cache',
-      cause: error,
-    });
-  }
 }
 
 /** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */
@@ -52,6 +37,29 @@ export async function hashOf(file: string, signal?: AbortSignal): Promise<string
 export async function exists(file: string): Promise<boolean> {
   return fs.access(file).then(
     () => true,
+    () => false,
+  );
+}
+
+/**
+ * Makes a folder, and those above it that are missing. Node's own recursive mkdir never returns where a file system makes
+ * none and calls that "no such file", as /proc does.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await fs.mkdir(folder);
+  } catch (error) {
+    if (await isFolder(folder)) return;
+    const above = path.dirname(folder);
+    if (codeOf(error) !== 'ENOENT' || (await isFolder(above))) throw error;
+    await makeFolder(above);
+    await makeFolder(folder);
+  }
+}
+
+async function isFolder(file: string): Promise<boolean> {
+  return fs.stat(file).then(
+    (stats) => stats.isDirectory(),
     () => false,
   );
 }
@@ -105,7 +113,7 @@ async function syncFolder(folder: string): Promise<void> {
  * `target` must not exist yet. Siblings that killed processes left behind are removed first.
  */
 export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
-  await fs.mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   await removeStaleTemporaries(path.dirname(target), path.basename(target));
   const temporary = temporaryName(target);
   try {
@@ -151,12 +159,12 @@ export function isRunning(pid: number): boolean {
 /** Fails early, with the folder's name, where files could not be written. */
 export async function assertWritable(folder: string, action: string): Promise<void> {
   try {
-    await fs.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await fs.access(folder, constants.W_OK);
   } catch (error) {
     throw cannot(action, {
       expected: `a folder that can be written, ${folder}`,
-      got: messageOf(error),
+      got: describeFileError(error),
       hint: 'choose another folder or change its permissions',
       cause: error,
     });

@@ -13,10 +13,10 @@ export interface Listener {
   /** One line of news: which source is tried next, what is being waited for. */
   notice: (line: string) => void;
   /** One line that is told even to who wants no news: something slower than the best is used. */
-  warning: (line: string) => void;
+  warn: (line: string) => void;
 }
 
-export const silent: Listener = { progress: () => undefined, notice: () => undefined, warning: () => undefined };
+export const silent: Listener = { progress: () => undefined, notice: () => undefined, warn: () => undefined };
 
 /** Whom to tell of long work, and who may stop it. */
 export interface Watch {

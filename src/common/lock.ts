@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { type BnTrainError, cannot, shown } from './errors.js';
-import { codeOf, describeFileError, isRunning, readBounded, temporaryName } from './files.js';
+import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
 import { check, text, whole } from './shape.js';
 
 /** Who holds a lock; `started` tells a process from a later one that was given the same number. */
@@ -34,7 +34,7 @@ async function isStale({ host, pid, started }: LockHolder): Promise<boolean> {
 
 /** Takes the lock and returns its release, or names the live process that holds it. A dead holder's lock is taken over. */
 export async function tryLock(file: string): Promise<{ release: () => Promise<void> } | { holder: LockHolder }> {
-  await fs.mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const mine = temporaryName(file);
   const started = startedOf(await processFields(process.pid));
   // Unlike any other lock, of this process too.

@@ -1,6 +1,8 @@
-/** This machine and this package, as what is measured here is labelled. */
+/** This machine and this package, as what is measured here is labelled, and the user's home. */
 import { readFileSync } from 'node:fs';
 import * as os from 'node:os';
+import * as path from 'node:path';
+import { cannot, messageOf } from './errors.js';
 
 export interface Machine {
   platform: string;
@@ -25,4 +27,20 @@ export function describeMachine(): Machine {
 export function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** `$HOME`; where that is unset, empty or relative, what the user database says, never the working directory. */
+export function homeDirectory(): string {
+  const home = process.env['HOME'] ?? '';
+  if (path.isAbsolute(home)) return home;
+  try {
+    return os.userInfo().homedir;
+  } catch (error) {
+    throw cannot('find your home folder', {
+      expected: 'HOME to name a folder, or an entry in the user database',
+      got: `HOME=${home}, and ${messageOf(error)}`,
+      hint: 'set HOME, or XDG_CACHE_HOME for the cache',
+      cause: error,
+    });
+  }
 }

@@ -52,15 +52,16 @@ export function check<T>(shape: Shape<T>, value: unknown): { value: T } | { prob
 
 /** A field that is missing is told by its own words. */
 function wordsAt(shape: object, path: readonly { key?: unknown }[]): string | undefined {
-  let at: unknown = shape;
+  type Node = Record<'item' | 'value' | 'wrapped' | 'message', unknown> & { entries?: Record<string, unknown> };
+  // An optional field's schema wraps that of the field.
+  const unwrapped = (node: unknown) => ((node as Node).wrapped ?? node) as Node;
+  let at = unwrapped(shape);
   for (const { key } of path) {
-    const { entries, item, value, wrapped } = at as Record<string, Record<string, unknown> | undefined>;
-    at = entries?.[String(key)] ?? item ?? value ?? wrapped;
-    if (at === undefined) return undefined;
+    const next = at.entries?.[String(key)] ?? at.item ?? at.value;
+    if (next === undefined) return undefined;
+    at = unwrapped(next);
   }
-  const { message, wrapped } = at as { message?: unknown; wrapped?: { message?: unknown } };
-  const words = message ?? wrapped?.message;
-  return typeof words === 'string' ? words : undefined;
+  return typeof at.message === 'string' ? at.message : undefined;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,10 +1,10 @@
 /** The data set out of Debian's package, fetched and unpacked without root. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { cannot } from '../common/errors.js';
-import { codeOf } from '../common/files.js';
+import { codeOf, makeFolder } from '../common/files.js';
 
 const execute = promisify(execFile);
 
@@ -18,8 +18,8 @@ export async function fetchDebian(
   signal?: AbortSignal,
 ): Promise<string> {
   const run = (command: string, ...args: string[]) => runIn(work, command, args, { name: source.package, signal });
-  await mkdir(path.join(work, 'lists/partial'), { recursive: true });
-  await mkdir(path.join(work, 'cache/archives/partial'), { recursive: true });
+  await makeFolder(path.join(work, 'lists/partial'));
+  await makeFolder(path.join(work, 'cache/archives/partial'));
   const own = ['-o', `Dir::State::Lists=${path.join(work, 'lists')}`, '-o', `Dir::Cache=${path.join(work, 'cache')}`];
   await run('apt-get', 'download', source.package).catch(async (error: unknown) => {
     if (codeOf((error as Error).cause) === 'ENOENT') throw error;

@@ -1,9 +1,9 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { cacheDirectory, codeOf, describeFileError, exists } from '../common/files.js';
 import { silent } from '../common/listener.js';
+import { homeDirectory } from '../common/machine.js';
 import { withLock } from '../common/lock.js';
 import type { FetchOptions } from './fetch.js';
 import { type Datasets, type IdxFile, parseDatasets } from './idx.js';
@@ -64,7 +64,7 @@ export async function findFashionMnist(): Promise<string | undefined> {
 const cacheFolder = () => path.join(cacheDirectory(), 'fashion-mnist');
 
 function knownFolders({ folders }: Manifest): string[] {
-  return [...folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, os.homedir()))), cacheFolder()];
+  return [...folders.map((folder) => path.resolve(folder.replace(/^~(?=\/)/, homeDirectory))), cacheFolder()];
 }
 
 async function hasAll(folder: string, { files }: Manifest): Promise<boolean> {

@@ -1,8 +1,8 @@
 /** Fetches the data set into the cache from the first source that has it. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../common/errors.js';
-import { removeStaleTemporaries, temporaryName, writeFileAtomic } from '../common/files.js';
+import { makeFolder, removeStaleTemporaries, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { Listener } from '../common/listener.js';
 import { fetchDebian } from './debian.js';
 import { download, type Patience } from './download.js';
@@ -25,7 +25,7 @@ type Take = (file: DataFile) => Promise<Uint8Array>;
  */
 export async function fetchInto(folder: string, { files, sources }: Manifest, options: FetchOptions): Promise<void> {
   const { listener, signal } = options;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await removeStaleTemporaries(folder);
   const work = temporaryName(path.join(folder, 'debian'));
   const failures: string[] = [];

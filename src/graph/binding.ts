@@ -1,9 +1,9 @@
 /** What this project uses of TensorFlow's native backend beneath tfjs: its binding, typed, and sessions on graphs. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import * as os from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
+import { temporaryFolder } from '../common/files.js';
 
 export interface OpAttribute {
   readonly name: string;
@@ -109,7 +109,7 @@ export class Session {
 
   /** Opens a session on the bytes of a saved_model.pb; nothing is left on disk. */
   static async open(backend: NativeBackend, savedModel: Uint8Array, tag: string): Promise<Session> {
-    const folder = await mkdtemp(path.join(os.tmpdir(), 'bn-train-'));
+    const folder = await temporaryFolder();
     try {
       await writeFile(path.join(folder, 'saved_model.pb'), savedModel);
       return new Session(backend, backend.binding.loadSavedModel(folder, tag));

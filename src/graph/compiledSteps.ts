@@ -1,8 +1,9 @@
 /** Compiled steps: each a graph in one session, run with one call, and variables that are carried over when asked. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { makeFolder } from '../common/files.js';
 import type { Graph } from './graph.js';
 import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
@@ -106,7 +107,7 @@ export class CompiledSteps<Name extends string> {
    * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables.
    */
   async save(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(path.join(folder, 'saved_model.pb'), this.bytes);
   }
 

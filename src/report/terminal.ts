@@ -37,13 +37,13 @@ export class Terminal implements Listener {
   }
 
   /** What is said in any case: errors, and that something slower than the best is used. */
-  warning = (...lines: string[]): void => {
+  warn = (...lines: string[]): void => {
     this.close();
     this.stream.write(asText(lines));
   };
 
   notice = (...lines: string[]): void => {
-    if (!this.quiet) this.warning(...lines);
+    if (!this.quiet) this.warn(...lines);
   };
 
   /** A bar with bytes and time. */

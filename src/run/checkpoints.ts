@@ -1,9 +1,9 @@
 /** The checkpoints of a run folder: the last ones, each written whole or not at all, to go on from or to look at. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
-import { codeOf, describeFileError, readBounded, writeFileAtomic } from '../common/files.js';
+import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
 import type { Position } from '../train/events.js';
 import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed, type SavedWeight } from './checkpoint.js';
 
@@ -121,7 +121,7 @@ export class Checkpoints {
   async save(model: tf.LayersModel, progressed: Progressed): Promise<void> {
     const folder = folderOf(this.runFolder);
     const name = nameOf(progressed.position);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFileAtomic(path.join(folder, name), await encodeCheckpoint(model, progressed));
     this.kept = worthKeeping([...this.kept.filter((other) => other !== name), name]);
     await this.removeRest(await listNames(this.runFolder));

@@ -1,7 +1,7 @@
 /** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import * as v from 'valibot';
-import { cannot, messageOf } from '../common/errors.js';
+import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
@@ -21,7 +21,7 @@ export interface RunOptions {
   epsilon: number;
   /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
   checkpointSteps?: number | undefined;
-  /** Steps that one call into TensorFlow takes; what they compute does not depend on it. */
+  /** Steps that one call into TensorFlow takes, if they were asked for; what they compute does not depend on it. */
   stepsPerCall?: number | undefined;
   /** Whether XLA compiled the graphs, whose last bits differ then. */
   xla?: boolean | undefined;
@@ -29,19 +29,49 @@ export interface RunOptions {
   deterministic?: boolean | undefined;
 }
 
-export interface RunConfig extends RunOptions {
-  backend: string;
+/** What tells one data set from another. */
+export interface RunData {
+  name: string;
+  sha256: string;
+}
+
+/** Where a run, or a part of it, was computed. */
+export interface Place {
   device: string;
-  mode: 'eager' | 'graph';
   versions: Record<string, string>;
   machine: Machine & { gpu?: string };
+}
+
+export interface RunConfig extends RunOptions, Place {
+  /** Of the model's logits and images. Runs from before they were kept have 10, 28 and 28. */
+  classes?: number | undefined;
+  height?: number | undefined;
+  width?: number | undefined;
+  /** What it is trained on; runs from before it was kept are Fashion-MNIST's. */
+  data?: RunData | undefined;
+  backend: string;
+  mode: 'eager' | 'graph';
   /** ISO 8601, UTC. */
   started: string;
+  /** Each other place where it went on, and when; the last is where it is now. */
+  resumed?: (Place & { at: string })[] | undefined;
 }
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
 const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
 const isText = (value: unknown) => typeof value === 'string';
+
+const PLACE = {
+  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
+  versions: that<Place['versions']>('texts by name', (value) => isObject(value) && Object.values(value).every(isText)),
+  machine: that<Place['machine']>(
+    'platform and cpu as text, cores and memory as numbers',
+    (value) =>
+      isObject(value) &&
+      [value['platform'], value['cpu']].every(isText) &&
+      [value['cores'], value['memory']].every(Number.isFinite),
+  ),
+};
 
 /** What config.json must say; the ranges are those of the command's flags. */
 const CONFIG = v.object({
@@ -56,21 +86,15 @@ const CONFIG = v.object({
   stepsPerCall: v.optional(whole(1)),
   xla: v.optional(yesOrNo),
   deterministic: v.optional(yesOrNo),
+  classes: v.optional(whole(2)),
+  height: v.optional(whole(1)),
+  width: v.optional(whole(1)),
+  data: v.optional(v.object({ name: text(), sha256: text('a SHA-256', /^[0-9a-f]{64}$/) }, 'name and sha256')),
   backend: oneOf('native, wasm or js', ['native', 'wasm', 'js']),
-  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
   mode: oneOf('eager or graph', ['eager', 'graph']),
   started: text(),
-  versions: that<Record<string, string>>(
-    'texts by name',
-    (value) => isObject(value) && Object.values(value).every(isText),
-  ),
-  machine: that<RunConfig['machine']>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
+  ...PLACE,
+  resumed: v.optional(v.array(v.object({ ...PLACE, at: text() }, 'a place'), 'a list of places')),
 });
 
 /** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */
@@ -90,4 +114,16 @@ export async function readConfig(folder: string): Promise<RunConfig> {
 /** The checked content of a config.json; `file` names it in messages. */
 export function parseConfig(content: string, file: string): RunConfig {
   return parseShaped(CONFIG, content, file);
+}
+
+/** Throws a BnTrainError of usage unless the data are those that the run began with. */
+export function assertOwnData(folder: string, { data: own }: RunConfig, data: RunData): void {
+  if (own ? own.sha256 === data.sha256 : data.name === 'Fashion-MNIST') return;
+  const told = ({ name, sha256 }: RunData) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`;
+  throw cannot(`use the run ${folder}`, {
+    expected: `the data it began with, ${own ? told(own) : 'Fashion-MNIST'}`,
+    got: told(data),
+    hint: own?.name === 'Fashion-MNIST' || !own ? 'leave out --data-dir' : 'name its folder: --any-data --data-dir DIR',
+    exitCode: EXIT.usage,
+  });
 }

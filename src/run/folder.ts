@@ -9,6 +9,7 @@ import {
   describeFileError,
   exists,
   isTemporary,
+  makeFolder,
   removeStaleTemporaries,
 } from '../common/files.js';
 import { type LockHolder, tryLock } from '../common/lock.js';
@@ -54,7 +55,7 @@ export async function assertUnused(target: string): Promise<void> {
 
 async function makeNumbered(wanted: string): Promise<string> {
   // What fails here fails again in assertWritable, with words.
-  await mkdir(path.dirname(wanted), { recursive: true }).catch(() => undefined);
+  await makeFolder(path.dirname(wanted)).catch(() => undefined);
   for (let number = 1; ; number++) {
     const name = number === 1 ? wanted : `${wanted}-${number}`;
     // Two runs that begin in the same second must not both take it, so making it is the question whether it is free.

@@ -1,9 +1,8 @@
 /** A run's model: exported to model/ in tfjs's own layers format for other programs, and put back from a checkpoint. */
-import { mkdir } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { writeFileAtomic } from '../common/files.js';
+import { makeFolder, writeFileAtomic } from '../common/files.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
 import type { SavedWeight } from './checkpoint.js';
 import { readWeights } from './checkpoints.js';
@@ -11,7 +10,7 @@ import { readWeights } from './checkpoints.js';
 /** Writes model/model.json and model/weights.bin, which this program itself never reads. */
 export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
   const folder = path.join(runFolder, 'model');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await model.save(
     tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
       const weightsManifest = [{ paths: ['weights.bin'], weights }];

@@ -4,9 +4,9 @@ import { describeMachine, packageVersion } from '../common/machine.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { type EpochResult, type FinalResult, startOf, type TrainEvent } from '../train/events.js';
 import { train, type TrainOptions } from '../train/loop.js';
-import { defaultMode, defaultStepsPerCall } from '../train/runner.js';
+import { defaultMode } from '../train/runner.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { RunConfig, RunOptions } from './config.js';
+import type { RunConfig, RunData, RunOptions } from './config.js';
 import { restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
 
@@ -18,13 +18,21 @@ export interface Computer {
   gpu?: string;
 }
 
-/** The config.json of a run that begins here and now. */
-export function configOf(options: RunOptions, { name, device, gpu, tensorflow }: Computer, eager: boolean): RunConfig {
+/** The config.json of a run that begins here and now, with this data. */
+export function configOf(
+  options: RunOptions,
+  { name, device, gpu, tensorflow }: Computer,
+  eager: boolean,
+  data: RunData & { classes: number; train: { height: number; width: number } },
+): RunConfig {
   const mode = eager ? 'eager' : defaultMode();
   const [own, node] = [packageVersion(), process.versions.node];
   return {
     ...options,
-    stepsPerCall: options.stepsPerCall ?? defaultStepsPerCall(mode),
+    classes: data.classes,
+    height: data.train.height,
+    width: data.train.width,
+    data: { name: data.name, sha256: data.sha256 },
     backend: name,
     device,
     mode,

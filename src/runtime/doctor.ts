@@ -33,20 +33,21 @@ export interface Diagnosis {
 }
 
 /** Looks, and installs nothing. */
-export async function diagnose({ runtimeDir }: { runtimeDir?: string | undefined } = {}): Promise<Diagnosis> {
+export async function diagnose(options: { runtimeDir?: string; signal?: AbortSignal } = {}): Promise<Diagnosis> {
+  const { runtimeDir, signal } = options;
   const [{ cpu, cuda }, python, pip, compiler, query, features] = await Promise.all([
-    lookFor(runtimeDir),
-    versionOf('python3', ['--version']),
-    versionOf('python3', ['-m', 'pip', '--version']),
-    findCompiler(),
-    queryGpus(),
+    lookFor(runtimeDir, signal),
+    versionOf('python3', ['--version'], signal),
+    versionOf('python3', ['-m', 'pip', '--version'], signal),
+    findCompiler(signal),
+    queryGpus(signal),
     cpuFeatures(),
   ]);
   const { choice, lacksCuda } = await chosen({ device: 'auto', runtimeDir, gpus: query }, { cpu, cuda });
   const located = choice.device !== 'cpu' ? cuda : cpu;
   const { runtime, problem } = located;
   const found = runtime && !problem;
-  const ofCuda = await cudaFacts([cuda.runtime, cpu.runtime]);
+  const ofCuda = await cudaFacts([cuda.runtime, cpu.runtime], signal);
   const facts = [
     ['Node', process.version],
     ['platform', `${thisPlatform()}, ${os.release()}`],
@@ -88,16 +89,17 @@ interface Located {
 type Found = Record<Want['device'], Located>;
 
 /** The runtimes for both devices, which may be the same, each checked to its last byte and proved in a process of its own. */
-async function lookFor(runtimeDir: string | undefined): Promise<Found> {
-  const cpu = await look({ device: 'cpu', runtimeDir });
-  return { cpu, cuda: cpu.runtime?.cuda?.missing.length === 0 ? cpu : await look({ device: 'cuda', runtimeDir }) };
+async function lookFor(runtimeDir: string | undefined, signal: AbortSignal | undefined): Promise<Found> {
+  const cpu = await look({ device: 'cpu', runtimeDir }, signal);
+  if (cpu.runtime?.cuda?.missing.length === 0) return { cpu, cuda: cpu };
+  return { cpu, cuda: await look({ device: 'cuda', runtimeDir }, signal) };
 }
 
-async function look(want: Want): Promise<Located> {
+async function look(want: Want, signal: AbortSignal | undefined): Promise<Located> {
   let runtime: Runtime | undefined;
   try {
-    runtime = await locateRuntime(want, { content: true });
-    if (runtime) await proveAddon(runtime.addon);
+    runtime = await locateRuntime(want, { content: true, signal });
+    if (runtime) await proveAddon(runtime.addon, signal);
     return { runtime };
   } catch (problem) {
     if (problem instanceof BnTrainError) return { runtime, problem };
@@ -141,8 +143,8 @@ const ORIGIN: Record<Runtime['source'], string> = {
   python: 'from the Python environment',
 };
 
-async function versionOf(command: string, args: string[]): Promise<string | undefined> {
-  const outcome = await runCommand(command, args);
+async function versionOf(command: string, args: string[], signal?: AbortSignal): Promise<string | undefined> {
+  const outcome = await runCommand(command, args, { signal });
   return outcome?.code === 0 ? lastLine(outcome.stdout) : undefined;
 }
 
@@ -170,11 +172,14 @@ function describeGpu({ name, capability, memory, free }: Gpu): string {
 }
 
 /** Versions, and a line for each library, of the first runtime that was built for CUDA. */
-async function cudaFacts(runtimes: (Runtime | undefined)[]): Promise<{ facts: Fact[]; libraries: Opened[] }> {
+async function cudaFacts(
+  runtimes: (Runtime | undefined)[],
+  signal?: AbortSignal,
+): Promise<{ facts: Fact[]; libraries: Opened[] }> {
   const runtime = runtimes.find((each) => each?.cuda);
   if (!runtime?.cuda) return { facts: [['CUDA', 'no runtime for it is installed']], libraries: [] };
   const { toolkit, cudnn } = runtime.cuda;
-  const libraries = [...(await openCudaLibraries(runtime.libraries)), ...(await openDriver())];
+  const libraries = [...(await openCudaLibraries(runtime.libraries, signal)), ...(await openDriver(signal))];
   const found = libraries.map(({ name, file, problem }): Fact => [name, problem ? `missing: ${problem}` : file]);
   return { facts: [['CUDA', toolkit], ['cuDNN', cudnn], ...found], libraries };
 }

@@ -108,7 +108,6 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     MaxPool3DGrad: byJs('MaxPool3DGrad'),
     Conv3DBackpropInputV2: byJs('Conv3DBackpropInputV2'),
     Conv3DBackpropFilterV2: byJs('Conv3DBackpropFilterV2'),
-    All: byJs('All'),
   },
   tensorflow: {
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),

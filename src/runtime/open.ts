@@ -11,7 +11,7 @@ import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned } from './install/pins.js';
 import { loadNative } from './loadAddon.js';
-import { openWasm, silenceGreeting } from './wasm.js';
+import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
   name: places.Fallback['backend'];
@@ -64,7 +64,7 @@ export async function openReady(
     locate: (want) => locateRuntime(want, { signal }),
     make: async (want) => (await import('./install/install.js')).makeRuntime(want, { listener, signal }),
   };
-  const info = await open(backend, { ...options, signal }, source, listener.warning);
+  const info = await open(backend, { ...options, signal }, source, listener.warn);
   if (info.name === backend && info.fix !== undefined) listener.notice(slow(backend, ASKED_FOR, info.fix));
   return info;
 }
@@ -95,7 +95,7 @@ async function open(
       const info = await openNative(tried, { ...options, device }, source);
       return { ...info, fallback, ...(fix !== undefined && { fix }) };
     }
-    silenceGreeting();
+    readyJs();
     if (backend === 'wasm') await openWasm();
     else await tf.setBackend('cpu');
     return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };

@@ -21,8 +21,10 @@ export async function openWasm(): Promise<void> {
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
 }
 
-/** tfjs's JS backend, which WASM uses too, advises Node users at its first tensor to install what `bn-train setup` does. */
-export function silenceGreeting(): void {
+/** Readies tfjs's JS backend, which WASM uses too. */
+export function readyJs(): void {
+  mendKernels('cpu');
+  // At its first tensor it advises Node users to install what `bn-train setup` does.
   Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }
 

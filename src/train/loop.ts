@@ -1,8 +1,9 @@
 /** The training loop: it yields typed events, prints nothing and writes nothing. */
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
+import { formatMetric } from '../common/format.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
@@ -47,8 +48,8 @@ interface Order {
  * Trains and yields what happens. When a 'checkpoint', 'epoch', 'interrupted' or 'end' event arrives, the model's weights
  * are those of that moment. The same seed and weights give the same events on the same backend, time figures aside.
  *
- * Throws a BnTrainError when a loss is no longer finite, and for numbers of epochs or examples that are not whole or
- * below 1.
+ * Throws a BnTrainError before the first step for data that the model is not made for and for numbers of epochs, steps or
+ * examples that are not whole or below 1; when a loss is no longer finite; after an epoch whose loss cannot be right.
  */
 export async function* train({
   model,
@@ -65,6 +66,7 @@ export async function* train({
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
   assertCount('epochs', epochs);
+  if (checkpointSteps !== undefined) assertCount('checkpointSteps', checkpointSteps);
   const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla });
   const history = [...from.history];
   let position = { ...from.position };
@@ -75,6 +77,7 @@ export async function* train({
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
       trainer.sync();
       signal?.throwIfAborted();
+      assertPossible(position);
       yield { type: 'evaluate', of: 'test' };
       const result = summarize(position, await accuracy(trainer, signal));
       history.push(result);
@@ -138,6 +141,22 @@ function assertFinite(loss: number, { epoch, batch }: Position): void {
       got: `${loss} in batch ${batch} of epoch ${epoch}`,
       hint: 'use a smaller --lr',
     });
+}
+
+/**
+ * The class of an example that is classified wrongly has a probability of 1/2 at most, so the example costs ln 2 at least;
+ * rounding of float32 takes less than 1e-4 from the mean. Says so where the backend's own operations are wrong.
+ */
+function assertPossible({ epoch, loss, correct, examples }: Position): void {
+  const [mean, accuracy] = [loss / examples, correct / examples];
+  const least = (1 - accuracy) * Math.LN2;
+  if (mean >= least - 1e-4) return;
+  const backend = { tensorflow: 'native', cpu: 'js' }[tf.getBackend()] ?? tf.getBackend();
+  throw cannot('go on training', {
+    expected: `a loss of ${formatMetric(least)} or more at a train accuracy of ${formatMetric(accuracy)}, as each wrong example costs ln 2 or more`,
+    got: `${formatMetric(mean)} in epoch ${epoch}: the ${backend} backend computes wrongly`,
+    hint: `to see which of its operations are wrong: bn-train verify --backend ${backend}`,
+  });
 }
 
 function summarize({ epoch, loss, correct, examples, seconds }: Position, testAccuracy: number): EpochResult {

@@ -1,9 +1,40 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../common/errors.js';
 import type { Dataset } from '../data/idx.js';
 import { ByteRows } from '../graph/byteRows.js';
 import type { StepFunction } from '../graph/record/record.js';
 import { batchMoments } from '../nn/population.js';
+
+/** Throws a BnTrainError unless a model takes the images of a set and has a class for each of its labels. */
+export function assertFits(model: tf.Sequential, set: 'train' | 'test', data: Dataset): void {
+  const { count, height, width, images, labels } = data;
+  const misfit = (expected: string, got: string, hint: string) => cannot(`use the ${set} set`, { expected, got, hint });
+  if (count < 1) throw misfit('at least one example', `${count}`, 'give it some');
+  const taken = model.inputs[0]?.shape.slice(1) ?? [];
+  const given = [height, width, 1];
+  if (taken.length !== 3 || taken.some((size, i) => size !== null && size !== given[i]))
+    throw misfit(
+      `images [${taken.join(', ')}], as the model takes them`,
+      `[${given.join(', ')}]`,
+      `lenet({ norm, height: ${height}, width: ${width} }) takes these`,
+    );
+  const bytes = count * height * width;
+  if (images.length !== bytes || labels.length !== count)
+    throw misfit(
+      `${count} labels and ${bytes} bytes of images`,
+      `${labels.length} and ${images.length}`,
+      'count, height and width tell how many there are',
+    );
+  const classes = model.outputs[0]?.shape.at(-1) ?? 0;
+  const largest = labels.reduce((most, label) => Math.max(most, label), 0);
+  if (largest >= classes)
+    throw misfit(
+      `labels from 0 to ${classes - 1}, as the model has ${classes} outputs`,
+      `a label ${largest}`,
+      `lenet({ norm, classes: ${largest + 1} }) has an output for each`,
+    );
+}
 
 /** A data set on the backend: bytes, uploaded once; `take` scales its rows to [0, 1]. */
 export class DeviceDataset {
@@ -14,7 +45,12 @@ export class DeviceDataset {
   constructor({ count, height, width, images, labels }: Dataset) {
     this.count = count;
     this.images = new ByteRows(images, [count, height, width, 1]);
-    this.labels = new ByteRows(labels, [count]);
+    try {
+      this.labels = new ByteRows(labels, [count]);
+    } catch (error) {
+      this.images.dispose();
+      throw error;
+    }
   }
 
   /** For a compiled step that takes from here. */
@@ -45,8 +81,8 @@ export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar 
 }
 
 /**
- * Plain SGD on softmax cross-entropy: (rows [batch] int32, learning rate []) → [loss [], number correct []], both before
- * the update. The loss is the batch's mean, in nats.
+ * Plain SGD on softmax cross-entropy and the model's regularization losses: (rows [batch] int32, learning rate []) →
+ * [loss [], number correct []], both before the update. The loss is the batch's mean cross-entropy alone, in nats.
  */
 export function trainingStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
   // Without this list tfjs would train every variable there is, frozen layers and other models included.
@@ -55,17 +91,18 @@ export function trainingStep(model: tf.Sequential, data: DeviceDataset): StepFun
   return (rows, learningRate) => {
     const { x, labels } = data.take(rows as tf.Tensor1D);
     const expected = tf.oneHot(labels, classes, 1, 0, 'float32');
-    let correct: tf.Scalar | undefined;
-    const { value, grads } = tf.variableGrads(() => {
+    let outputs: tf.Tensor[] = [];
+    const { grads } = tf.variableGrads(() => {
       const logits = model.apply(x, { training: true }) as tf.Tensor2D;
-      correct = tf.keep(countCorrect(logits, labels));
-      return tf.losses.softmaxCrossEntropy(expected, logits);
+      const loss: tf.Scalar = tf.losses.softmaxCrossEntropy(expected, logits);
+      outputs = [tf.keep(loss), tf.keep(countCorrect(logits, labels))];
+      return model.calculateLosses().reduce((sum, penalty) => sum.add(penalty), loss);
     }, trainable);
     for (const variable of trainable) {
       const gradient = grads[variable.name] as tf.Tensor;
       variable.assign(variable.sub(gradient.mul(learningRate as tf.Scalar)));
     }
-    return [value, correct as tf.Scalar];
+    return outputs;
   };
 }
 

@@ -6,7 +6,7 @@ import { cannot } from '../common/errors.js';
 import type { StepDefinition } from '../graph/compile.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode, openRunner, type Runner } from './runner.js';
-import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
+import { assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
 
 export interface StepResult {
   /** Mean softmax cross-entropy of the batch, in nats, before the update. */
@@ -33,38 +33,43 @@ type StepName = 'train' | 'evaluate' | 'moments';
 export const EVALUATION_BATCH = 250;
 
 export class Trainer {
-  readonly trainCount: number;
-  readonly testCount: number;
-
   private constructor(
     readonly model: tf.Sequential,
     readonly batchSize: number,
     /** How many batches of one size the functions below take at most. */
     readonly stepsPerCall: number,
+    readonly trainCount: number,
+    readonly testCount: number,
     private readonly runner: Runner<StepName>,
     private readonly learningRate: tf.Scalar,
-    private readonly datasets: Datasets,
-  ) {
-    this.trainCount = datasets.train.count;
-    this.testCount = datasets.test.count;
-  }
+    private readonly owned: Owned[],
+  ) {}
 
-  /** Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. */
+  /**
+   * Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. Throws
+   * a BnTrainError for data that the model is not made for.
+   */
   static async open(options: TrainerOptions): Promise<Trainer> {
     const { model, data, batchSize, learningRate = NaN, mode, xla = false } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     assertCount('batchSize', batchSize);
     assertCount('stepsPerCall', stepsPerCall);
-    const datasets = { train: new DeviceDataset(data.train), test: new DeviceDataset(data.test) };
-    const [weights, rate] = [model.weights.map((weight) => weight.read() as tf.Variable), tf.scalar(learningRate)];
+    for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
+    const owned: Owned[] = [];
+    const own = <T extends Owned>(made: T): T => {
+      owned.push(made);
+      return made;
+    };
     try {
+      const rate = own(tf.scalar(learningRate));
+      const datasets = { train: own(new DeviceDataset(data.train)), test: own(new DeviceDataset(data.test)) };
+      const weights = model.weights.map((weight) => weight.read() as tf.Variable);
       const variables = [...weights, ...datasets.train.variables, ...datasets.test.variables];
       const steps = stepsOf(options, datasets) as Record<StepName, StepDefinition>;
-      const runner = await openRunner(steps, { mode, variables, xla });
-      return new Trainer(model, batchSize, stepsPerCall, runner, rate, datasets);
+      const runner = own(await openRunner(steps, { mode, variables, xla }));
+      return new Trainer(model, batchSize, stepsPerCall, data.train.count, data.test.count, runner, rate, owned);
     } catch (error) {
-      tf.dispose(rate);
-      for (const dataset of Object.values(datasets)) dataset.dispose();
+      disposeOf(owned);
       throw error;
     }
   }
@@ -96,10 +101,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    this.runner.dispose();
-    this.learningRate.dispose();
-    this.datasets.train.dispose();
-    this.datasets.test.dispose();
+    disposeOf(this.owned);
   }
 
   /** For each batch, the values of each output. */
@@ -124,6 +126,16 @@ export class Trainer {
 export function assertCount(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 1)
     throw cannot('train', { expected: `${name} to be a whole number from 1`, got: String(value) });
+}
+
+/** What lies on the backend until it is given back. */
+interface Owned {
+  dispose: () => void;
+}
+
+/** The last first: a runner holds what was made before it. */
+function disposeOf(owned: Owned[]): void {
+  for (const made of owned.reverse()) made.dispose();
 }
 
 interface Datasets {

@@ -54,24 +54,28 @@ export function within(of: string, expected: ArrayLike<number>, got: ArrayLike<n
 /** The worst pair of all; another number of values than expected is a failure like any other. */
 export function worst(comparisons: Comparison[]): Worst {
   let found: Worst | undefined;
-  for (const pair of comparisons.flatMap(pairs)) if (!found || excess(pair) > excess(found)) found = pair;
+  let most = -1;
+  const consider = (of: string, expected: number, got: number, error: number, tolerance: number) => {
+    const beyond = excess(error, tolerance);
+    if (beyond <= most) return;
+    most = beyond;
+    found = { of, expected, got, error, tolerance };
+  };
+  for (const { of, expected, got, tolerance } of comparisons) {
+    const [wanted, given] = [expected.length, got.length];
+    if (wanted !== given) consider(`number of values of ${of}`, wanted, given, Math.abs(wanted - given), 0);
+    else
+      for (let i = 0; i < wanted; i++) {
+        const [value, other] = [expected[i] ?? NaN, got[i] ?? NaN];
+        const allowed = typeof tolerance === 'number' ? tolerance : (tolerance[i] ?? NaN);
+        consider(of, value, other, Math.abs(other - value), allowed);
+      }
+  }
   return found ?? { of: 'values compared', expected: 1, got: 0, error: 1, tolerance: 0 };
 }
 
-function pairs({ of, expected, got, tolerance }: Comparison): Worst[] {
-  if (expected.length !== got.length) {
-    const error = Math.abs(expected.length - got.length);
-    return [{ of: `number of values of ${of}`, expected: expected.length, got: got.length, error, tolerance: 0 }];
-  }
-  return Array.from(expected, (value, i) => {
-    const other = got[i] ?? NaN;
-    const allowed = typeof tolerance === 'number' ? tolerance : (tolerance[i] ?? NaN);
-    return { of, expected: value, got: other, error: Math.abs(other - value), tolerance: allowed };
-  });
-}
-
 /** The error in tolerances: at most 1 is within, and what is not a number is beyond all. */
-function excess({ error, tolerance }: Worst): number {
+function excess(error: number, tolerance: number): number {
   if (error === 0) return 0;
   const ratio = error / tolerance;
   return Number.isNaN(ratio) ? Infinity : ratio;

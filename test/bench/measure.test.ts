@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { freshSummary, ratiosOf, speedOf } from '../../src/bench/figures.js';
-import { collect, measure, type Measured } from '../../src/bench/measure.js';
+import { measure, type Series } from '../../src/bench/measure.js';
 import type { Program, Turn } from '../../src/bench/program.js';
 import { summarize, summarizeRatios } from '../../src/bench/statistics.js';
 import { freshLines, headLines, ratioLines, speedLines } from '../../src/report/speedTable.js';
@@ -29,11 +29,7 @@ function fake(program: string, seconds: Record<string, number>, log: string[] = 
   };
 }
 
-async function all(programs: Program[], turns: number): Promise<Measured[]> {
-  const measured: Measured[] = [];
-  for await (const one of measure(programs, { steps: 4, turns })) measured.push(one);
-  return measured;
-}
+const all = (programs: Program[], turns: number): Promise<Series[]> => measure(programs, { steps: 4, turns });
 
 describe('statistics', () => {
   it.each([
@@ -61,9 +57,10 @@ describe('measuring', () => {
   it('takes turns, moves the order on by one each turn, and leaves the first, longer turn out', async () => {
     const log: string[] = [];
     const programs = [fake('a', { x: 1, y: 1 }, log), fake('b', { z: 1 }, log)];
-    const measured = await all(programs, 3);
-    expect(log.join('')).toBe('XYZyzxzxyxyz');
-    expect(collect(programs, measured)).toEqual([
+    const onTurn = (turn: number) => log.push(` ${turn}:`);
+    const series = await measure(programs, { steps: 4, turns: 3, onTurn });
+    expect(log.join('')).toBe(' 0:XYZ 1:yzx 2:zxy 3:xyz');
+    expect(series).toEqual([
       { program: 'a', name: 'x', turns: [turn(2), turn(3), turn(4)] },
       { program: 'a', name: 'y', turns: [turn(2), turn(3), turn(4)] },
       { program: 'b', name: 'z', turns: [turn(2), turn(3), turn(4)] },
@@ -79,10 +76,11 @@ describe('measuring', () => {
 
   it('stops between two turns when it is told to', async () => {
     const controller = new AbortController();
-    const measuring = measure([fake('a', { x: 1 })], { steps: 1, turns: 9, signal: controller.signal });
-    await measuring.next();
-    controller.abort();
-    await expect(measuring.next()).rejects.toMatchObject({ name: 'AbortError' });
+    const log: string[] = [];
+    const onTurn = (turn: number) => turn === 2 && controller.abort();
+    const options = { steps: 4, turns: 9, signal: controller.signal, onTurn };
+    await expect(measure([fake('a', { x: 1 }, log)], options)).rejects.toMatchObject({ name: 'AbortError' });
+    expect(log.join('')).toBe('Xx');
   });
 });
 
@@ -93,7 +91,7 @@ describe('figures and their lines', () => {
   ];
 
   it('a speed is examples per second and milliseconds a step', async () => {
-    const [scratch] = collect(programs, await all(programs, 3)).map(speedOf);
+    const [scratch] = (await all(programs, 3)).map(speedOf);
     expect(scratch).toEqual({
       program: 'bn-train',
       name: 'scratch/eager',
@@ -108,7 +106,7 @@ describe('figures and their lines', () => {
   });
 
   it('ratios hold scratch against all with batch normalization, none against all without', async () => {
-    const series = collect(programs, await all(programs, 1));
+    const series = await all(programs, 1);
     expect(ratioLines(ratiosOf(series))).toEqual([
       'examples/sec, divided turn by turn',
       'bn-train scratch eager / bn-train builtin eager  2.00  [2.00–2.00]',

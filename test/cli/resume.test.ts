@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainFlags } from '../../src/cli/options.js';
-import { assertRun, describeChange, readRun } from '../../src/cli/resume.js';
+import { assertRun, readRun } from '../../src/cli/resume.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { Checkpoints } from '../../src/run/checkpoints.js';
 import { type RunConfig } from '../../src/run/config.js';
@@ -67,11 +67,41 @@ describe('a resumed run', () => {
   });
 
   it.each(['cuda', 'cuda:0'])('may go on on another device: %s', async (device) => {
-    expect((await read({ device })).config.device).toBe('cuda:0');
-    expect(notices.at(-1)).toBe(
-      'device cpu then, cuda:0 now: its last bits may differ from those of a run that was never stopped',
-    );
+    expect((await read({ device })).device).toBe(device);
   });
+
+  it('is told once where it goes on if that is another place, which config.json remembers', async () => {
+    const elsewhere = { ...config, device: 'cuda:0', machine: { ...config.machine, gpu: 'H100' } };
+    const first = (await read({ device: 'cuda' })).goingOnAt(elsewhere);
+    expect(first.change).toBe(
+      'device cpu then, cuda:0 now; GPU none then, H100 now: its last bits may differ from those of a run that was never stopped',
+    );
+    const { versions, machine } = elsewhere;
+    const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string;
+    expect(first.config).toEqual({ ...config, resumed: [{ device: 'cuda:0', versions, machine, at }] });
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify(first.config));
+    const again = await read();
+    expect(again.device).toBe('cuda:0');
+    expect(again.goingOnAt(elsewhere)).toEqual({ config: first.config });
+    expect(again.goingOnAt(config).config.resumed?.map(({ device }) => device)).toEqual(['cuda:0', 'cpu']);
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
+  });
+
+  it.each([
+    { began: { device: 'cpu', stepsPerCall: 1 }, steps: undefined },
+    { began: { device: 'cpu', stepsPerCall: 8 }, steps: 8 },
+    { began: { device: 'cuda:0', stepsPerCall: 64 }, steps: undefined },
+    { began: { device: 'cuda:0', stepsPerCall: 1 }, steps: 1 },
+    { began: { device: 'cuda:0', stepsPerCall: 1, mode: 'eager' }, steps: undefined },
+  ])(
+    'takes as many steps a call as were asked for, not as an earlier version had by default: $began',
+    async (case_) => {
+      writeFileSync(path.join(run, 'config.json'), JSON.stringify({ ...config, ...case_.began }));
+      expect((await read()).config.stepsPerCall).toBe(case_.steps);
+      expect((await read({ stepsPerCall: 3 })).config.stepsPerCall).toBe(3);
+      writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
+    },
+  );
 
   it('refuses another command', async () => {
     await expect(assertRun(run, 'scratch')).rejects.toMatchObject({
@@ -95,10 +125,10 @@ describe('a resumed run', () => {
     expect(notices.at(-1)).toBe(words);
   });
 
-  it('says what has changed since it began', () => {
-    const now = { ...config, versions: { 'bn-train': '0.1.0', tensorflow: '2.21.0' } };
-    expect(describeChange(config, config)).toBeUndefined();
-    expect(describeChange(config, now)).toBe(
+  it('says what has changed', async () => {
+    const { goingOnAt } = await read();
+    expect(goingOnAt(config).change).toBeUndefined();
+    expect(goingOnAt({ ...config, versions: { 'bn-train': '0.1.0', tensorflow: '2.21.0' } }).change).toBe(
       'TensorFlow 2.18.1 then, 2.21.0 now: its last bits may differ from those of a run that was never stopped',
     );
   });

@@ -4,7 +4,8 @@ import { rm, truncate } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { cacheDirectory, hashOf, homeDirectory, temporaryFolder } from '../../src/common/files.js';
+import { cacheDirectory, hashOf, temporaryFolder } from '../../src/common/files.js';
+import { homeDirectory } from '../../src/common/machine.js';
 import { root, start } from '../support/program.js';
 
 const before = process.env;

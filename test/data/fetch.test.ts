@@ -13,7 +13,7 @@ import { type Reply, type Request, type Server, startServer } from '../support/s
 import { makePayload, writeFiles } from './payload.js';
 
 const payload = makePayload();
-const READY = /^Fashion-MNIST is ready: 1000 \+ 20 images of 28×28 in .*fashion-mnist\n$/;
+const READY = /^Fashion-MNIST is ready: 1000 \+ 20 images of 28×28 in 10 classes, from .*fashion-mnist\n$/;
 
 let work: string;
 let servers: Server[];
@@ -224,7 +224,9 @@ describe('--data-dir', () => {
         path.join(work, name.startsWith('train') ? name : `${name}.gz`),
         name.startsWith('train') ? bytes : gzipSync(bytes),
       );
-    expect((await data(work)).stdout).toBe(`Fashion-MNIST is ready: 1000 + 20 images of 28×28 in ${work}\n`);
+    expect((await data(work)).stdout).toBe(
+      `Fashion-MNIST is ready: 1000 + 20 images of 28×28 in 10 classes, from ${work}\n`,
+    );
   });
 
   it('is an error where a file is missing or damaged; nothing else is looked at', async () => {

@@ -24,6 +24,17 @@ const isText = (value: unknown) => typeof value === 'string';
 // 2^53 − 1, the last number whose neighbours are numbers too, and the largest number of all.
 const [SAFE, LARGEST, LEAST] = [9_007_199_254_740_991, Number.MAX_VALUE, Number.MIN_VALUE];
 
+const place = {
+  device: fc.constantFrom('cpu', 'cuda:0'),
+  versions: fc.constantFrom<Record<string, string>[]>({}, { 'bn-train': '0.1.0', node: '20.0.0' }),
+  machine: fc.record({
+    platform: fc.constant('linux-x64'),
+    cpu: fc.string(),
+    cores: fc.integer({ min: 1, max: 512 }),
+    memory: fc.nat(),
+  }),
+};
+
 const config: fc.Arbitrary<RunConfig> = fc.record({
   norm: fc.constantFrom('scratch', 'builtin', 'none'),
   learningRate: fc.double({ min: LEAST, max: 1e6, noNaN: true }),
@@ -32,21 +43,21 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   seed: fc.nat(),
   momentum: fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs),
   epsilon: fc.double({ min: LEAST, max: 1, noNaN: true }),
+  classes: fc.option(fc.integer({ min: 2, max: 256 }), { nil: undefined }),
+  height: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  width: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
+  data: fc.option(fc.record({ name: fc.string(), sha256: fc.stringMatching(/^[0-9a-f]{64}$/) }), { nil: undefined }),
   backend: fc.constantFrom('native', 'wasm', 'js'),
-  device: fc.constantFrom('cpu', 'cuda:0'),
   mode: fc.constantFrom('eager', 'graph'),
-  versions: fc.constantFrom<Record<string, string>[]>({}, { 'bn-train': '0.1.0', node: '20.0.0' }),
-  machine: fc.record({
-    platform: fc.constant('linux-x64'),
-    cpu: fc.string(),
-    cores: fc.integer({ min: 1, max: 512 }),
-    memory: fc.nat(),
-  }),
+  ...place,
   started: fc.constant('2026-11-24T01:30:00.000Z'),
   checkpointSteps: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
   stepsPerCall: fc.option(fc.integer({ min: 1, max: 999 }), { nil: undefined }),
   xla: fc.option(fc.boolean(), { nil: undefined }),
   deterministic: fc.option(fc.boolean(), { nil: undefined }),
+  resumed: fc.option(fc.array(fc.record({ ...place, at: fc.constant('2026-11-25T01:30:00.000Z') }), { maxLength: 2 }), {
+    nil: undefined,
+  }),
 });
 
 /** "cpu", "cuda" or "cuda:N". */
@@ -57,9 +68,25 @@ function isDevice(value: unknown): boolean {
   return more.length === 0 && ((kind === 'cpu' && number === undefined) || (kind === 'cuda' && isNumbered));
 }
 
+function isPlace({ device, versions, machine }: Record<string, unknown>): boolean {
+  return (
+    isDevice(device) &&
+    isObject(versions) &&
+    Object.values(versions).every(isText) &&
+    isObject(machine) &&
+    [machine['platform'], machine['cpu']].every(isText) &&
+    [machine['cores'], machine['memory']].every((size) => isNumber(size, -LARGEST, LARGEST))
+  );
+}
+
+function isData(value: unknown): boolean {
+  const hash = isObject(value) ? value['sha256'] : undefined;
+  return isObject(value) && isText(value['name']) && isText(hash) && hash.length === 64 && !/[^0-9a-f]/.test(hash);
+}
+
 function isConfig(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, mode, versions, machine } = value;
+  const { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, mode, resumed } = value;
   return (
     (norm === 'scratch' || norm === 'builtin' || norm === 'none') &&
     isNumber(learningRate, LEAST, LARGEST) &&
@@ -70,16 +97,16 @@ function isConfig(value: unknown): boolean {
     isNumber(epsilon, LEAST, LARGEST) &&
     (mode === 'eager' || mode === 'graph') &&
     ['native', 'wasm', 'js'].some((name) => name === value['backend']) &&
-    isDevice(value['device']) &&
     isText(value['started']) &&
     ['checkpointSteps', 'stepsPerCall'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
+    (value['classes'] === undefined || isWhole(value['classes'], 2, SAFE)) &&
+    ['height', 'width'].every((key) => value[key] === undefined || isWhole(value[key], 1, SAFE)) &&
+    (value['data'] === undefined || isData(value['data'])) &&
     (value['xla'] === undefined || typeof value['xla'] === 'boolean') &&
     [undefined, true, false].includes(value['deterministic'] as boolean | undefined) &&
-    isObject(versions) &&
-    Object.values(versions).every(isText) &&
-    isObject(machine) &&
-    [machine['platform'], machine['cpu']].every(isText) &&
-    [machine['cores'], machine['memory']].every((size) => isNumber(size, -LARGEST, LARGEST))
+    isPlace(value) &&
+    (resumed === undefined ||
+      (Array.isArray(resumed) && resumed.every((one) => isObject(one) && isPlace(one) && isText(one['at']))))
   );
 }
 

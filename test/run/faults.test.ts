@@ -60,6 +60,33 @@ describe('a disk', () => {
   });
 });
 
+describe('a folder below one in which nobody can make any', () => {
+  it.each([
+    {
+      args: ['none', '--run-dir', '/proc/no/run'],
+      env: {},
+      words:
+        'Cannot use the run folder /proc/no/run: expected a folder that can be written, /proc/no/run, got no such file or folder\nhint: choose another folder or change its permissions\n',
+    },
+    {
+      args: ['data'],
+      env: { XDG_CACHE_HOME: '/proc/no' },
+      words:
+        'Cannot keep Fashion-MNIST in /proc/no/bn-train/fashion-mnist: expected room and permission, got no such file or folder\nhint: free some space, or choose another cache with XDG_CACHE_HOME\n',
+    },
+    {
+      args: ['setup'],
+      env: { XDG_CACHE_HOME: '/proc/no' },
+      words:
+        'Cannot install TensorFlow: expected room and permission in /proc/no/bn-train, got no such file or folder\nhint: free some space, or choose another cache with XDG_CACHE_HOME\n',
+    },
+  ])('is refused at once: $args $env', async ({ args, env, words }) => {
+    const begun = performance.now();
+    expect(await runProgram(args, { env })).toMatchObject({ code: 1, stdout: '', stderr: words });
+    expect(performance.now() - begun).toBeLessThan(30_000);
+  });
+});
+
 describe('two processes', () => {
   it('on one run: the second is refused and changes nothing; after a kill the lock is taken over', async () => {
     const folder = inWork('shared');

@@ -6,6 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeFolder } from '../../src/common/files.js';
 import { createRunFolder, holdRunFolder } from '../../src/run/folder.js';
 
 let folder: string;
@@ -29,6 +30,23 @@ async function zombie(): Promise<{ pid: number; stop: () => void }> {
   while (stateOf(pid) !== 'Z') await new Promise((resolve) => setTimeout(resolve, 10));
   return { pid, stop: () => parent.kill() };
 }
+
+describe('makeFolder', () => {
+  it('makes what is missing above a folder too, however many ask for it at once', async () => {
+    const deep = path.join(folder, 'a/b/c');
+    await Promise.all([makeFolder(deep), makeFolder(path.join(deep, 'd')), makeFolder(deep)]);
+    await makeFolder(path.join(deep, 'd'));
+    expect(readdirSync(folder, { recursive: true })).toEqual(['a', 'a/b', 'a/b/c', 'a/b/c/d']);
+  });
+
+  it('fails where a file is in the way, and below /proc', async () => {
+    writeFileSync(path.join(folder, 'file'), '');
+    await expect(makeFolder(path.join(folder, 'file'))).rejects.toMatchObject({ code: 'EEXIST' });
+    await expect(makeFolder(path.join(folder, 'file/below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await expect(makeFolder('/proc/no/such/folder')).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(makeFolder('')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
 
 describe('a run folder', () => {
   it('is locked while it is held, and not after', async () => {

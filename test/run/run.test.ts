@@ -67,6 +67,16 @@ describe('config.json', () => {
       message: 'Cannot read c: expected stepsPerCall to be a whole number from 1, got 1.5',
     },
     { change: { xla: 'yes' }, message: 'Cannot read c: expected xla to be true or false, got "yes"' },
+    {
+      change: { resumed: {} },
+      message: 'Cannot read c: expected resumed to be a list of places, got {}',
+    },
+    { change: { resumed: [7] }, message: 'Cannot read c: expected resumed.0 to be a place, got 7' },
+    {
+      change: { resumed: [{ ...config, device: 'gpu', at: 'then' }] },
+      message: 'Cannot read c: expected resumed.0.device to be cpu or cuda[:N], got "gpu"',
+    },
+    { change: { resumed: [config] }, message: 'Cannot read c: expected resumed.0.at to be text, got nothing' },
     { change: { started: 7 }, message: 'Cannot read c: expected started to be text, got 7' },
   ])('is refused with $change', ({ change, message }) => {
     expect(() => parseConfig(JSON.stringify({ ...config, ...change }), 'c')).toThrow(message);

@@ -56,22 +56,6 @@ const onWasm: Case[] = [
       ),
   },
   {
-    op: 'all',
-    kernel: 'All',
-    run: () =>
-      tf.all(
-        tf.tensor2d(
-          [
-            [1, 1],
-            [0, 1],
-          ],
-          [2, 2],
-          'bool',
-        ),
-        1,
-      ),
-  },
-  {
     op: 'strided conv2d',
     kernel: 'Conv2D',
     run: () => tf.conv2d(image(), normal([4, 1, 2, 3], 2) as tf.Tensor4D, 3, 'same'),

@@ -1,7 +1,12 @@
 /** How much of a long repetition runs: all of it in CI and for `npm run test:all`, a fixed smaller part in `npm test`. */
 
-const all = [process.env['CI'], process.env['BN_TRAIN_TEST_ALL']].some((value) => value !== undefined && value !== '');
+export const ALL = [process.env['CI'], process.env['BN_TRAIN_TEST_ALL']].some((value) => (value ?? '') !== '');
 
 export function amount(whole: number, part: number): number {
-  return all ? whole : part;
+  return ALL ? whole : part;
+}
+
+/** All cases of a sweep, or its first ones. */
+export function firstOf<T>(cases: readonly T[], part: number): readonly T[] {
+  return ALL ? cases : cases.slice(0, part);
 }

@@ -18,7 +18,7 @@ export const FLOORS: Floor[] = [
     nn: { outside: ['tfjs'] },
     data: { outside: ['node', 'pure-rand', 'valibot'] },
     runtime: { outside: ['node', 'tfjs', 'valibot', 'node-api-headers'] },
-    graph: { outside: ['node', 'tfjs', 'valibot'] },
+    graph: { outside: ['node', 'tfjs'] },
   },
   { train: { rooms: ['nn', 'data', 'graph'], outside: ['tfjs'] } },
   {
@@ -27,7 +27,7 @@ export const FLOORS: Floor[] = [
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
   { study: { rooms: ['nn', 'data', 'train', 'run'], outside: ['node', 'tfjs', 'valibot'] } },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress'] } },
+  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node'] } },
   {
     cli: {
       rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],

@@ -6,10 +6,10 @@ import { batches, shuffledOrder } from '../../src/data/batches.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
 import { compileSteps } from '../../src/graph/compile.js';
 import { RULES } from '../../src/graph/rewrite/index.js';
-import { elementwise, floats } from '../../src/graph/rewrite/ops.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { ALL, firstOf } from '../support/amount.js';
 
 const { train } = await loadFashionMnist();
 const data = new DeviceDataset(train);
@@ -94,13 +94,13 @@ function broken(rule: Rule, factor: number): Rule {
     ...rule,
     apply(node, editor) {
       const by = rule.apply(node, editor);
-      return by === undefined ? undefined : elementwise(editor, 'Mul', by, floats(editor, [factor], []));
+      return by === undefined ? undefined : editor.elementwise('Mul', by, editor.floats([factor], []));
     },
   };
 }
 
 describe('compiled and op by op', () => {
-  it.each(norms)('follow the same losses for 100 steps at learning rate 0.1: %s', async (norm) => {
+  it.each(firstOf(norms, 1))('follow the same losses for 100 steps at learning rate 0.1: %s', async (norm) => {
     expect(await worstLoss(norm)).toBeLessThan(1e-4);
   });
 
@@ -126,7 +126,7 @@ describe('compiled and op by op', () => {
     expect(await worstStep('builtin', rules)).toBeGreaterThan(1e-5);
   });
 
-  it('would be told apart over many steps, too', async () => {
+  it.runIf(ALL)('would be told apart over many steps, too', async () => {
     const rules = RULES.map((rule) => (rule.name === 'reduceRows' ? broken(rule, 1.001) : rule));
     expect(await worstLoss('builtin', rules)).toBeGreaterThan(1e-4);
   });

@@ -1,7 +1,10 @@
 import { backend } from '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
+import { batches, shuffledOrder } from '../../src/data/batches.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
+import type { Dataset } from '../../src/data/idx.js';
+import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { populationStatistics, withStatistics } from '../../src/nn/population.js';
@@ -11,6 +14,7 @@ import { train, type TrainOptions } from '../../src/train/loop.js';
 import type { Mode } from '../../src/train/runner.js';
 import { DeviceDataset } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
+import { firstOf } from '../support/amount.js';
 import { timeless } from '../support/timeless.js';
 
 const real = await loadFashionMnist();
@@ -57,6 +61,7 @@ describe('train', () => {
     [{ batchSize: 0 }, 'Cannot train: expected batchSize to be a whole number from 1, got 0'],
     [{ epochs: 0 }, 'Cannot train: expected epochs to be a whole number from 1, got 0'],
     [{ epochs: 1.5 }, 'Cannot train: expected epochs to be a whole number from 1, got 1.5'],
+    [{ checkpointSteps: 0 }, 'Cannot train: expected checkpointSteps to be a whole number from 1, got 0'],
     [{ stepsPerCall: -1 }, 'Cannot train: expected stepsPerCall to be a whole number from 1, got -1'],
     [
       { from: { position: startOf(3), history: [] } },
@@ -66,6 +71,67 @@ describe('train', () => {
     const model = lenet({ norm: 'none', seed: 1 });
     const before = tf.memory().numTensors;
     await expect(collect('none', { model, ...options })).rejects.toThrow(message);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  const part = (change: Partial<Dataset>) => ({ ...small.train, ...change });
+  const labelled = (label: number) => Uint8Array.from(small.train.labels, (own, i) => (i === 500 ? label : own));
+  it.each<{ what: string; sets: Partial<typeof small>; message: string; hint: string }>([
+    {
+      what: 'no examples',
+      sets: { test: part({ count: 0, images: new Uint8Array(), labels: new Uint8Array() }) },
+      message: 'Cannot use the test set: expected at least one example, got 0',
+      hint: 'give it some',
+    },
+    {
+      what: 'images of another size',
+      sets: { train: part({ count: 784, height: 10, width: 100, labels: small.train.labels.subarray(0, 784) }) },
+      message: 'Cannot use the train set: expected images [28, 28, 1], as the model takes them, got [10, 100, 1]',
+      hint: 'lenet({ norm, height: 10, width: 100 }) takes these',
+    },
+    {
+      what: 'fewer labels than images',
+      sets: { train: part({ labels: small.train.labels.subarray(1) }) },
+      message: 'Cannot use the train set: expected 1000 labels and 784000 bytes of images, got 999 and 784000',
+      hint: 'count, height and width tell how many there are',
+    },
+    {
+      what: 'a label without a class',
+      sets: { train: part({ labels: labelled(46) }) },
+      message: 'Cannot use the train set: expected labels from 0 to 9, as the model has 10 outputs, got a label 46',
+      hint: 'lenet({ norm, classes: 47 }) has an output for each',
+    },
+    {
+      what: 'one in the test set',
+      sets: { test: part({ labels: labelled(10) }) },
+      message: 'Cannot use the test set: expected labels from 0 to 9, as the model has 10 outputs, got a label 10',
+      hint: 'lenet({ norm, classes: 11 }) has an output for each',
+    },
+  ])('is refused before the first step with $what', async ({ sets, message, hint }) => {
+    const model = lenet({ norm: 'none', seed: 1 });
+    const before = tf.memory().numTensors;
+    const events: TrainEvent[] = [];
+    const run = async () => {
+      for await (const event of train({ model, data: { ...small, ...sets }, epochs: 1 })) events.push(event);
+    };
+    await expect(run()).rejects.toMatchObject({ message, hint });
+    expect(events).toEqual([]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each([1, 2, 3, 4])('keeps no data on the backend when upload %i fails', async (failing) => {
+    const native = nativeBackend() as NativeBackend;
+    const { binding } = native;
+    const model = lenet({ norm: 'none', seed: 1 });
+    const before = tf.memory().numTensors;
+    let uploads = 0;
+    const createTensor: typeof binding.createTensor = (...args) => {
+      uploads++;
+      if (uploads === failing) throw new Error('on purpose');
+      return binding.createTensor(...args);
+    };
+    Object.assign(native, { binding: Object.create(binding, { createTensor: { value: createTensor } }) as unknown });
+    await expect(open(model, 'graph').finally(() => Object.assign(native, { binding }))).rejects.toThrow('on purpose');
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -79,17 +145,32 @@ describe('train', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('counts the smaller last batch, and averages by examples', async () => {
-    const last = (await collect('none', { epochs: 1 })).findLast((event) => event.type === 'step');
-    expect(last).toMatchObject({ epoch: 1, batch: 4 });
+  it.each(modes)('counts the smaller last batch, and averages by examples: %s', async (mode) => {
+    const model = lenet({ norm: 'none', seed: 1 });
+    const events = await collect('none', { model, epochs: 1, mode });
+    const steps = events.filter((event) => event.type === 'step');
+    expect(steps.at(-1)).toMatchObject({ epoch: 1, batch: 4 });
+    // The same steps, of which each gives its own batch's mean.
+    const twin = await open(lenet({ norm: 'none', seed: 1 }), mode);
+    const sizes = [256, 256, 256, 232];
+    const results = [...batches(shuffledOrder(1000, 1, 1), 256)].flatMap((rows) => twin.step([rows]));
+    twin.dispose();
+    const weighted = results.reduce((sum, { loss }, i) => sum + loss * (sizes[i] ?? NaN), 0) / 1000;
+    const unweighted = results.reduce((sum, { loss }) => sum + loss, 0) / 4;
+    expect(steps.at(-1)?.loss).toBeCloseTo(weighted, 12);
+    expect(epochsOf(events)[0]?.loss).toBeCloseTo(weighted, 12);
+    expect(Math.abs(weighted - unweighted)).toBeGreaterThan(1e-6);
+    expect(epochsOf(events)[0]?.trainAccuracy).toBe(results.reduce((sum, { correct }) => sum + correct, 0) / 1000);
   });
 
-  it.each((['scratch', 'builtin', 'none'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)))(
-    'gives the same run bit for bit from the same seed: %s, %s',
-    async (norm, mode) => {
-      expect(timeless(await collect(norm, { mode }))).toEqual(timeless(await collect(norm, { mode })));
-    },
-  );
+  it.each(
+    firstOf(
+      (['scratch', 'builtin', 'none'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)),
+      2,
+    ),
+  )('gives the same run bit for bit from the same seed: %s, %s', async (norm, mode) => {
+    expect(timeless(await collect(norm, { mode }))).toEqual(timeless(await collect(norm, { mode })));
+  });
 
   it('gives another run from another seed', async () => {
     const lossOf = (events: TrainEvent[]) => events.findLast((event) => event.type === 'epoch')?.loss;
@@ -104,22 +185,32 @@ describe('train', () => {
     for (const [i, loss] of scratch.entries()) expect(Math.abs(loss / (builtin[i] ?? NaN) - 1)).toBeLessThan(1e-4);
   });
 
-  it.each<[norm: Norm, mode: Mode, xla: boolean]>([
-    ['scratch', 'graph', false],
-    ['builtin', 'graph', false],
-    ['none', 'eager', false],
-    ['none', 'graph', true],
-  ])('gives the same events bit for bit, however many steps a call takes: %s, %s, XLA %s', async (norm, mode, xla) => {
+  it.each(
+    firstOf<[norm: Norm, mode: Mode, xla: boolean]>(
+      [
+        ['scratch', 'graph', false],
+        ['none', 'eager', false],
+        ['builtin', 'graph', false],
+        ['none', 'graph', true],
+      ],
+      2,
+    ),
+  )('gives the same events bit for bit, however many steps a call takes: %s, %s, XLA %s', async (norm, mode, xla) => {
     // Three whole batches and a smaller one in each epoch.
     const one = timeless(await collect(norm, { mode, xla }));
     expect(timeless(await collect(norm, { mode, xla, stepsPerCall: 2 }))).toEqual(one);
   });
 
-  it.each<[mode: Mode, stepsPerCall: number]>([
-    ['graph', 1],
-    ['graph', 2],
-    ['eager', 1],
-  ])(
+  it.each(
+    firstOf<[mode: Mode, stepsPerCall: number]>(
+      [
+        ['graph', 2],
+        ['eager', 1],
+        ['graph', 1],
+      ],
+      2,
+    ),
+  )(
     'ends after the call under way when interrupted, and goes on to the same result: %s, %i',
     async (mode, stepsPerCall) => {
       const whole = await collect('scratch', { mode });
@@ -141,7 +232,7 @@ describe('train', () => {
     },
   );
 
-  it.each([1, 64])(
+  it.each(firstOf([64, 1], 1))(
     'yields a checkpoint after each so many batches, from which it goes on: %i steps a call',
     async (n) => {
       const model = lenet({ norm: 'scratch', seed: 1 });
@@ -192,6 +283,35 @@ describe('train', () => {
     });
   });
 
+  it.each(modes)('ends after an epoch whose loss a backend cannot have computed rightly: %s', async (mode) => {
+    // As with one-hot labels that are nothing but zeros: no class costs anything.
+    const right = tf.getKernel('OneHot', 'tensorflow');
+    const wrong: tf.KernelFunc = (parameters) => {
+      const labels = right.kernelFunc(parameters) as tf.TensorInfo;
+      return tf.tidy(() => tf.engine().makeTensorFromTensorInfo(labels).mul(0));
+    };
+    tf.unregisterKernel('OneHot', 'tensorflow');
+    tf.registerKernel({ ...right, kernelFunc: wrong });
+    const events: TrainEvent[] = [];
+    const run = async () => {
+      const model = lenet({ norm: 'none', seed: 1 });
+      for await (const event of train({ model, data: small, epochs: 1, seed: 1, mode })) events.push(event);
+    };
+    await expect(
+      run().finally(() => {
+        tf.unregisterKernel('OneHot', 'tensorflow');
+        tf.registerKernel(right);
+      }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^Cannot go on training: expected a loss of 0\.6\d\d or more at a train accuracy of 0\.\d{3}, as each wrong example costs ln 2 or more, got -?0\.000 in epoch 1: the native backend computes wrongly$/,
+      ) as string,
+      hint: 'to see which of its operations are wrong: bn-train verify --backend native',
+      exitCode: 1,
+    });
+    expect(events.at(-1)?.type).toBe('step');
+  });
+
   it.each(modes)('leaves no tensors behind but the model’s: %s', async (mode) => {
     const model = lenet({ norm: 'scratch', seed: 1 });
     const before = tf.memory().numTensors;
@@ -211,6 +331,74 @@ describe('Trainer', () => {
     trainer.sync();
     expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
     trainer.dispose();
+  });
+});
+
+describe('regularization', () => {
+  const [STRENGTH, RATE] = [0.05, 0.5];
+  const [kernelRegularizer, biasRegularizer] = [
+    tf.regularizers.l2({ l2: STRENGTH }),
+    tf.regularizers.l1({ l1: STRENGTH }),
+  ];
+  const regularized = (with_: boolean) =>
+    tf.sequential({
+      layers: [
+        tf.layers.flatten({ inputShape: [28, 28, 1] }),
+        tf.layers.dense({
+          units: 16,
+          activation: 'sigmoid',
+          kernelInitializer: tf.initializers.glorotUniform({ seed: 1 }),
+          ...(with_ && { kernelRegularizer }),
+        }),
+        new BatchNorm({}),
+        tf.layers.dense({
+          units: 10,
+          kernelInitializer: tf.initializers.glorotUniform({ seed: 2 }),
+          biasInitializer: tf.initializers.constant({ value: 0.1 }),
+          ...(with_ && { kernelRegularizer, biasRegularizer }),
+        }),
+      ],
+    });
+  const rows = Int32Array.from({ length: 256 }, (_, i) => i);
+  const valuesOf = (model: tf.Sequential) => model.weights.map((weight) => [...weight.read().dataSync<'float32'>()]);
+
+  async function stepOf(with_: boolean, mode: Mode) {
+    const model = regularized(with_);
+    const before = valuesOf(model);
+    const trainer = await open(model, mode, RATE);
+    const [result] = trainer.step([rows]);
+    trainer.sync();
+    trainer.dispose();
+    return { result, before, after: valuesOf(model) };
+  }
+
+  it.each(modes)('moves the weights by its own gradient, and leaves the loss that is told alone: %s', async (mode) => {
+    const [plain, moved] = [await stepOf(false, mode), await stepOf(true, mode)];
+    expect(moved.result).toEqual(plain.result);
+    // SGD by hand: the gradient of l2·Σw² is 2·l2·w, that of l1·Σ|w| is l1·sign(w).
+    const extra = new Map([
+      ['dense_kernel_1', (w: number) => 2 * STRENGTH * w],
+      ['dense_kernel_2', (w: number) => 2 * STRENGTH * w],
+      ['dense_bias_2', (w: number) => STRENGTH * Math.sign(w)],
+    ]);
+    const names = regularized(true).weights.map(({ shape }) => shape.join('×'));
+    const gradients = names.map((shape) =>
+      extra.get({ '784×16': 'dense_kernel_1', '16×10': 'dense_kernel_2', '10': 'dense_bias_2' }[shape] ?? ''),
+    );
+    expect(gradients.filter((gradient) => gradient !== undefined)).toHaveLength(3);
+    for (const [i, before] of moved.before.entries())
+      for (const [j, w] of before.entries()) {
+        const expected = (plain.after[i]?.[j] ?? NaN) - RATE * (gradients[i]?.(w) ?? 0);
+        expect(Math.abs((moved.after[i]?.[j] ?? NaN) - expected)).toBeLessThan(1e-6);
+      }
+  });
+
+  it('is the same compiled and op by op', async () => {
+    const [graph, eager] = [await stepOf(true, 'graph'), await stepOf(true, 'eager')];
+    expect(graph.result?.correct).toBe(eager.result?.correct);
+    for (const [i, values] of graph.after.entries())
+      for (const [j, value] of values.entries())
+        expect(Math.abs(value - (eager.after[i]?.[j] ?? NaN))).toBeLessThan(1e-6);
   });
 });
 

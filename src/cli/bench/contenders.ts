@@ -38,13 +38,15 @@ export function contenders(flags: BenchFlags, dataDir: string): Command[] {
   ];
 }
 
-/** The flags that have another process compute in the same place. */
-export function placeArguments({ backend, device, runtimeDir, tensorflow, deterministic }: PlaceOptions): string[] {
+/** The flags that have another process of this program compute in the same place, with data of the same kind. */
+export function placeArguments(flags: PlaceOptions): string[] {
+  const { backend, device, runtimeDir, tensorflow, deterministic, anyData } = flags;
   return [
     ...['--backend', backend, '--device', device, '--quiet'],
     ...(runtimeDir === undefined ? [] : ['--runtime-dir', runtimeDir]),
     ...(tensorflow === undefined ? [] : ['--tensorflow', tensorflow]),
     ...(deterministic ? ['--deterministic'] : []),
+    ...(anyData ? ['--any-data'] : []),
   ];
 }
 
@@ -52,7 +54,7 @@ export function placeArguments({ backend, device, runtimeDir, tensorflow, determ
 export async function openOwn(flags: BenchFlags, { terminal, signal }: Session): Promise<OwnProgram> {
   const { openReady } = await import('../../runtime/open.js');
   const { tensorflow, name } = await openReady(flags, { listener: terminal, signal });
-  const data = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
+  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, data.train.count);
   const versions = {
     'bn-train': packageVersion(),

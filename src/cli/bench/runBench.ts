@@ -1,12 +1,11 @@
 /** One benchmark: turns taken here or between processes, fresh starts, and the figures printed. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import * as os from 'node:os';
-import * as path from 'node:path';
+import { rm } from 'node:fs/promises';
 import { type FreshSummary, freshSummary, ratiosOf, speedOf } from '../../bench/figures.js';
 import { type FreshRun, freshRun, peakMemoryOf } from '../../bench/fresh.js';
-import { collect, measure, type Measured, type Series } from '../../bench/measure.js';
+import { measure, type Series } from '../../bench/measure.js';
 import { type Command, withPeers } from '../../bench/peer.js';
 import type { Hello, Program } from '../../bench/program.js';
+import { temporaryFolder } from '../../common/files.js';
 import { formatBytes } from '../../common/format.js';
 import { describeMachine } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
@@ -49,7 +48,7 @@ async function measureAlone(context: Context): Promise<Outcome> {
 
 async function measureProcesses(context: Context): Promise<Outcome> {
   const { flags, terminal, signal } = context;
-  const { folder, train } = await loadFashionMnist({ dataDir: flags.dataDir, listener: terminal, signal });
+  const { folder, train } = await loadFashionMnist({ ...flags, listener: terminal, signal });
   for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, train.count);
   const commands = contenders(flags, folder);
   const outcome = await withPeers(commands, signal, (peers) => takeTurns(peers, PAUSE_MS, context));
@@ -61,12 +60,9 @@ async function measureProcesses(context: Context): Promise<Outcome> {
 
 async function takeTurns(programs: Program[], pause: number, { flags, terminal, signal }: Context): Promise<Outcome> {
   const { steps, turns } = flags;
-  const measured: Measured[] = [];
-  for await (const one of measure(programs, { steps, turns, pause, signal })) {
-    if (one.turn !== measured.at(-1)?.turn) terminal.notice(one.turn === 0 ? 'warm-up' : `turn ${one.turn}/${turns}`);
-    measured.push(one);
-  }
-  return { programs: programs.map(({ hello }) => hello), series: collect(programs, measured) };
+  const onTurn = (turn: number) => terminal.notice(turn === 0 ? 'warm-up' : `turn ${turn}/${turns}`);
+  const series = await measure(programs, { steps, turns, pause, signal, onTurn });
+  return { programs: programs.map(({ hello }) => hello), series };
 }
 
 /** Each contestant of the first norm, in a process of its own, as often as --starts says. */
@@ -91,7 +87,7 @@ async function startAnew(
 /** One epoch by the command that people train with. */
 async function measureCommand(dataDir: string, { flags, signal }: Context): Promise<Outcome['command']> {
   const args = [flags.norms[0] ?? 'scratch', '--epochs', '1', '--seed', '1', '--batch-size', String(flags.batchSize)];
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'bn-train-bench-'));
+  const folder = await temporaryFolder();
   try {
     const place = ['--run-dir', folder, '--data-dir', dataDir, ...placeArguments(flags)];
     return { line: `bn-train ${args.join(' ')}`, peakMemory: await peakMemoryOf([PROGRAM, ...args, ...place], signal) };

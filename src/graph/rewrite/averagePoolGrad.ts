@@ -1,6 +1,5 @@
 /** The gradient of average pooling over windows that do not overlap: every value goes, divided, to its whole window. */
 import { attribute, DTYPE } from '../graph.js';
-import { elementwise, floats, gather, reshape } from './ops.js';
 import type { Rule } from './rule.js';
 
 export const averagePoolGrad: Rule = {
@@ -17,12 +16,12 @@ export const averagePoolGrad: Rule = {
     const strides = attribute(node, 'strides') as readonly number[];
     const whole = height === outHeight * rows && width === outWidth * columns;
     if (!whole || strides[1] !== rows || strides[2] !== columns) return undefined;
-    const share = elementwise(editor, 'Mul', dy, floats(editor, [1 / (rows * columns)], []));
+    const share = editor.elementwise('Mul', dy, editor.floats([1 / (rows * columns)], []));
     const window = Array.from(
       { length: height * width },
       (_, i) => Math.floor(i / width / rows) * outWidth + Math.floor((i % width) / columns),
     );
-    const spread = gather(editor, reshape(editor, share, [batch, outHeight * outWidth, channels]), window, 1);
-    return reshape(editor, spread, output.shape);
+    const spread = editor.gather(editor.reshape(share, [batch, outHeight * outWidth, channels]), window, 1);
+    return editor.reshape(spread, output.shape);
   },
 };

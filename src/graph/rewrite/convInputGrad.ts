@@ -1,7 +1,6 @@
 /** The gradient of a convolution with few channels with respect to its image, a whole image row at a time. */
 import { attribute, DTYPE, type Node, sizeOf } from '../graph.js';
-import type { Editor } from './editor.js';
-import { flag, gatherOrZero, ints, reshape, transpose, typed } from './ops.js';
+import { type Editor, typed } from './editor.js';
 import type { Rule } from './rule.js';
 
 interface Geometry {
@@ -41,15 +40,10 @@ export const convInputGrad: Rule = {
     const geometry = unitGeometry(node, shapes);
     if (!geometry || !isWorthwhile(geometry)) return undefined;
     const { batch, height, width, channels, filterHeight, filters, outHeight, outWidth } = geometry;
-    const rows = reshape(editor, dy, [batch * outHeight, outWidth * filters]);
-    const attributes = [typed('T', DTYPE.float32), flag('transpose_a', false), flag('transpose_b', false)];
-    const shape = [batch * outHeight, filterHeight * width * channels];
-    const product = editor.op('MatMul', attributes, [rows, bands(editor, filter, geometry)], {
-      shape,
-      dtype: DTYPE.float32,
-    });
-    const terms = reshape(editor, product, [batch * outHeight * filterHeight, width * channels]);
-    return reshape(editor, sumRows(editor, terms, imageRows(geometry), batch * height), output.shape);
+    const rows = editor.reshape(dy, [batch * outHeight, outWidth * filters]);
+    const product = editor.matMul(rows, bands(editor, filter, geometry), { a: false, b: false });
+    const terms = editor.reshape(product, [batch * outHeight * filterHeight, width * channels]);
+    return editor.reshape(sumRows(editor, terms, imageRows(geometry), batch * height), output.shape);
   },
 };
 
@@ -75,10 +69,7 @@ function isWorthwhile({ channels, width, outWidth, filters }: Geometry): boolean
 /** The filter as a matrix from [column of dy, filter] to [filter row, column of the image, channel]. */
 function bands(editor: Editor, filter: number, geometry: Geometry): number {
   const { filterHeight, filterWidth, filters, channels, width, outWidth, left } = geometry;
-  const taps = reshape(editor, transpose(editor, filter, [0, 1, 3, 2]), [
-    filterHeight * filterWidth * filters,
-    channels,
-  ]);
+  const taps = editor.reshape(editor.transpose(filter, [0, 1, 3, 2]), [filterHeight * filterWidth * filters, channels]);
   const wanted: (number | undefined)[] = [];
   for (let column = 0; column < outWidth; column++)
     for (let f = 0; f < filters; f++)
@@ -87,7 +78,7 @@ function bands(editor: Editor, filter: number, geometry: Geometry): number {
           const kx = x - column + left;
           wanted.push(kx >= 0 && kx < filterWidth ? (ky * filterWidth + kx) * filters + f : undefined);
         }
-  return reshape(editor, gatherOrZero(editor, taps, wanted), [outWidth * filters, filterHeight * width * channels]);
+  return editor.reshape(editor.gatherOrZero(taps, wanted), [outWidth * filters, filterHeight * width * channels]);
 }
 
 /** For [image, row of dy, filter row]: the row of all images that it adds to, or -1 for one of the padding. */
@@ -104,6 +95,6 @@ function sumRows(editor: Editor, x: number, targets: number[], rows: number): nu
   const { int32, float32 } = DTYPE;
   const types = [typed('T', float32), typed('Tindices', int32), typed('Tnumsegments', int32)];
   const shape = [rows, sizeOf(editor.shape(x)) / targets.length];
-  const inputs = [x, ints(editor, targets), ints(editor, [rows], [])];
+  const inputs = [x, editor.ints(targets), editor.ints([rows], [])];
   return editor.op('UnsortedSegmentSum', types, inputs, { shape, dtype: float32 });
 }

@@ -1,9 +1,15 @@
 /** A graph under construction: emits ops, each only once, and knows how every value was made. */
 import { createHash } from 'node:crypto';
-import type { Attribute, Constant, Graph, Node, Value } from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+
+const { float32, int32 } = DTYPE;
 
 /** Two calls of it are not one: each draws other numbers. tfjs has no other such op; what else is random, the host draws. */
 export const RANDOM = 'Multinomial';
+
+export const typed = (name: string, value: number): Attribute => ({ name, kind: 'type', value });
+const flag = (name: string, value: boolean): Attribute => ({ name, kind: 'bool', value });
+const whole = (name: string, value: number | readonly number[]): Attribute => ({ name, kind: 'int', value });
 
 export class Editor {
   readonly nodes: Node[] = [];
@@ -75,6 +81,84 @@ export class Editor {
       return node.outputs.map(({ id }) => id);
     }
     return [this.once(JSON.stringify([node.op, node.attributes, node.inputs]), emit)];
+  }
+
+  // What rules emit; on float32 values.
+
+  ints(values: readonly number[], shape: readonly number[] = [values.length]): number {
+    return this.constant({ shape, dtype: int32, values: Int32Array.from(values) });
+  }
+
+  floats(values: readonly number[], shape: readonly number[]): number {
+    return this.constant({ shape, dtype: float32, values: Float32Array.from(values) });
+  }
+
+  /** `x` in another shape; of two reshapes in a row only the last is left. */
+  reshape(x: number, shape: readonly number[]): number {
+    const producer = this.producer(x);
+    const source = producer?.op === 'Reshape' ? (producer.inputs[0] ?? x) : x;
+    const { dtype, shape: old } = this.value(source);
+    if (old.join() === shape.join()) return source;
+    const types = [typed('T', dtype), typed('Tshape', int32)];
+    return this.op('Reshape', types, [source, this.ints(shape)], { shape, dtype });
+  }
+
+  /** Elementwise; the result has the shape of `a` unless another one is given. */
+  elementwise(op: string, a: number, b: number, shape = this.shape(a)): number {
+    return this.op(op, [typed('T', float32)], [a, b], { shape, dtype: float32 });
+  }
+
+  /** Of matrices, each transposed first where that is asked for. */
+  matMul(a: number, b: number, transposed: { a: boolean; b: boolean }): number {
+    const attributes = [typed('T', float32), flag('transpose_a', transposed.a), flag('transpose_b', transposed.b)];
+    const shape = [this.shape(a)[transposed.a ? 1 : 0] ?? 0, this.shape(b)[transposed.b ? 0 : 1] ?? 0];
+    return this.op('MatMul', attributes, [a, b], { shape, dtype: float32 });
+  }
+
+  /** Over axis 0. */
+  reduce(op: 'Sum' | 'Mean', x: number): number {
+    const attributes = [flag('keep_dims', false), typed('T', float32), typed('Tidx', int32)];
+    const shape = this.shape(x).slice(1);
+    return this.op(op, attributes, [x, this.ints([0])], { shape, dtype: float32 });
+  }
+
+  /** Slices of `x` along `axis`, at constant positions, in the order of `indices`. */
+  gather(x: number, indices: readonly number[], axis: number): number {
+    const types = [typed('Tparams', float32), typed('Tindices', int32), typed('Taxis', int32)];
+    const inputs = [x, this.ints(indices), this.ints([axis], [])];
+    const shape = this.shape(x).with(axis, indices.length);
+    return this.op('GatherV2', [whole('batch_dims', 0), ...types], inputs, { shape, dtype: float32 });
+  }
+
+  /**
+   * Rows of `x` [rows, width] at constant positions, where undefined stands for a row of zeros: a matrix with known zeros,
+   * such as a convolution's filter laid out along its image, is made of these.
+   */
+  gatherOrZero(x: number, indices: readonly (number | undefined)[]): number {
+    const [rows = 0, width = 0] = this.shape(x);
+    const zero = this.floats(new Array<number>(width).fill(0), [1, width]);
+    const attributes = [whole('N', 2), typed('T', float32), typed('Tidx', int32)];
+    const shape = [rows + 1, width];
+    const extended = this.op('ConcatV2', attributes, [x, zero, this.ints([0], [])], { shape, dtype: float32 });
+    return this.gather(
+      extended,
+      indices.map((index) => index ?? rows),
+      0,
+    );
+  }
+
+  /** `x` [width] repeated `times`: [times · width]. */
+  tile(x: number, times: number): number {
+    const shape = [sizeOf(this.shape(x)) * times];
+    const types = [typed('T', float32), typed('Tmultiples', int32)];
+    return this.op('Tile', types, [x, this.ints([times])], { shape, dtype: float32 });
+  }
+
+  /** Axes swapped: result axis i is axis `order[i]` of `x`. */
+  transpose(x: number, order: readonly number[]): number {
+    const shape = order.map((axis) => this.shape(x)[axis] ?? 0);
+    const types = [typed('T', float32), typed('Tperm', int32)];
+    return this.op('Transpose', types, [x, this.ints(order)], { shape, dtype: float32 });
   }
 
   private once(key: string, make: () => number): number {

@@ -1,6 +1,5 @@
 /** A batch of one matrix product is a matrix product, which TensorFlow fuses with the bias that follows. */
-import { attribute, DTYPE } from '../graph.js';
-import { flag, reshape, typed } from './ops.js';
+import { attribute, DTYPE, sizeOf } from '../graph.js';
 import type { Rule } from './rule.js';
 
 export const matMul: Rule = {
@@ -10,22 +9,9 @@ export const matMul: Rule = {
     const [output] = node.outputs;
     const [a = 0, b = 0] = node.inputs;
     if (node.op !== 'BatchMatMulV2' || output?.dtype !== DTYPE.float32) return undefined;
-    if (
-      ![a, b].every((id) =>
-        editor
-          .shape(id)
-          .slice(0, -2)
-          .every((size) => size === 1),
-      )
-    )
-      return undefined;
-    const attributes = [
-      typed('T', DTYPE.float32),
-      flag('transpose_a', attribute(node, 'adj_x') === true),
-      flag('transpose_b', attribute(node, 'adj_y') === true),
-    ];
-    const inputs = [a, b].map((id) => reshape(editor, id, editor.shape(id).slice(-2)));
-    const product = editor.op('MatMul', attributes, inputs, { shape: output.shape.slice(-2), dtype: DTYPE.float32 });
-    return reshape(editor, product, output.shape);
+    if (![a, b].every((id) => sizeOf(editor.shape(id).slice(0, -2)) === 1)) return undefined;
+    const [left = 0, right = 0] = [a, b].map((id) => editor.reshape(id, editor.shape(id).slice(-2)));
+    const transposed = { a: attribute(node, 'adj_x') === true, b: attribute(node, 'adj_y') === true };
+    return editor.reshape(editor.matMul(left, right, transposed), output.shape);
   },
 };

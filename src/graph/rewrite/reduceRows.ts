@@ -1,6 +1,5 @@
 /** A sum or mean per channel over all other axes: first over the batch, along long rows, then over positions. */
 import { DTYPE, sizeOf } from '../graph.js';
-import { reduce, reshape } from './ops.js';
 import type { Rule } from './rule.js';
 
 /**
@@ -19,8 +18,8 @@ export const reduceRows: Rule = {
     const [batch = 0, channels = 0] = [shape[0], shape.at(-1)];
     const positions = sizeOf(shape) / batch / channels;
     if (!(sizeOf(shape) > 0)) return undefined;
-    const perPosition = reduce(editor, op, reshape(editor, x, [batch, positions * channels]));
-    const perChannel = reduce(editor, op, reshape(editor, perPosition, [positions, channels]));
-    return reshape(editor, perChannel, outputs[0].shape);
+    const perPosition = editor.reduce(op, editor.reshape(x, [batch, positions * channels]));
+    const perChannel = editor.reduce(op, editor.reshape(perPosition, [positions, channels]));
+    return editor.reshape(perChannel, outputs[0].shape);
   },
 };

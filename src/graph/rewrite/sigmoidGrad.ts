@@ -1,7 +1,6 @@
 /** The gradient dy · (y · (1 − y)) with y = sigmoid(x): three passes over the data become one op. */
 import { DTYPE, type Node } from '../graph.js';
 import type { Editor } from './editor.js';
-import { elementwise } from './ops.js';
 import type { Rule } from './rule.js';
 
 export const sigmoidGrad: Rule = {
@@ -17,7 +16,7 @@ export const sigmoidGrad: Rule = {
       const y = sigmoidOfSlope(slope, editor);
       const shapes = [y ?? dy, dy].map((id) => editor.shape(id).join());
       if (y !== undefined && shapes.every((shape) => shape === node.outputs[0]?.shape.join()))
-        return elementwise(editor, 'SigmoidGrad', y, dy);
+        return editor.elementwise('SigmoidGrad', y, dy);
     }
     return undefined;
   },

@@ -1,6 +1,5 @@
 /** One value per channel, met with all of [n, h, w, c]: repeated to a row first, so that both are long rows. */
 import { DTYPE, sizeOf } from '../graph.js';
-import { elementwise, reshape, tile } from './ops.js';
 import type { Rule } from './rule.js';
 
 /** TensorFlow's broadcast runs along the last axis alone, and a few channels do not fill the vector units. */
@@ -25,9 +24,9 @@ export const wideBroadcast: Rule = {
     // TensorFlow itself fuses a bias into the convolution before it.
     if (op === 'Add' && editor.producer(full)?.op === 'Conv2D') return undefined;
     const rest = sizeOf(output.shape) / batch;
-    const row = tile(editor, reshape(editor, vector, [channels]), rest / channels);
-    const flat = reshape(editor, full, [batch, rest]);
+    const row = editor.tile(editor.reshape(vector, [channels]), rest / channels);
+    const flat = editor.reshape(full, [batch, rest]);
     const [left, right] = isFull(a) ? [flat, row] : [row, flat];
-    return reshape(editor, elementwise(editor, op, left, right, [batch, rest]), output.shape);
+    return editor.reshape(editor.elementwise(op, left, right, [batch, rest]), output.shape);
   },
 };

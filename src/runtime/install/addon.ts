@@ -17,11 +17,11 @@ export interface Compiler {
 }
 
 /** The first C++ compiler there is: $CXX, c++, g++, clang++. Undefined where there is none. */
-export async function findCompiler(): Promise<Compiler | undefined> {
+export async function findCompiler(signal?: AbortSignal): Promise<Compiler | undefined> {
   for (const words of [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++']) {
     const [command, ...args] = words.split(/\s+/).filter(Boolean);
     if (command === undefined) continue;
-    const outcome = await runCommand(command, [...args, '--version']);
+    const outcome = await runCommand(command, [...args, '--version'], { signal });
     if (outcome?.code === 0) return { command, args, version: outcome.stdout.split('\n')[0] ?? '' };
   }
   return undefined;
@@ -38,9 +38,9 @@ export interface Compilation {
 
 /** Compiles the addon: one call, about 6 s. N-API makes the same file serve every Node. Returns the compiler's version. */
 export async function compileAddon(compilation: Compilation): Promise<string> {
-  const compiler = await findCompiler();
-  if (!compiler) throw cannotBuild('a C++ compiler', 'none on the PATH', INSTALL);
   const { output, signal } = compilation;
+  const compiler = await findCompiler(signal);
+  if (!compiler) throw cannotBuild('a C++ compiler', 'none on the PATH', INSTALL);
   // The compiler's temporary files go the way of the folder, also after a kill.
   const env = { TMPDIR: path.dirname(output) };
   const outcome = await runCommand(compiler.command, [...compiler.args, ...argumentsFor(compilation)], { env, signal });

@@ -107,8 +107,8 @@ export async function openCudaLibraries(libraries: string, signal?: AbortSignal)
 }
 
 /** Opens the driver's own library, which no wheel has. */
-export function openDriver(): Promise<Opened[]> {
-  return openEach([[DRIVER, DRIVER]]);
+export function openDriver(signal?: AbortSignal): Promise<Opened[]> {
+  return openEach([[DRIVER, DRIVER]], signal);
 }
 
 async function openEach(libraries: [name: string, file: string][], signal?: AbortSignal): Promise<Opened[]> {

@@ -1,0 +1,107 @@
+/** Run folders that the version before wrote are read and gone on with, or refused with a hint where there is no epoch. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root, runProgram } from '../support/program.js';
+
+/** All of seed 1: one epoch; two, stopped in the second by Ctrl-C; two, killed in the first, with a checkpoint each 50 steps. */
+const KINDS = ['finished', 'interrupted', 'mid-epoch'] as const;
+const NORMS = ['scratch', 'builtin', 'none'] as const;
+
+const work = mkdtempSync(path.join(tmpdir(), 'bn-train-fixtures-'));
+afterAll(() => rm(work, { recursive: true }));
+const run = (args: string[]) => runProgram(args, { cwd: work });
+
+beforeAll(() => {
+  for (const norm of NORMS)
+    for (const kind of KINDS)
+      execFileSync('tar', ['-xzf', path.join(root, `test/fixtures/${norm}-${kind}.tar.gz`)], { cwd: work });
+});
+
+type Event = Record<string, unknown>;
+const eventsOf = (folder: string) =>
+  readFileSync(path.join(work, folder, 'events.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Event);
+
+describe('inspect-gamma', () => {
+  it.each(['scratch', 'builtin'])('shows what the last finished epoch learned: %s', async (norm) => {
+    const [finished, interrupted] = await Promise.all(
+      ['finished', 'interrupted'].map((kind) => run(['inspect-gamma', `${norm}-${kind}`, '--layer', 'all', '--json'])),
+    );
+    const layers = JSON.parse(finished?.stdout ?? '') as { gamma: number[]; beta: number[] }[];
+    expect(layers.map(({ gamma, beta }) => [gamma.length, beta.length])).toEqual([
+      [6, 6],
+      [16, 16],
+      [120, 120],
+      [84, 84],
+    ]);
+    expect(layers[0]?.gamma.every((value) => value > 0 && value !== 1)).toBe(true);
+    // Both were trained on the same first epoch.
+    expect(interrupted).toEqual(finished);
+  });
+
+  it.each(['scratch', 'builtin'])('refuses where no epoch is finished: %s', async (norm) => {
+    expect(await run(['inspect-gamma', `${norm}-mid-epoch`])).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: `Cannot read the model of ${norm}-mid-epoch: expected the checkpoint of a finished epoch, got none\nhint: name the folder of a run that finished at least one epoch\n`,
+    });
+  });
+
+  it('refuses a model without batch normalization', async () => {
+    const { code, stderr } = await run(['inspect-gamma', 'none-interrupted']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr:
+        'Cannot inspect none-interrupted: expected a model with batch normalization, got one without\nhint: train one: bn-train scratch\n',
+    });
+  });
+});
+
+/** Each trains for epochs of the whole data set. */
+const trained = process.env['CI'] === undefined ? (['scratch'] as const) : NORMS;
+
+describe.each(trained)('a run of %s', (norm) => {
+  it('is evaluated to the accuracy of its last finished epoch', async () => {
+    for (const kind of ['finished', 'interrupted']) {
+      const folder = `${norm}-${kind}`;
+      const { stdout } = await run(['evaluate', folder, '--json', '--quiet']);
+      const { testAccuracy } = JSON.parse(stdout) as { testAccuracy: number };
+      const epoch = eventsOf(folder).findLast(({ type }) => type === 'epoch');
+      // Another CPU may round a few of the 10,000 test images to another class.
+      expect(Math.abs(testAccuracy - (epoch?.['testAccuracy'] as number))).toBeLessThan(2e-3);
+    }
+  });
+
+  it('is not evaluated where no epoch is finished', async () => {
+    const { code, stderr } = await run(['evaluate', `${norm}-mid-epoch`, '--quiet']);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `Cannot read the model of ${norm}-mid-epoch: expected the checkpoint of a finished epoch, got none\nhint: name the folder of a run that finished at least one epoch\n`,
+    });
+  });
+
+  it.each([
+    { kind: 'finished', words: /^all 1 epochs of \S+ are trained; its result is measured again/ },
+    { kind: 'interrupted', words: /^going on with epoch 2 of 2 after \d+ batches\n/ },
+    { kind: 'mid-epoch', words: /^going on with epoch 1 of 2 after 150 batches\n/ },
+  ] as const)('goes on to its end: $kind', async ({ kind, words }) => {
+    const folder = `${norm}-${kind}`;
+    const before = eventsOf(folder);
+    const done = before.filter(({ type }) => type === 'epoch').map(({ type: _, ...epoch }) => epoch);
+    const { code, stdout, stderr } = await run([norm, '--resume', folder, '--json']);
+    expect(stderr).toMatch(words);
+    expect(code).toBe(0);
+    const { epochs, final } = JSON.parse(stdout) as { epochs: Event[]; final: Record<string, number> };
+    expect(epochs).toHaveLength(kind === 'finished' ? 1 : 2);
+    expect(epochs.slice(0, done.length)).toEqual(done);
+    const end = before.find(({ type }) => type === 'end');
+    for (const [name, value] of Object.entries(end ?? {}))
+      if (name !== 'type') expect(Math.abs((final[name] ?? NaN) - (value as number))).toBeLessThan(2e-3);
+  });
+});
