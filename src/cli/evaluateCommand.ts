@@ -1,10 +1,11 @@
 /** `bn-train evaluate`: a saved run's test accuracy, under the moving average and under population statistics. */
 import { Command } from 'commander';
 import { formatMetric } from '../common/format.js';
-import { addPlaceOptions, folder, type PlaceOptions } from './options.js';
+import { addPlaceOptions, folder, midEpochOption, type PlaceOptions } from './options.js';
 import { type Session, withSession } from './session.js';
 
 interface EvaluateFlags extends PlaceOptions {
+  midEpoch?: boolean;
   json?: boolean;
 }
 
@@ -13,6 +14,7 @@ export function evaluateCommand(): Command {
     .description("measure a saved run's accuracy on the test set")
     .argument('[run]', 'run folder (default: the newest in ./runs)', folder);
   return addPlaceOptions(command)
+    .addOption(midEpochOption())
     .option('--json', 'print JSON')
     .action((run: string | undefined, flags: EvaluateFlags) =>
       withSession(flags, (session) => evaluate(run, flags, session)),
@@ -39,7 +41,7 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
     ]);
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   assertOwnData(run, config, data);
-  const model = await loadModel(run, config);
+  const model = await loadModel(run, config, flags.midEpoch);
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const testAccuracyPopulation = await populationAccuracy(trainer, signal);

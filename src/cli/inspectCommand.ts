@@ -1,11 +1,10 @@
 /** `bn-train inspect-gamma`: the learned γ and β of a run, read without TensorFlow. */
 import { Command } from 'commander';
-import { folder, parser, readWhole, type SessionFlags } from './options.js';
+import type { Wanted } from '../run/parameters.js';
+import { folder, midEpochOption, parser, readWhole, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
 
-interface InspectFlags extends SessionFlags {
-  layer: number | 'all';
-  moving?: boolean;
+interface InspectFlags extends SessionFlags, Wanted {
   json?: boolean;
 }
 
@@ -17,6 +16,7 @@ export function inspectCommand(): Command {
     .argument('[run]', 'run folder (default: the newest in ./runs)', folder)
     .option('--layer <n>', 'batch normalization layer, counted from 1, or all', layer, 1)
     .option('--moving', 'print the moving mean and variance too')
+    .addOption(midEpochOption())
     .option('--json', 'print JSON')
     .action((run: string | undefined, flags: InspectFlags) =>
       withSession(flags, async ({ terminal }) => {
@@ -25,7 +25,7 @@ export function inspectCommand(): Command {
           import('../run/parameters.js'),
           import('../report/gamma.js'),
         ]);
-        const layers = await readParameters(run ?? (await newestRun()), flags.layer, flags.moving ?? false);
+        const layers = await readParameters(run ?? (await newestRun()), flags);
         terminal.print(...(flags.json ? [JSON.stringify(layers)] : gammaLines(layers)));
       }),
     );

@@ -120,3 +120,8 @@ export function tensorflowOption(): Option {
 export function runtimeDirOption(): Option {
   return new Option('--runtime-dir <folder>', "TensorFlow's libraries and headers, as in its wheel").argParser(folder);
 }
+
+/** For commands that look at what a run has learned. */
+export function midEpochOption(): Option {
+  return new Option('--mid-epoch', 'take the newest checkpoint, though it stands in the middle of an epoch');
+}

@@ -156,21 +156,6 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Fails early, with the folder's name, where files could not be written. */
-export async function assertWritable(folder: string, action: string): Promise<void> {
-  try {
-    await makeFolder(folder);
-    await fs.access(folder, constants.W_OK);
-  } catch (error) {
-    throw cannot(action, {
-      expected: `a folder that can be written, ${folder}`,
-      got: describeFileError(error),
-      hint: 'choose another folder or change its permissions',
-      cause: error,
-    });
-  }
-}
-
 /** "no space left on device" and its kin, in words, for the errors a user can mend. */
 export function describeFileError(error: unknown): string {
   const words: Record<string, string> = {

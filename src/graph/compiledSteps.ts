@@ -1,9 +1,8 @@
 /** Compiled steps: each a graph in one session, run with one call, and variables that are carried over when asked. */
-import { writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { makeFolder } from '../common/files.js';
+import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
 import type { Graph } from './graph.js';
 import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
@@ -104,11 +103,18 @@ export class CompiledSteps<Name extends string> {
 
   /**
    * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
-   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables.
+   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Throws a BnTrainError for a folder that
+   * cannot be written.
    */
   async save(folder: string): Promise<void> {
-    await makeFolder(folder);
-    await writeFile(path.join(folder, 'saved_model.pb'), this.bytes);
+    try {
+      await makeFolder(folder);
+      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.bytes);
+    } catch (cause) {
+      const [expected, got] = [`a folder that can be written, ${folder}`, describeFileError(cause)];
+      const hint = 'choose another folder or change its permissions';
+      throw cannot('save the compiled step', { expected, got, hint, cause });
+    }
   }
 
   /** Frees the session. The tfjs variables keep the values of the last `read`. */

@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import { cannot, messageOf } from '../common/errors.js';
+import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
 import type { Position } from '../train/events.js';
 import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed, type SavedWeight } from './checkpoint.js';
@@ -73,22 +73,33 @@ export async function readNewestCheckpoint(
   });
 }
 
-/** The weights that the run's last finished epoch ended with. Throws a BnTrainError where there are none, or damaged ones. */
-export async function readWeights(runFolder: string): Promise<SavedWeight[]> {
-  const name = (await listNames(runFolder)).findLast(isOfEpoch);
-  if (name === undefined)
-    throw cannot(`read the model of ${runFolder}`, {
-      expected: 'the checkpoint of a finished epoch',
-      got: 'none',
-      hint: 'name the folder of a run that finished at least one epoch',
-    });
+/**
+ * The weights that the run's last finished epoch ended with, or with `midEpoch` those of its newest checkpoint. Throws a
+ * BnTrainError where there are none, or damaged ones.
+ */
+export async function readWeights(runFolder: string, midEpoch = false): Promise<SavedWeight[]> {
+  const names = await listNames(runFolder);
+  const name = names.findLast((candidate) => midEpoch || isOfEpoch(candidate));
+  if (name === undefined) throw noEpoch(runFolder, names);
   try {
     return (await read(runFolder, name)).weights;
   } catch (error) {
-    // A run that goes on meanwhile removes it once it has that of a later epoch.
-    if (!(await listNames(runFolder)).includes(name)) return readWeights(runFolder);
+    // A run that goes on meanwhile removes it once it has newer ones.
+    if (!(await listNames(runFolder)).includes(name)) return readWeights(runFolder, midEpoch);
     throw error;
   }
+}
+
+function noEpoch(runFolder: string, names: string[]): BnTrainError {
+  const newest = names.at(-1);
+  return cannot(`read the model of ${runFolder}`, {
+    expected: 'the checkpoint of a finished epoch',
+    got: newest === undefined ? 'none' : `only those of its first epoch under way, the newest ${newest}`,
+    hint:
+      newest === undefined
+        ? 'name the folder of a run that finished at least one epoch'
+        : `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${runFolder}'`,
+  });
 }
 
 /** The last two, and that of the last finished epoch where both stand in mid-epoch. */

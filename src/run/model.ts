@@ -23,11 +23,11 @@ export async function exportModel(model: tf.LayersModel, runFolder: string): Pro
 }
 
 /**
- * The model of a run folder's last finished epoch, built from the run's options. Throws a BnTrainError where there is
- * none, or it is damaged or another model's.
+ * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's
+ * options. Throws a BnTrainError where there is none, or it is damaged or another model's.
  */
-export async function loadModel(runFolder: string, options: LenetConfig): Promise<tf.Sequential> {
-  const weights = await readWeights(runFolder);
+export async function loadModel(runFolder: string, options: LenetConfig, midEpoch = false): Promise<tf.Sequential> {
+  const weights = await readWeights(runFolder, midEpoch);
   const model = lenet(options);
   restoreWeights(model, weights, runFolder);
   return model;

@@ -19,9 +19,21 @@ const KEYS = new Map<string, 'gamma' | 'beta' | 'movingMean' | 'movingVariance'>
   ['moving_variance', 'movingVariance'],
 ]);
 
-/** Of the layer with this number, or of all. Throws a BnTrainError where there is no such layer. */
-export async function readParameters(run: string, wanted: number | 'all', moving: boolean): Promise<LayerParameters[]> {
-  const layers = groupByLayer(await readWeights(run), moving);
+export interface Wanted {
+  /** The layer with this number, or all. */
+  layer: number | 'all';
+  /** The moving statistics, too. */
+  moving?: boolean;
+  /** Of the newest checkpoint, be it of a finished epoch or not. */
+  midEpoch?: boolean;
+}
+
+/** What a run learned. Throws a BnTrainError where it has no such layer. */
+export async function readParameters(
+  run: string,
+  { layer: wanted, moving = false, midEpoch = false }: Wanted,
+): Promise<LayerParameters[]> {
+  const layers = groupByLayer(await readWeights(run, midEpoch), moving);
   const chosen = wanted === 'all' ? layers : layers.filter(({ layer }) => layer === wanted);
   if (chosen.length > 0) return chosen;
   throw cannot(`inspect ${run}`, {

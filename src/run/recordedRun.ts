@@ -2,8 +2,8 @@
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 import { lenet, type Norm } from '../nn/lenet.js';
-import { type EpochResult, type FinalResult, startOf, type TrainEvent } from '../train/events.js';
-import { train, type TrainOptions } from '../train/loop.js';
+import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
+import { startOf, train, type TrainOptions } from '../train/loop.js';
 import { defaultMode } from '../train/runner.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';

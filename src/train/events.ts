@@ -42,8 +42,3 @@ export type TrainEvent =
   | ({ type: 'epoch' } & EpochResult)
   | { type: 'interrupted'; position: Position }
   | ({ type: 'end' } & FinalResult);
-
-/** The position before the first batch of an epoch. */
-export function startOf(epoch: number): Position {
-  return { epoch, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
-}

@@ -5,7 +5,7 @@ import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
-import { type EpochResult, type FinalResult, type Position, startOf, type TrainEvent } from './events.js';
+import type { EpochResult, FinalResult, Position, TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './runner.js';
 import { assertCount, type StepResult, Trainer } from './trainer.js';
 
@@ -36,6 +36,11 @@ export interface TrainOptions {
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
   from?: { position: Position; history: EpochResult[] };
+}
+
+/** The position before the first batch of an epoch. */
+export function startOf(epoch: number): Position {
+  return { epoch, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
 }
 
 interface Order {

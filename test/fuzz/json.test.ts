@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { type Manifest, parseManifest, type Source } from '../../src/data/manifest.js';
 import { parseCheckpoint } from '../../src/run/checkpoint.js';
 import { parseConfig, type RunConfig } from '../../src/run/config.js';
-import { startOf } from '../../src/train/events.js';
+import { startOf } from '../../src/train/loop.js';
 import { CASES, mutated, outcomeOf, Tally } from '../support/fuzz.js';
 import { mutatedJson, parsed, says } from '../support/fuzzJson.js';
 

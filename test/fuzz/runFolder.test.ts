@@ -198,7 +198,7 @@ it("a weight named after an object's own functions is no parameter of a layer", 
   for (const [i, name] of ['a/moving_mean', 'a/constructor'].entries())
     Object.assign(model.weights[i] ?? {}, { originalName: name, name });
   await (await Checkpoints.open(folder)).save(model, progressedTo(2));
-  const layers = await readParameters(folder, 'all', false);
+  const layers = await readParameters(folder, { layer: 'all' });
   expect(layers.map((layer) => Object.keys(layer))).toEqual([['layer']]);
 });
 

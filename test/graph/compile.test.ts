@@ -280,6 +280,21 @@ describe('a compiled step', () => {
     compiled.dispose();
   });
 
+  it.each([
+    { folder: '/dev/null/saved', got: 'ENOTDIR' },
+    { folder: '/proc/saved/deeper', got: 'no such file or folder' },
+  ])('is not saved in $folder', async ({ folder, got }) => {
+    const inputs = [{ shape: [2], dtype: 'float32' }] as const;
+    const compiled = await compileStep((x) => [x.square()], { inputs, variables: [] });
+    await expect(compiled.save(folder)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        `^Cannot save the compiled step: expected a folder that can be written, ${folder}, got ${got}`,
+      ) as string,
+      hint: 'choose another folder or change its permissions',
+    });
+    compiled.dispose();
+  });
+
   it('tells apart variables and clones that share their data', async () => {
     const start = tf.tensor1d([1, 2]).square();
     const [a, b] = [tf.variable(start), tf.variable(start)];

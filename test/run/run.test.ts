@@ -1,6 +1,6 @@
 import '../support/native.js';
 import { createHash } from 'node:crypto';
-import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { parseConfig } from '../../src/run/config.js';
 import { describeMachine } from '../../src/common/machine.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
 import { exportModel, loadModel, restoreWeights } from '../../src/run/model.js';
-import { startOf } from '../../src/train/events.js';
+import { startOf } from '../../src/train/loop.js';
 import { progressedTo } from '../support/progressed.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-run-'));
@@ -226,6 +226,11 @@ describe('the checkpoints of a run', () => {
 
   it('are none at first', async () => {
     expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
+    for (const midEpoch of [false, true])
+      await expect(readWeights(folder('none-yet'), midEpoch)).rejects.toMatchObject({
+        message: `Cannot read the model of ${folder('none-yet')}: expected the checkpoint of a finished epoch, got none`,
+        hint: 'name the folder of a run that finished at least one epoch',
+      });
   });
 
   it('are the last two, in the order of training, whatever their names’', async () => {
@@ -245,9 +250,10 @@ describe('the checkpoints of a run', () => {
     await make('mid', progressedTo(1), progressedTo(1, 9), progressedTo(1, 18), progressedTo(1, 27));
     expect(names('mid')).toEqual(['epoch-1-batch-18.ckpt', 'epoch-1-batch-27.ckpt']);
     await expect(readWeights(folder('mid'))).rejects.toMatchObject({
-      message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got none`,
-      hint: 'name the folder of a run that finished at least one epoch',
+      message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got only those of its first epoch under way, the newest epoch-1-batch-27.ckpt`,
+      hint: `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${folder('mid')}'`,
     });
+    expect(await readWeights(folder('mid'), true)).toHaveLength(model.weights.length);
     const going = await Checkpoints.open(folder('mid'), progressedTo(1, 27).position);
     for (const batch of [0, 9, 18, 27]) await going.save(model, progressedTo(2, batch));
     const kept = ['epoch-2-batch-0.ckpt', 'epoch-2-batch-18.ckpt', 'epoch-2-batch-27.ckpt'];
@@ -287,6 +293,12 @@ describe('the checkpoints of a run', () => {
       message: `Cannot resume ${folder('lost')}: expected a whole checkpoint, got 2 damaged`,
       hint: 'start a new run with the same flags and seed, which config.json tells',
     });
+    rmSync(folder('lost/checkpoint/epoch-2-batch-0.ckpt'));
+    symlinkSync('nothing', folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
+    await expect(readWeights(folder('lost'))).rejects.toThrow(
+      `Cannot read ${folder('lost/checkpoint/epoch-4-batch-0.ckpt')}: expected a checkpoint, got no such file or folder`,
+    );
+    rmSync(folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
     await expect(readWeights(folder('lost'))).rejects.toThrow(
       `Cannot read ${folder('lost/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged"`,
     );

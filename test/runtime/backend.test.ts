@@ -88,3 +88,20 @@ console.log(JSON.stringify(await openBackend('${name}', ${JSON.stringify(options
   const line = `using the wasm backend (${why}), which is many times slower than native; to mend it: bn-train setup\n`;
   expect(stderr).toBe(told ? line : '');
 });
+
+test('an install that fails under auto is told in one line, to who wants no news too', async () => {
+  const script = `
+import { Terminal } from './dist/report/terminal.js';
+import { openReady } from './dist/runtime/open.js';
+const listener = new Terminal({ quiet: true });
+console.log(JSON.stringify(await openReady({ backend: 'auto', device: 'cpu' }, { listener })));`;
+  const env = { ...(await freshMachine('http://127.0.0.1:1')), PIP_RETRIES: '0' };
+  const { stdout, stderr } = await start(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env })
+    .result;
+  const why =
+    'Cannot install TensorFlow: expected tensorflow-cpu 2.18.1 in the package index, got an index without it, or none that answers';
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'wasm', fallback: why });
+  expect(stderr).toBe(
+    `using the wasm backend (${why}), which is many times slower than native; to mend it: check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup\n`,
+  );
+});

@@ -142,7 +142,7 @@ async function filesNow(folder: string, known: Files): Promise<Files | undefined
   const now: Files = {};
   for (const [name, { size, sha256 }] of Object.entries(known)) {
     const stats = await stat(resolveIn(folder, name)).catch(() => undefined);
-    if (stats?.size !== size) return undefined;
+    if (!stats || stats.size !== size) return undefined;
     now[name] = { ...factsOf(stats), sha256 };
   }
   return now;
