@@ -1,4 +1,5 @@
 /** Which GPU to compute on, or why none: a pure decision from what the driver says and what TensorFlow was built for. */
+import type { Reason } from '../common/errors.js';
 import { formatBytes } from '../common/format.js';
 import type { Gpu, GpuQuery } from './gpus.js';
 
@@ -11,18 +12,11 @@ export interface GpuChoice {
   visible: string;
 }
 
-/** Why none is used, and the way out. */
-export interface Obstacle {
-  expected: string;
-  got: string;
-  hint: string;
-}
-
 /**
  * NVIDIA's table "CUDA Toolkit and Minimum Required Driver Version for CUDA Minor Version Compatibility" (release notes
  * of CUDA 12.5.1): 525.60.13 serves every 12.x, but only for machine code.
  */
-export const LEAST_DRIVER = '525.60.13';
+const LEAST_DRIVER = '525.60.13';
 
 /**
  * TensorFlow's 1,149 element-wise kernels have no machine code for capability 9, only PTX, which the driver must compile:
@@ -30,20 +24,11 @@ export const LEAST_DRIVER = '525.60.13';
  */
 const LEAST_DRIVER_FOR_PTX: Readonly<Record<string, string>> = { '2.18.1': '545.23.06', '2.21.0': '555.42.02' };
 
-/** A driver's version or a compute capability. */
-type Version = readonly number[];
-
 /**
  * What the pinned wheels were built for, both versions (cuda_compute_capabilities of their build info): code for x.y runs
  * on x.z for z ≥ y.
  */
-const CODE_FOR: readonly Version[] = [
-  [6, 0],
-  [7, 0],
-  [8, 0],
-  [8, 9],
-  [9, 0],
-];
+const CODE_FOR = ['6.0', '7.0', '8.0', '8.9', '9.0'];
 
 /**
  * 1 GiB: the CUDA context with the libraries' kernels takes about half of it, TensorFlow leaves 225 MiB to them on a small
@@ -62,16 +47,15 @@ interface Wanted {
   tensorflow?: string | undefined;
 }
 
-/** The GPU to use, or what stands in the way. */
-export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }: Wanted): GpuChoice | Obstacle {
+/** The GPU to use, or what stands in the way and the way out. */
+export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }: Wanted): GpuChoice | Reason {
   if ('problem' in query)
     return {
       expected: "NVIDIA's driver and a GPU",
       got: query.problem,
       hint: `install the driver, ${LEAST_DRIVER} or newer; in a container, give it the GPU (--gpus all); ${CPU}`,
     };
-  const visible = visibleGpus(query.gpus, visibleDevices);
-  const candidates = visible.map(({ gpu, entry }, i) => ({ gpu, device: `cuda:${i}`, visible: entry }));
+  const candidates = visibleGpus(query.gpus, visibleDevices);
   const [first] = candidates;
   if (!first)
     return {
@@ -92,12 +76,15 @@ export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }
 }
 
 /** The GPUs that CUDA would show, in its order: it takes indices and UUIDs, and stops at what it does not know. */
-function visibleGpus(gpus: Gpu[], list: string | undefined): { gpu: Gpu; entry: string }[] {
-  if (list === undefined) return gpus.map((gpu) => ({ gpu, entry: String(gpu.index) }));
-  const entries = list.split(',').map((entry) => entry.trim());
-  const found = entries.map((entry) => gpuOf(gpus, entry));
-  const end = found.indexOf(undefined);
-  return found.slice(0, end < 0 ? undefined : end).flatMap((gpu, i) => (gpu ? [{ gpu, entry: entries[i] ?? '' }] : []));
+function visibleGpus(gpus: Gpu[], list: string | undefined): GpuChoice[] {
+  const entries = list?.split(',').map((entry) => entry.trim()) ?? gpus.map(({ index }) => String(index));
+  const choices: GpuChoice[] = [];
+  for (const visible of entries) {
+    const gpu = gpuOf(gpus, visible);
+    if (!gpu) break;
+    choices.push({ gpu, device: `cuda:${choices.length}`, visible });
+  }
+  return choices;
 }
 
 function gpuOf(gpus: Gpu[], entry: string): Gpu | undefined {
@@ -108,23 +95,23 @@ function gpuOf(gpus: Gpu[], entry: string): Gpu | undefined {
   return entry.startsWith('MIG-') && gpu ? { ...gpu, name: entry, free: undefined, memory: undefined } : undefined;
 }
 
-function obstacleOf({ gpu, device }: GpuChoice, tensorflow: string | undefined): Obstacle | undefined {
+function obstacleOf({ gpu, device }: GpuChoice, tensorflow: string | undefined): Reason | undefined {
   const { name, driver, capability, memory, free } = gpu;
   const shown = `${device}, ${name}`;
-  if (isOlder(versionOf(driver), versionOf(LEAST_DRIVER)))
+  if (isOlder(driver, LEAST_DRIVER))
     return {
       expected: `NVIDIA's driver ${LEAST_DRIVER} or newer, as CUDA 12 needs`,
       got: `${driver} (${shown})`,
       hint: `update the driver, ${CPU}`,
     };
-  if (tensorflow !== undefined && !hasCode(versionOf(capability)))
+  if (tensorflow !== undefined && !hasCode(capability))
     return {
       expected: 'a GPU of compute capability 6.0 to 9.x, for which TensorFlow has code that works',
       got: `${capability} (${shown})`,
       hint: `name a folder with a TensorFlow built for it (--runtime-dir), ${CPU}`,
     };
   const forPtx = LEAST_DRIVER_FOR_PTX[tensorflow ?? ''];
-  if (forPtx !== undefined && capability.startsWith('9.') && isOlder(versionOf(driver), versionOf(forPtx)))
+  if (forPtx !== undefined && capability.startsWith('9.') && isOlder(driver, forPtx))
     return {
       expected: `NVIDIA's driver ${forPtx} or newer, as it compiles kernels of TensorFlow ${tensorflow ?? ''} for this GPU`,
       got: `${driver} (${shown})`,
@@ -141,9 +128,7 @@ function obstacleOf({ gpu, device }: GpuChoice, tensorflow: string | undefined):
 
 /** A pinned TensorFlow that is content with this driver. */
 function otherFor(driver: string): string {
-  const content = Object.entries(LEAST_DRIVER_FOR_PTX).find(
-    ([, least]) => !isOlder(versionOf(driver), versionOf(least)),
-  );
+  const content = Object.entries(LEAST_DRIVER_FOR_PTX).find(([, least]) => !isOlder(driver, least));
   return content ? `use --tensorflow ${content[0]}, ` : '';
 }
 
@@ -152,13 +137,14 @@ function otherFor(driver: string): string {
  * other GPU may run (CUDA_ERROR_INVALID_PTX, tensorflow issues 90291 and 99592), and 2.21's XLA fails on them (111958), as
  * CUDA 12.5 and cuDNN 9.3 are older than they are.
  */
-function hasCode([major = 0, minor = 0]: Version): boolean {
-  return CODE_FOR.some(([codeMajor, codeMinor = 0]) => codeMajor === major && codeMinor <= minor);
+function hasCode(capability: string): boolean {
+  const [major] = capability.split('.');
+  return CODE_FOR.some((code) => code.split('.')[0] === major && !isOlder(capability, code));
 }
 
-const versionOf = (text: string): Version => text.split('.').map(Number);
-
-function isOlder(version: Version, least: Version): boolean {
-  const i = least.findIndex((part, at) => (version[at] ?? 0) !== part);
-  return i >= 0 && (version[i] ?? 0) < (least[i] ?? 0);
+/** Of two drivers' versions or compute capabilities. */
+function isOlder(version: string, least: string): boolean {
+  const [parts, leastParts] = [version.split('.').map(Number), least.split('.').map(Number)];
+  const i = leastParts.findIndex((part, at) => (parts[at] ?? 0) !== part);
+  return i >= 0 && (parts[i] ?? 0) < (leastParts[i] ?? 0);
 }

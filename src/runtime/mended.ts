@@ -13,7 +13,7 @@ interface Attributes {
   dilations: number | [number, number];
 }
 
-type Rule = (given: Given, stock: tf.KernelFunc) => ReturnType<tf.KernelFunc>;
+type Rule = (given: Given, stock: tf.KernelFunc, kernelName: string) => ReturnType<tf.KernelFunc>;
 
 /** tfjs hands tensors to kernels, whatever the type says; which ones, and which attributes, depends on the kernel. */
 const inputsOf = ({ inputs }: Given) => inputs as unknown as Inputs;
@@ -22,8 +22,8 @@ const tensor = (output: ReturnType<tf.KernelFunc>) => tf.engine().makeTensorFrom
 
 /** The JS backend's kernel, on copies of the inputs. */
 const byJs =
-  (kernelName: string, wrong: (attributes: Attributes) => boolean = () => true): Rule =>
-  (given, stock) => {
+  (wrong: (attributes: Attributes) => boolean = () => true): Rule =>
+  (given, stock, kernelName) => {
     if (!wrong(attributesOf(given))) return stock(given);
     const [js, own] = [tf.findBackend('cpu'), given.backend as tf.KernelBackend];
     const copy = (from: tf.KernelBackend, to: tf.KernelBackend, { dataId, shape, dtype }: tf.TensorInfo) => ({
@@ -75,7 +75,8 @@ const ofCounted: Rule = (given, stock) => {
   });
 };
 
-function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_util.PadInfo): tf.Tensor4D {
+/** An image with zeros around it. */
+export function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_util.PadInfo): tf.Tensor4D {
   return x.pad([
     [0, 0],
     [top, bottom],
@@ -87,7 +88,7 @@ function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_uti
 const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   cpu: { AvgPoolGrad: ofCounted },
   wasm: {
-    OneHot: byJs('OneHot', ({ dtype }) => dtype !== 'int32'),
+    OneHot: byJs(({ dtype }) => dtype !== 'int32'),
     Cast: (given, stock) => (attributesOf(given).dtype === 'bool' ? tf.notEqual(inputsOf(given).x, 0) : stock(given)),
     ClipByValue: keepingNaN('x'),
     Relu6: keepingNaN('x'),
@@ -97,17 +98,17 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
       const { x, alpha } = inputsOf(given);
       return tf.tidy(() => tf.where(x.less(0), x.mul(alpha), x));
     },
-    GatherV2: byJs('GatherV2', ({ batchDims }) => batchDims !== 0),
+    GatherV2: byJs(({ batchDims }) => batchDims !== 0),
     Conv2D: padded(),
     FusedConv2D: padded(),
     DepthwiseConv2dNative: padded(true),
     FusedDepthwiseConv2D: padded(true),
     AvgPoolGrad: ofCounted,
-    MaxPoolGrad: byJs('MaxPoolGrad'),
-    MaxPool3D: byJs('MaxPool3D'),
-    MaxPool3DGrad: byJs('MaxPool3DGrad'),
-    Conv3DBackpropInputV2: byJs('Conv3DBackpropInputV2'),
-    Conv3DBackpropFilterV2: byJs('Conv3DBackpropFilterV2'),
+    MaxPoolGrad: byJs(),
+    MaxPool3D: byJs(),
+    MaxPool3DGrad: byJs(),
+    Conv3DBackpropInputV2: byJs(),
+    Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
@@ -123,6 +124,6 @@ export function mendKernels(backend: keyof typeof RULES): void {
   for (const [kernelName, rule] of Object.entries(RULES[backend])) {
     const kernel = tf.getKernel(kernelName, backend);
     const stock = kernel.kernelFunc;
-    kernel.kernelFunc = (given) => rule(given, stock);
+    kernel.kernelFunc = (given) => rule(given, stock, kernelName);
   }
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { mendKernels } from './mended.js';
+import { mendKernels, surrounded } from './mended.js';
 
 const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';
@@ -28,14 +28,6 @@ export function readyJs(): void {
   Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }
 
-interface FilterGradientAttributes {
-  strides: number | [number, number];
-  dataFormat: 'NHWC' | 'NCHW';
-  pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
-  dimRoundingMode?: 'floor' | 'round' | 'ceil';
-  filterShape: [number, number, number, number];
-}
-
 /**
  * The gradient with respect to a filter is itself a convolution: of the image, batch and channels swapped, with the
  * gradient of the output as the filter, spread apart by the strides. x is [n, h, w, in], dy [n, oh, ow, out], the
@@ -43,15 +35,10 @@ interface FilterGradientAttributes {
  *
  * The padding is done here, not by the convolution: the stock forward kernel is wrong for strides above 1 with 'same'.
  */
-function filterGradient({
-  inputs,
-  attrs,
-}: {
-  inputs: tf.NamedTensorInfoMap;
-  attrs?: object | undefined;
-}): tf.TensorInfo {
+function filterGradient({ inputs, attrs }: Parameters<tf.KernelFunc>[0]): tf.TensorInfo {
   const { x, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
-  const { strides, pad, dimRoundingMode, dataFormat, filterShape } = attrs as FilterGradientAttributes;
+  const attributes = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
+  const { strides, pad, dimRoundingMode, dataFormat, filterShape } = attributes;
   const info = tf.backend_util.computeConv2DInfo(x.shape, filterShape, strides, 1, pad, dimRoundingMode);
   if (dataFormat !== 'NHWC')
     throw cannot('train this convolution on the WASM backend', {
@@ -60,15 +47,7 @@ function filterGradient({
       hint: 'bn-train setup',
     });
   return tf.tidy(() => {
-    const { top, bottom, left, right } = info.padInfo;
-    const image = x
-      .pad([
-        [0, 0],
-        [top, bottom],
-        [left, right],
-        [0, 0],
-      ])
-      .transpose<tf.Tensor4D>([3, 1, 2, 0]);
+    const image = surrounded(x, info.padInfo).transpose<tf.Tensor4D>([3, 1, 2, 0]);
     const filter = dy.transpose<tf.Tensor4D>([1, 2, 0, 3]);
     const dilations: [number, number] = [info.strideHeight, info.strideWidth];
     // [in, fh, fw, out]; rows and columns of the image that no filter position reached give surplus ones at the end.

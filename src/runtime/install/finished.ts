@@ -4,62 +4,56 @@ import { stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
-import { BnTrainError, cannot } from '../../common/errors.js';
+import { cannot } from '../../common/errors.js';
 import { codeOf, hashOf, JSON_LIMIT, readBounded, writeFileAtomic } from '../../common/files.js';
 import { tryLock } from '../../common/lock.js';
-import { numberThat, oneOf, parseShaped, text, whole } from '../../common/shape.js';
-import { type Cuda, nvidiaSizes } from './cuda.js';
+import { check, numberThat, oneOf, text, whole } from '../../common/shape.js';
+import { nvidiaSizes } from './cuda.js';
 import { LIBRARIES } from './pins.js';
 
 const SOURCES = ['override', 'wheel', 'python'] as const;
-
-/** A finished runtime. */
-export interface Runtime {
-  source: (typeof SOURCES)[number];
-  /** TensorFlow's version. */
-  tensorflow: string;
-  /** The folder with the libraries. */
-  libraries: string;
-  addon: string;
-  compiler: string;
-  /** The stock package the addon was built from. */
-  tfjs: string;
-  /** Where TensorFlow was built for CUDA. */
-  cuda?: Cuda | undefined;
-  /** All that is loaded. */
-  files: string[];
-}
 
 const MARKER = 'runtime.json';
 
 const time = numberThat('a time in ms', () => true);
 
-const FACTS = {
+const FACTS = v.object({
   source: oneOf(SOURCES.join(', '), SOURCES),
+  /** TensorFlow's version. */
   tensorflow: text(),
+  /** The folder with the libraries; in a marker it may begin with $ORIGIN, which stands for the runtime's folder. */
   libraries: text(),
   compiler: text(),
+  /** The stock package the addon was built from. */
   tfjs: text(),
+  /** Where TensorFlow was built for CUDA. */
   cuda: v.optional(v.object({ toolkit: text(), cudnn: text(), missing: v.array(text()) })),
-};
+});
 /** A file as it was proved to work. Whoever writes it anew cannot keep the time of its last change. */
 const FILE = v.object({ size: whole(0), modified: time, changed: time, sha256: text() });
-/** All that is loaded, by path; $ORIGIN stands for the runtime's folder. */
+/** All that is loaded, by path, which may begin with $ORIGIN too. */
 const FILES = v.record(v.string(), FILE);
 
-const MARKER_SHAPE = v.object({ ...FACTS, files: v.optional(FILES), sizes: v.optional(v.array(whole(0))) });
+const MARKER_SHAPE = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({ ...FACTS.entries, files: v.optional(FILES), sizes: v.optional(v.array(whole(0))) }),
+);
 
 type Files = v.InferOutput<typeof FILES>;
-type Marker = v.InferOutput<typeof MARKER_SHAPE>;
-type Facts = Omit<Marker, 'files' | 'sizes'>;
+type Facts = v.InferOutput<typeof FACTS>;
+
+/** A finished runtime; `files` are all that is loaded. */
+export type Runtime = Facts & { addon: string; files: string[] };
 
 export function addonIn(folder: string): string {
   return path.join(folder, 'tfjs_binding.node');
 }
 
-const resolveIn = (folder: string, name: string) => name.replace('$ORIGIN', () => folder);
+/** A path with the runtime's folder for $ORIGIN. */
+export const resolveIn = (folder: string, name: string) => name.replace('$ORIGIN', () => folder);
 
-/** Writes the marker. `libraries` may begin with $ORIGIN, which stands for the folder, whose name may yet change. */
+/** Writes the marker; the folder's name may yet change. */
 export async function markFinished(folder: string, facts: Facts, signal?: AbortSignal): Promise<void> {
   await writeMarker(folder, { ...facts, files: await filesOf(folder, facts, signal) });
 }
@@ -94,32 +88,23 @@ export interface Scrutiny {
  */
 export async function readFinished(folder: string, { content, signal }: Scrutiny = {}): Promise<Runtime | undefined> {
   const file = path.join(folder, MARKER);
-  const marker = parseMarker(String(await readBounded(file, JSON_LIMIT).catch(() => '')), file);
-  if (!marker) return undefined;
-  const { sizes, ...facts } = marker;
-  const known = marker.files ?? (await filesOfBefore(folder, facts, sizes, signal));
+  const marker = check(MARKER_SHAPE, await readBounded(file, JSON_LIMIT).then(String, () => ''));
+  // One that is damaged, as by a power cut, is none: then the runtime is made anew.
+  if ('problem' in marker) return undefined;
+  const { sizes, files, ...facts } = marker.value;
+  const known = files ?? (await filesOfBefore(folder, facts, sizes, signal));
   const now = known && (await filesNow(folder, known));
   const needed = [addonIn('$ORIGIN'), ...LIBRARIES.map((name) => path.join(facts.libraries, name))];
   if (!now || needed.some((name) => !(name in now))) return undefined;
-  const files = Object.keys(now).map((name) => resolveIn(folder, name));
+  const loaded = Object.keys(now).map((name) => resolveIn(folder, name));
   // Up to the cache's own folder.
   const cache = path.dirname(path.dirname(folder));
-  await assertTrusted([cache, ...[file, folder, ...files].flatMap((place) => [path.dirname(place), place])]);
+  await assertTrusted([cache, ...[file, folder, ...loaded].flatMap((place) => [path.dirname(place), place])]);
   const touched = Object.keys(now).filter((name) => !isDeepStrictEqual(now[name], known[name]));
   for (const name of content ? Object.keys(now) : touched)
     await assertContent(folder, resolveIn(folder, name), known[name]?.sha256, signal);
-  if (touched.length > 0 || !marker.files) await renew(folder, { ...facts, files: now });
-  return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder), files };
-}
-
-/** Undefined where it is damaged, as by a power cut: then the runtime is made anew. */
-function parseMarker(content: string, file: string): Marker | undefined {
-  try {
-    return parseShaped(MARKER_SHAPE, content, file);
-  } catch (error) {
-    if (error instanceof BnTrainError) return undefined;
-    throw error;
-  }
+  if (touched.length > 0 || !files) await renew(folder, { ...facts, files: now });
+  return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder), files: loaded };
 }
 
 /** The files of a marker from before hashes were kept, which told the sizes of the first three; they are taken as they are, once. */
