@@ -1,5 +1,6 @@
 /** Runs a program to its end and keeps what it said, without stopping this one; it never outlives this process. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { codeOf } from './files.js';
 
@@ -68,17 +69,15 @@ export async function runCommand(
   }
 }
 
-function outcomeOf(child: ChildProcess): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    let stdout = '';
-    let stderr = '';
-    const [, out, err, guard] = child.stdio as unknown as Readable[];
-    out?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    err?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
-    guard?.on('error', () => undefined).resume();
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? 137, stdout, stderr }));
-  });
+async function outcomeOf(child: ChildProcess): Promise<Outcome> {
+  let stdout = '';
+  let stderr = '';
+  const [, out, err, guard] = child.stdio as unknown as Readable[];
+  out?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  err?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
+  guard?.on('error', () => undefined).resume();
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code: code ?? 137, stdout, stderr };
 }
 
 function killGroup({ pid }: ChildProcess): void {

@@ -9,12 +9,10 @@ import { type BnTrainError, cannot, shown } from './errors.js';
 import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
 import { check, text, whole } from './shape.js';
 
+const HOLDER = v.pipe(v.string(), v.parseJson(), v.object({ pid: whole(1), host: text(), started: text() }));
+
 /** Who holds a lock; `started` tells a process from a later one that was given the same number. */
-export interface LockHolder {
-  pid: number;
-  host: string;
-  started: string;
-}
+export type LockHolder = v.InferOutput<typeof HOLDER>;
 
 /** What /proc/PID/stat says after the command's closing bracket: the state first; nothing where there is no /proc. */
 async function processFields(pid: number): Promise<string[]> {
@@ -102,8 +100,6 @@ async function readLock(file: string): Promise<string | undefined> {
   });
 }
 
-const HOLDER = v.pipe(v.string(), v.parseJson(), v.object({ pid: whole(1), host: text(), started: text() }));
-
 function parseHolder(file: string, content: string): LockHolder {
   const result = check(HOLDER, content);
   if ('value' in result) return result.value;
@@ -128,17 +124,11 @@ export async function withLock<T>(
   onWait: (holder: LockHolder) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<T> {
-  for (let told = false; ; told = true) {
-    const lock = await tryLock(file);
-    if ('holder' in lock) {
-      if (!told) onWait(lock.holder);
-      await sleep(200, undefined, { signal });
-      continue;
-    }
-    try {
-      return await action();
-    } finally {
-      await lock.release();
-    }
+  let lock = await tryLock(file);
+  if ('holder' in lock) onWait(lock.holder);
+  while ('holder' in lock) {
+    await sleep(200, undefined, { signal });
+    lock = await tryLock(file);
   }
+  return action().finally(lock.release);
 }

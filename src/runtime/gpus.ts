@@ -38,12 +38,13 @@ export async function queryGpus(signal?: AbortSignal): Promise<GpuQuery> {
 
 /** What nvidia-smi printed, one GPU a line. */
 export function parseGpus(text: string): GpuQuery {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const gpus = lines.map(parseGpu);
-  const odd = lines.find((_, i) => gpus[i] === undefined);
-  if (odd !== undefined) return { problem: `nvidia-smi: ${odd.trim()}`, plain: false };
-  if (gpus.length === 0) return { problem: 'nvidia-smi: no GPU', plain: false };
-  return { gpus: gpus.flatMap((gpu) => gpu ?? []) };
+  const gpus: Gpu[] = [];
+  for (const line of text.split('\n').filter((each) => each.trim() !== '')) {
+    const gpu = parseGpu(line);
+    if (!gpu) return { problem: `nvidia-smi: ${line.trim()}`, plain: false };
+    gpus.push(gpu);
+  }
+  return gpus.length > 0 ? { gpus } : { problem: 'nvidia-smi: no GPU', plain: false };
 }
 
 function parseGpu(line: string): Gpu | undefined {

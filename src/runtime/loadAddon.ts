@@ -54,7 +54,7 @@ function pointAt(addon: string): void {
 }
 
 export interface Settings {
-  /** The same bits from the same seed on a GPU too, at some speed. */
+  /** The same bits from the same seed on a GPU too, at some speed; on the CPU that is always so. */
   deterministic?: boolean | undefined;
   /** False: products on a GPU in full float32, not in TF32 with its 10 bits of mantissa. */
   tf32?: boolean | undefined;

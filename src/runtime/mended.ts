@@ -3,15 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 
 type Given = Parameters<tf.KernelFunc>[0];
 type Inputs = Record<'x' | 'b' | 'alpha' | 'filter' | 'dy' | 'input', tf.Tensor>;
-
-interface Attributes {
-  dtype: tf.DataType;
-  batchDims: number;
-  filterSize: number | [number, number];
-  strides: number | [number, number];
-  pad: 'valid' | 'same' | number | tf.backend_util.ExplicitPadding;
-  dilations: number | [number, number];
-}
+type Attributes = tf.CastAttrs & tf.GatherV2Attrs & tf.Conv2DAttrs & tf.AvgPoolGradAttrs;
 
 type Rule = (given: Given, stock: tf.KernelFunc, kernelName: string) => ReturnType<tf.KernelFunc>;
 

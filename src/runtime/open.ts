@@ -9,7 +9,7 @@ import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
-import { assertPinned } from './install/pins.js';
+import { assertPinned, type Want } from './install/pins.js';
 import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
@@ -28,16 +28,9 @@ export interface BackendInfo {
   fix?: string;
 }
 
-export interface BackendOptions {
+export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32'> {
   /** auto, cpu or cuda[:N]. The native backend has one device, deterministic or not, a process: that of its first opening. */
   device?: string | undefined;
-  runtimeDir?: string | undefined;
-  /** TensorFlow's version, one of those that are pinned. */
-  tensorflow?: string | undefined;
-  /** On a GPU, the same bits from the same seed every time; on the CPU that is always so. */
-  deterministic?: boolean | undefined;
-  /** False keeps a GPU from TF32. */
-  tf32?: boolean | undefined;
 }
 
 /**

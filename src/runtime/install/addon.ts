@@ -9,7 +9,7 @@ import { LIBRARIES } from './pins.js';
 
 const require = createRequire(import.meta.url);
 
-export interface Compiler {
+interface Compiler {
   command: string;
   /** The words of $CXX after the first, as in "ccache g++". */
   args: string[];
@@ -27,7 +27,7 @@ export async function findCompiler(signal?: AbortSignal): Promise<Compiler | und
   return undefined;
 }
 
-export interface Compilation {
+interface Compilation {
   /** Holds the libraries and `include`. */
   libraries: string;
   /** Where the addon will look for the libraries when it is loaded: a path, or one relative to $ORIGIN. */

@@ -11,7 +11,7 @@ import { lastLine, runCommand } from '../../common/command.js';
  * What TensorFlow opens by these names when it first needs them (its dso_loader), and
  * nvrtc, which cuDNN opens for the kernels that it compiles on the spot. NCCL is for several GPUs.
  */
-export const CUDA_LIBRARIES = [
+const CUDA_LIBRARIES = [
   'libcudart.so.12',
   'libcublas.so.12',
   'libcublasLt.so.12',
@@ -99,24 +99,20 @@ export function libraryFiles(files: string[]): string[] {
 export async function openCudaLibraries(libraries: string, signal?: AbortSignal): Promise<Opened[]> {
   const names = Object.keys(await nvidiaSizes(libraries));
   const files = libraryFiles(names.map((name) => path.join(nvidiaFolder(libraries), name)));
-  const opened = await openEach(
-    CUDA_LIBRARIES.map((name, i) => [name, files[i] ?? name]),
-    signal,
-  );
-  return [...opened, ...(await compilerParts(compilerFolder(libraries), signal))];
+  return [...(await openEach(files, signal)), ...(await compilerParts(compilerFolder(libraries), signal))];
 }
 
 /** Opens the driver's own library, which no wheel has. */
 export function openDriver(signal?: AbortSignal): Promise<Opened[]> {
-  return openEach([[DRIVER, DRIVER]], signal);
+  return openEach([DRIVER], signal);
 }
 
-async function openEach(libraries: [name: string, file: string][], signal?: AbortSignal): Promise<Opened[]> {
+async function openEach(files: string[], signal?: AbortSignal): Promise<Opened[]> {
   const script = fileURLToPath(new URL('../../../dist/runtime/install/openLibraries.js', import.meta.url));
-  const outcome = await runCommand(process.execPath, [script, ...libraries.map(([, file]) => file)], { signal });
+  const outcome = await runCommand(process.execPath, [script, ...files], { signal });
   const said = outcome?.stdout.split('\n') ?? [];
   const crash = `a crash: ${lastLine(outcome?.stderr ?? '') || 'no word'}`;
-  return libraries.map(([name, file], i) => verdict(name, file, said[i] || crash));
+  return files.map((file, i) => verdict(path.basename(file), file, said[i] || crash));
 }
 
 function verdict(name: string, file: string, said: string): Opened {
@@ -137,17 +133,12 @@ async function compilerParts(folder: string, signal?: AbortSignal): Promise<Open
 export async function describeCuda(libraries: string, signal?: AbortSignal): Promise<Cuda> {
   const opened = await openCudaLibraries(libraries, signal);
   const missing = opened.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name} (${problem})`]));
-  const [toolkit, cudnn] = await versions(libraries);
-  return { toolkit, cudnn, missing };
-}
-
-/** CUDA's and cuDNN's, which the names of the wheels' metadata tell. */
-async function versions(libraries: string): Promise<[string, string]> {
   const names = await readdir(path.dirname(libraries));
-  const of = (wheel: string) => {
+  const versionOf = (wheel: string) => {
+    // The names of the wheels' metadata tell it.
     const prefix = `${wheel}-`;
     const name = names.find((each) => each.startsWith(prefix) && each.endsWith('.dist-info'));
     return name?.slice(prefix.length, -'.dist-info'.length) ?? 'unknown';
   };
-  return [of('nvidia_cuda_runtime_cu12'), of('nvidia_cudnn_cu12')];
+  return { toolkit: versionOf('nvidia_cuda_runtime_cu12'), cudnn: versionOf('nvidia_cudnn_cu12'), missing };
 }

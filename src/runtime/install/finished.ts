@@ -100,9 +100,9 @@ export async function readFinished(folder: string, { content, signal }: Scrutiny
   // Up to the cache's own folder.
   const cache = path.dirname(path.dirname(folder));
   await assertTrusted([cache, ...[file, folder, ...loaded].flatMap((place) => [path.dirname(place), place])]);
-  const touched = Object.keys(now).filter((name) => !isDeepStrictEqual(now[name], known[name]));
-  for (const name of content ? Object.keys(now) : touched)
-    await assertContent(folder, resolveIn(folder, name), known[name]?.sha256, signal);
+  const touched = Object.entries(now).filter(([name, file]) => !isDeepStrictEqual(file, known[name]));
+  for (const [name, { sha256 }] of content ? Object.entries(now) : touched)
+    await assertContent(folder, resolveIn(folder, name), sha256, signal);
   if (touched.length > 0 || !files) await renew(folder, { ...facts, files: now });
   return { ...facts, libraries: resolveIn(folder, facts.libraries), addon: addonIn(folder), files: loaded };
 }
@@ -133,7 +133,7 @@ async function filesNow(folder: string, known: Files): Promise<Files | undefined
   return now;
 }
 
-async function assertContent(folder: string, file: string, expected = '', signal?: AbortSignal): Promise<void> {
+async function assertContent(folder: string, file: string, expected: string, signal?: AbortSignal): Promise<void> {
   const got = await hashOf(file, signal);
   if (got === expected) return;
   throw cannot('use the native runtime', {

@@ -9,7 +9,7 @@ import { withLock } from '../../common/lock.js';
 import { stockPackage } from '../loadAddon.js';
 import { compileAddon, proveAddon } from './addon.js';
 import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
-import { addonIn, assertTrusted, markFinished, readFinished, type Runtime } from './finished.js';
+import { addonIn, assertTrusted, markFinished, readFinished, resolveIn, type Runtime } from './finished.js';
 import {
   assertServes,
   findOverride,
@@ -62,9 +62,14 @@ export function installBuild(build: Build, watch: Watch): Promise<Runtime> {
   return make(ownFolder(build), watch, (folder) => fillFromWheels(folder, build, watch));
 }
 
+/** Makes a runtime of libraries that stay where they are. */
 async function makeLinked(libraries: string, source: Runtime['source'], watch: Watch): Promise<Runtime> {
-  const target = await linkedFolder(libraries);
-  return make(target, watch, (folder) => fillLinked(folder, libraries, source, watch));
+  return make(await linkedFolder(libraries), watch, async (folder) => {
+    const real = await realpath(libraries);
+    await assertTrusted([real, ...LIBRARIES.map((name) => path.join(real, name))]);
+    const cuda = (await isCudaBuild(real, watch.signal)) ? await describeCuda(real, watch.signal) : undefined;
+    await finish(folder, { libraries: real, source, cuda }, watch);
+  });
 }
 
 async function make(target: string, watch: Watch, fill: (folder: string) => Promise<void>): Promise<Runtime> {
@@ -113,7 +118,7 @@ async function fillFromWheels(folder: string, build: Build, watch: Watch): Promi
   }
   const libraries = path.join(folder, 'tensorflow');
   const cuda = build.device === 'cuda' ? await provenCuda(libraries, build, watch) : undefined;
-  await finish(folder, { libraries, rpath: '$ORIGIN/tensorflow', source: 'wheel', cuda }, watch);
+  await finish(folder, { libraries: '$ORIGIN/tensorflow', source: 'wheel', cuda }, watch);
   await rm(path.join(libraries, 'include'), { recursive: true });
   await rm(work, { recursive: true });
 }
@@ -131,25 +136,15 @@ async function provenCuda(libraries: string, build: Build, { listener, signal }:
   });
 }
 
-async function fillLinked(folder: string, libraries: string, source: Runtime['source'], watch: Watch): Promise<void> {
-  const real = await realpath(libraries);
-  await assertTrusted([real, ...LIBRARIES.map((name) => path.join(real, name))]);
-  const cuda = (await isCudaBuild(real, watch.signal)) ? await describeCuda(real, watch.signal) : undefined;
-  await finish(folder, { libraries: real, rpath: real, source, cuda }, watch);
-}
-
-interface Parts extends Pick<Runtime, 'libraries' | 'source' | 'cuda'> {
-  rpath: string;
-}
+type Parts = Pick<Runtime, 'libraries' | 'source' | 'cuda'>;
 
 /** Builds and proves the addon, and writes the marker; the folder takes its name after that. */
-async function finish(folder: string, { libraries, rpath, source, cuda }: Parts, watch: Watch): Promise<void> {
-  const { listener, signal } = watch;
+async function finish(folder: string, parts: Parts, { listener, signal }: Watch): Promise<void> {
   listener.notice('TensorFlow: building the addon');
   const addon = addonIn(folder);
+  const [libraries, rpath] = [resolveIn(folder, parts.libraries), parts.libraries];
   const compiler = await compileAddon({ libraries, rpath, output: addon, signal });
   listener.notice('TensorFlow: proving the addon');
   const tensorflow = await proveAddon(addon, signal);
-  const facts = { source, tensorflow, compiler, tfjs: stockPackage().version, libraries: rpath, cuda };
-  await markFinished(folder, facts, signal);
+  await markFinished(folder, { ...parts, tensorflow, compiler, tfjs: stockPackage().version }, signal);
 }

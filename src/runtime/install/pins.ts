@@ -84,7 +84,7 @@ export const VERSIONS = [...new Set(BUILDS.map(({ version }) => version))];
 /** What a runtime is wanted for. */
 export interface Want {
   device: Build['device'];
-  /** Of TensorFlow; any that is installed, else the default, where it is left out. */
+  /** TensorFlow's version, one that is pinned; any that is installed, else the default, where it is left out. */
   tensorflow?: string | undefined;
   /** A folder laid out like the wheel's `tensorflow`: the two libraries and `include`. Also BN_TRAIN_RUNTIME_DIR. */
   runtimeDir?: string | undefined;
@@ -136,10 +136,7 @@ export function assertPinned(version: string | undefined): void {
 /** "linux-x64"; "linux-x64-musl" where the C library is not glibc, which the pinned builds need. */
 export function thisPlatform(): string {
   const platform = `${process.platform}-${process.arch}`;
-  return process.platform === 'linux' && !hasGlibc() ? `${platform}-musl` : platform;
-}
-
-function hasGlibc(): boolean {
+  if (process.platform !== 'linux') return platform;
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return header.glibcVersionRuntime !== undefined;
+  return header.glibcVersionRuntime === undefined ? `${platform}-musl` : platform;
 }

@@ -31,10 +31,7 @@ export async function downloadWheels(build: Build, folder: string, { listener, s
   const env = { TMPDIR: temporary, PIP_REQUIRE_VIRTUALENV: '0' };
   const outcome = await runPython(PIP, args, { env, signal }).finally(() => clearInterval(watch));
   if (!outcome || outcome.code !== 0) throw downloadFailure(build, outcome);
-  const names = await readdir(wheels);
-  const files = await Promise.all(
-    build.wheels.map((wheel) => checkedFile(build, wheel, { folder: wheels, names, signal })),
-  );
+  const files = await Promise.all(build.wheels.map((wheel) => checkedFile(build, wheel, wheels, signal)));
   listener.progress({ label, done: total, total });
   return files;
 }
@@ -60,15 +57,10 @@ async function sizeOf(folder: string): Promise<number> {
   return [...largest.values()].reduce((sum, size) => sum + size, 0);
 }
 
-interface Downloads {
-  folder: string;
-  names: string[];
-  signal: AbortSignal | undefined;
-}
-
-async function checkedFile(build: Build, wheel: Wheel, { folder, names, signal }: Downloads): Promise<string> {
+async function checkedFile(build: Build, wheel: Wheel, folder: string, signal?: AbortSignal): Promise<string> {
   const { name, version, sha256 } = wheel;
   const hint = lookAtIndex(build);
+  const names = await readdir(folder);
   const found = names.find((each) => each.startsWith(`${name.replaceAll('-', '_')}-${version}-`));
   if (found === undefined) throw cannotInstall(`pip to leave the ${name} wheel`, names.join(', ') || 'nothing', hint);
   const got = await hashOf(path.join(folder, found), signal);
