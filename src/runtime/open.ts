@@ -7,7 +7,6 @@ import type { Watch } from '../common/listener.js';
 import * as places from './choose.js';
 import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
-import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned, type Want } from './install/pins.js';
 import { openWasm, readyJs } from './wasm.js';
@@ -129,8 +128,10 @@ function assertStays(gpu: places.Choice['gpu'], fallback: places.Fallback, devic
 
 /** Loads TensorFlow into this process. */
 function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNullable<typeof opened> {
-  prepareEnvironment(gpu, { ...settings, ...partsOf(runtime) });
-  const { tensorflow, usesGpu } = load(runtime.addon);
+  const { cuda, libraries, files, addon } = runtime;
+  const nvidia = cuda && { compiler: compilerFolder(libraries), libraries: libraryFiles(files) };
+  prepareEnvironment(gpu, { ...settings, ...nvidia });
+  const { tensorflow, usesGpu } = load(addon);
   opened = { runtime, gpu: usesGpu ? gpu : undefined, tensorflow };
   if (!gpu || usesGpu) return opened;
   throw cannot(`use the device ${gpu.device}`, {
@@ -138,12 +139,6 @@ function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNull
     got: 'the CPU only',
     hint: 'bn-train doctor shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu',
   });
-}
-
-/** NVIDIA's part of a runtime. */
-function partsOf({ cuda, libraries, files }: Runtime): Pick<Settings, 'compiler' | 'libraries'> {
-  if (!cuda) return {};
-  return { compiler: compilerFolder(libraries), libraries: libraryFiles(files) };
 }
 
 function load(addon: string): ReturnType<typeof loadNative> {

@@ -11,9 +11,8 @@ const FILTER_GRADIENT = 'Conv2DBackpropFilter';
 /** Makes tfjs's WASM backend the one in use; its files come with the npm package. */
 export async function openWasm(): Promise<void> {
   const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths: (folder: string) => void };
-  wasm.setWasmPaths(
-    path.join(path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + path.sep,
-  );
+  const folder = path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json'));
+  wasm.setWasmPaths(path.join(folder, 'dist') + path.sep);
   if (!tf.getKernelsForBackend('wasm').some(({ kernelName }) => kernelName === FILTER_GRADIENT))
     tf.registerKernel({ kernelName: FILTER_GRADIENT, backendName: 'wasm', kernelFunc: filterGradient });
   mendKernels('wasm');

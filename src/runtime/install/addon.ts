@@ -66,16 +66,9 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   // -Wl would split the folder's name at its commas.
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
-  const mode = [
-    '-std=c++17',
-    '-O2',
-    '-fPIC',
-    '-shared',
-    '-DNAPI_VERSION=8',
-    '-DTF_LoadSessionFromSavedModel=quiet_TF_LoadSessionFromSavedModel',
-    '-DTFE_NewContext=quiet_TFE_NewContext',
-  ];
-  return [...mode, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
+  const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
+  const quiet = ['TF_LoadSessionFromSavedModel', 'TFE_NewContext'].map((name) => `-D${name}=quiet_${name}`);
+  return [...mode, ...quiet, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */

@@ -1,11 +1,10 @@
 /** NVIDIA's libraries beside TensorFlow's: which it opens at run time, where they lie, and whether they open. */
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lastLine, runCommand } from '../../common/command.js';
 import { exists } from '../../common/files.js';
 import { LIBRARIES } from './pins.js';
-import { lastLine, runCommand } from '../../common/command.js';
 
 /**
  * What TensorFlow opens by these names when it first needs them (its dso_loader), and
@@ -27,9 +26,6 @@ const CUDA_LIBRARIES = [
 /** The driver's own library. */
 const DRIVER = 'libcuda.so.1';
 
-/** openLibraries.js's word for a library that opened. */
-const OPENED = 'opened';
-
 /** XLA's: its assembler, and NVIDIA's functions that it links in. Below the folder that --xla_gpu_cuda_data_dir names. */
 const PTXAS = 'bin/ptxas';
 const LIBDEVICE = 'nvvm/libdevice/libdevice.10.bc';
@@ -39,7 +35,7 @@ export interface Opened {
   name: string;
   /** Where it was found; the bare name where only the system's loader knows. */
   file: string;
-  problem?: string;
+  problem: string | undefined;
 }
 
 /** What stands beside TensorFlow's libraries for CUDA. */
@@ -63,15 +59,7 @@ export function compilerFolder(libraries: string): string {
 
 /** Whether TensorFlow's libraries were built for CUDA: those name the driver's library, others do not. */
 export async function isCudaBuild(libraries: string, signal?: AbortSignal): Promise<boolean> {
-  const driver = Buffer.from(DRIVER);
-  let tail = Buffer.alloc(0);
-  const options = { highWaterMark: 2 ** 20, signal };
-  for await (const chunk of createReadStream(path.join(libraries, LIBRARIES[1]), options)) {
-    const text = Buffer.concat([tail, chunk as Buffer]);
-    if (text.includes(driver)) return true;
-    tail = text.subarray(-driver.length);
-  }
-  return false;
+  return (await readFile(path.join(libraries, LIBRARIES[1]), { signal })).includes(DRIVER);
 }
 
 /** The sizes of NVIDIA's files beside TensorFlow's libraries, by path relative to `nvidia`; none where there are none. */
@@ -112,11 +100,9 @@ async function openEach(files: string[], signal?: AbortSignal): Promise<Opened[]
   const outcome = await runCommand(process.execPath, [script, ...files], { signal });
   const said = outcome?.stdout.split('\n') ?? [];
   const crash = `a crash: ${lastLine(outcome?.stderr ?? '') || 'no word'}`;
-  return files.map((file, i) => verdict(path.basename(file), file, said[i] || crash));
-}
-
-function verdict(name: string, file: string, said: string): Opened {
-  return said === OPENED ? { name, file } : { name, file, problem: said };
+  return files.map((file, i) => {
+    return { name: path.basename(file), file, problem: said[i] === 'opened' ? undefined : said[i] || crash };
+  });
 }
 
 async function compilerParts(folder: string, signal?: AbortSignal): Promise<Opened[]> {
@@ -124,8 +110,8 @@ async function compilerParts(folder: string, signal?: AbortSignal): Promise<Open
   const ran = await runCommand(ptxas, ['--version'], { signal });
   const failed = ran ? lastLine(ran.stderr) || `exit status ${ran.code}` : 'no such program';
   return [
-    verdict('ptxas', ptxas, ran?.code === 0 ? OPENED : failed),
-    verdict('libdevice', libdevice, (await exists(libdevice)) ? OPENED : 'no such file'),
+    { name: 'ptxas', file: ptxas, problem: ran?.code === 0 ? undefined : failed },
+    { name: 'libdevice', file: libdevice, problem: (await exists(libdevice)) ? undefined : 'no such file' },
   ];
 }
 

@@ -91,7 +91,7 @@ export async function readFinished(folder: string, { content, signal }: Scrutiny
   const marker = check(MARKER_SHAPE, await readBounded(file, JSON_LIMIT).then(String, () => ''));
   // One that is damaged, as by a power cut, is none: then the runtime is made anew.
   if ('problem' in marker) return undefined;
-  const { sizes, files, ...facts } = marker.value;
+  const { sizes = [], files, ...facts } = marker.value;
   const known = files ?? (await filesOfBefore(folder, facts, sizes, signal));
   const now = known && (await filesNow(folder, known));
   const needed = [addonIn('$ORIGIN'), ...LIBRARIES.map((name) => path.join(facts.libraries, name))];
@@ -108,12 +108,7 @@ export async function readFinished(folder: string, { content, signal }: Scrutiny
 }
 
 /** The files of a marker from before hashes were kept, which told the sizes of the first three; they are taken as they are, once. */
-async function filesOfBefore(
-  folder: string,
-  facts: Facts,
-  sizes: number[] | undefined,
-  signal?: AbortSignal,
-): Promise<Files | undefined> {
+async function filesOfBefore(folder: string, facts: Facts, sizes: number[], signal?: AbortSignal) {
   const files = await filesOf(folder, facts, signal).catch((error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;
     return undefined;
