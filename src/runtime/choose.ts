@@ -9,20 +9,24 @@ import { VERSIONS, type Want } from './install/pins.js';
 const FALLBACKS = [
   { backend: 'native', device: 'cuda' },
   { backend: 'native', device: 'cpu' },
-  { backend: 'wasm', device: 'cpu' },
+  { backend: 'wasm', device: 'cpu', open: async () => (await import('./wasm.js')).openWasm() },
   // So slow that it is taken only by its name.
-  { backend: 'js', device: 'cpu' },
+  { backend: 'js', device: 'cpu', open: async () => (await import('./js.js')).openJs(), byNameOnly: true },
 ] as const;
 
 export type Fallback = (typeof FALLBACKS)[number];
 
-export const BACKENDS = ['auto', 'native', 'wasm', 'js'] as const;
-export type BackendName = (typeof BACKENDS)[number];
+export const BACKENDS = [...new Set(FALLBACKS.map(({ backend }) => backend))];
+export type BackendName = 'auto' | Fallback['backend'];
 
 /** What to try for a backend and a device. Throws a BnTrainError for names that are none, and for a device that the backend lacks. */
 export function fallbacksFor(backend: BackendName, device: string): readonly [Fallback, ...Fallback[]] {
-  if (!BACKENDS.includes(backend))
-    throw cannot('open the backend', { expected: BACKENDS.join(', '), got: backend, exitCode: EXIT.usage });
+  if (backend !== 'auto' && !BACKENDS.includes(backend))
+    throw cannot('open the backend', {
+      expected: ['auto', ...BACKENDS].join(', '),
+      got: backend,
+      exitCode: EXIT.usage,
+    });
   if (!/^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))
     throw cannot('open the backend', {
       expected: 'the device auto, cpu or cuda[:N]',
@@ -31,7 +35,7 @@ export function fallbacksFor(backend: BackendName, device: string): readonly [Fa
     });
   const [first, ...rest] = FALLBACKS.filter(
     (each) =>
-      (backend === 'auto' ? each.backend !== 'js' : each.backend === backend) &&
+      (backend === 'auto' ? !('byNameOnly' in each) : each.backend === backend) &&
       (device === 'auto' || device.startsWith(each.device)),
   );
   if (first) return [first, ...rest];
@@ -50,13 +54,13 @@ export class NoGpu extends Error {}
 export class NotInstalled extends BnTrainError {}
 
 /**
- * What the first of the fallbacks gives that can be had; `passed` is told why each before it cannot, which is what its
+ * What the first of the fallbacks gives that can be had; `passed` is told what is tried next and why each before it cannot, which is what its
  * attempt throws: a BnTrainError, or NoGpu. Wrong usage is nothing to fall back from.
  */
 export async function firstOf<T>(
   [first, ...rest]: readonly [Fallback, ...Fallback[]],
   attempt: (fallback: Fallback) => Promise<T>,
-  passed: (fallback: Fallback, why: BnTrainError | NoGpu) => void,
+  passed: (next: Fallback, why: BnTrainError | NoGpu) => void,
 ): Promise<T> {
   const [next, ...others] = rest;
   try {
@@ -64,7 +68,7 @@ export async function firstOf<T>(
   } catch (error) {
     const nothingWrong = error instanceof NoGpu || (error instanceof BnTrainError && error.exitCode !== EXIT.usage);
     if (!next || !nothingWrong) throw error;
-    passed(first, error);
+    passed(next, error);
     return firstOf([next, ...others], attempt, passed);
   }
 }

@@ -25,10 +25,11 @@ const byJs =
     });
     const entries = Object.entries(given.inputs).map(([name, input]) => [name, copy(own, js, input as tf.TensorInfo)]);
     const inputs = Object.fromEntries(entries) as Record<string, tf.TensorInfo>;
-    const output = tf.getKernel(kernelName, 'cpu').kernelFunc({ ...given, inputs, backend: js }) as tf.TensorInfo;
-    const result = copy(js, own, output);
-    for (const { dataId } of [...Object.values(inputs), output]) js.disposeData(dataId);
-    return result;
+    const output = tf.getKernel(kernelName, 'cpu').kernelFunc({ ...given, inputs, backend: js });
+    const outputs = [output].flat();
+    const results = outputs.map((each) => copy(js, own, each));
+    for (const { dataId } of [...Object.values(inputs), ...outputs]) js.disposeData(dataId);
+    return Array.isArray(output) ? results : (results[0] as tf.TensorInfo);
   };
 
 /** NaN where this input is, and elsewhere what the stock kernel says. */
@@ -82,7 +83,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   wasm: {
     OneHot: byJs(({ dtype }) => dtype !== 'int32'),
     Cast: (given, stock) => (attributesOf(given).dtype === 'bool' ? tf.notEqual(inputsOf(given).x, 0) : stock(given)),
-    ClipByValue: keepingNaN('x'),
+    ClipByValue: (given, ...rest) => (inputsOf(given).x.dtype === 'int32' ? byJs() : keepingNaN('x'))(given, ...rest),
     Relu6: keepingNaN('x'),
     Maximum: keepingNaN('b'),
     Minimum: keepingNaN('b'),
@@ -97,6 +98,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     FusedDepthwiseConv2D: padded(true),
     AvgPoolGrad: ofCounted,
     MaxPoolGrad: byJs(),
+    MaxPoolWithArgmax: byJs(),
     MaxPool3D: byJs(),
     MaxPool3DGrad: byJs(),
     Conv3DBackpropInputV2: byJs(),

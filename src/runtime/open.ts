@@ -9,7 +9,6 @@ import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned, type Want } from './install/pins.js';
-import { openWasm, readyJs } from './wasm.js';
 
 export interface BackendInfo {
   name: places.Fallback['backend'];
@@ -74,22 +73,20 @@ async function open(
 ): Promise<BackendInfo> {
   const { device = 'auto' } = options;
   let [fallback, fix]: [string | null, string | undefined] = [null, undefined];
-  const passed = ({ device: over }: places.Fallback, error: BnTrainError | places.NoGpu): void => {
+  const passed = ({ backend: next }: places.Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
-    tell(over === 'cuda' ? `using the CPU: ${places.oneLine(error)}` : slow('wasm', fallback, fix ?? 'bn-train setup'));
+    tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? 'bn-train setup'));
   };
   const attempt = async (tried: places.Fallback): Promise<BackendInfo> => {
-    const { backend } = tried;
-    if (backend === 'native') {
-      assertPinned(options.tensorflow);
-      const info = await openNative(tried, { ...options, device }, source);
-      return { ...info, fallback, ...(fix !== undefined && { fix }) };
+    if ('open' in tried) {
+      await tried.open();
+      const { backend, device } = tried;
+      return { name: backend, device, reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
     }
-    readyJs();
-    if (backend === 'wasm') await openWasm();
-    else await tf.setBackend('cpu');
-    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
+    assertPinned(options.tensorflow);
+    const info = await openNative(tried, { ...options, device }, source);
+    return { ...info, fallback, ...(fix !== undefined && { fix }) };
   };
   return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
 }
