@@ -25,6 +25,8 @@ export type Attribute = { readonly name: string } & (
   | { readonly kind: 'string'; readonly value: string }
 );
 
+export const typed = (name: string, value: number): Attribute => ({ name, kind: 'type', value });
+
 export interface Node {
   readonly op: string;
   readonly attributes: readonly Attribute[];

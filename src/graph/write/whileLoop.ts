@@ -125,8 +125,8 @@ class Loop {
   }
 
   stack(name: string, list: string, { dtype, shape }: Value): string {
-    const attributes = { element_dtype: typeAttr(dtype), num_elements: intAttr(-1) };
-    return this.add('TensorListStack', name, [list, this.whole(`${name}/shape`, shape)], attributes);
+    const inputs = [list, this.whole(`${name}/shape`, shape)];
+    return this.add('TensorListStack', name, inputs, { element_dtype: typeAttr(dtype) });
   }
 
   /** Brings a value into the loop: a constant one into every step, another into the first. */
@@ -144,10 +144,6 @@ class Loop {
     return this.add('StridedSlice', name, [x, ...bounds], {
       T: typeAttr(dtype),
       Index: typeAttr(int32),
-      begin_mask: intAttr(0),
-      end_mask: intAttr(0),
-      ellipsis_mask: intAttr(0),
-      new_axis_mask: intAttr(0),
       shrink_axis_mask: intAttr(1),
     });
   }
