@@ -1,16 +1,7 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../common/errors.js';
-import {
-  type Attribute,
-  type Constant,
-  DTYPE,
-  type Graph,
-  type Node,
-  typed,
-  type Value,
-  type Values,
-} from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, type Value } from '../graph.js';
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { differs, LIST_IT, refuse } from './refusal.js';
@@ -51,7 +42,7 @@ export class Tape {
         if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
         this.known.set(id, dtype);
-        this.entries.push({ id, shape: [...shape], dtype, values: (values as Values).slice() });
+        this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
         return id;
       },
       executeOp: (op, attributes, inputs, count) => {
@@ -103,7 +94,7 @@ export class Tape {
 
   private translate(op: string, attributes: OpAttribute[], inputs: number[]): Attribute[] {
     const named = attributes.map((given) => translate(this.backend.binding, op, given));
-    return op === UNTYPED ? [...named, typed('T', this.known.get(inputs[0] ?? 0) ?? 0)] : named;
+    return op === UNTYPED ? [...named, ...types({ T: this.known.get(inputs[0] ?? 0) ?? 0 })] : named;
   }
 
   /** Undefined where the tape has something else. */
