@@ -1,7 +1,6 @@
 /** From turns to the figures that are reported: speeds, ratios, and what fresh processes told. */
 import type { FreshRun } from './fresh.js';
 import type { Series } from './measure.js';
-import type { Turn } from './program.js';
 import { type Summary, summarize, summarizeRatios } from './statistics.js';
 
 /** Which contestant of which program. */
@@ -24,13 +23,13 @@ export interface Speed extends Named {
 }
 
 export function speedOf(series: Series): Speed {
-  const turns = rates(series.turns);
+  const turns = rates(series);
   const milliseconds = series.turns.map(({ seconds, steps }) => (1000 * seconds) / steps);
   const [examplesPerSecond, millisecondsPerStep] = [summarize(turns), summarize(milliseconds)];
   return { ...nameOf(series), examplesPerSecond, millisecondsPerStep, turns };
 }
 
-const rates = (turns: Turn[]) => turns.map(({ examples, seconds }) => examples / seconds);
+const rates = ({ turns }: Series) => turns.map(({ examples, seconds }) => examples / seconds);
 
 /** Examples per second of one contestant over another's, divided turn by turn. */
 export interface Ratio extends Summary {
@@ -50,22 +49,13 @@ export function ratiosOf(series: Series[]): Ratio[] {
     .flatMap((own) =>
       series
         .filter((other) => other !== own && (normOf(other) === 'none') === (normOf(own) === 'none'))
-        .map((other) => ({
-          of: nameOf(own),
-          to: nameOf(other),
-          ...summarizeRatios(rates(own.turns), rates(other.turns)),
-        })),
+        .map((other) => ({ of: nameOf(own), to: nameOf(other), ...summarizeRatios(rates(own), rates(other)) })),
     );
 }
 
-export interface FreshSummary extends Named {
-  firstStepSeconds: Summary;
-  peakMemory: Summary;
-  loss: Summary;
-  accuracy: Summary;
-}
-
 /** All fresh runs of one contestant. */
+export type FreshSummary = Named & Record<keyof FreshRun, Summary>;
+
 export function freshSummary(named: Named, runs: FreshRun[]): FreshSummary {
   const over = (figure: keyof FreshRun) => summarize(runs.map((run) => run[figure]));
   return {

@@ -4,15 +4,12 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { cannot } from '../common/errors.js';
 import { type Command, startPeer } from './peer.js';
+import type { Turn } from './program.js';
 
-export interface FreshRun {
+/** Loss and accuracy are of the steps after the first. */
+export interface FreshRun extends Pick<Turn, 'peakMemory' | 'loss' | 'accuracy'> {
   /** From the start of the process to its first trained step, read back. */
   firstStepSeconds: number;
-  /** Largest resident set, in bytes. */
-  peakMemory: number;
-  /** Of the steps after the first: mean cross-entropy in nats, and the share classified correctly. */
-  loss: number;
-  accuracy: number;
 }
 
 /** Starts a program for one contestant alone and has it train one step, which is timed, and then `steps` more. */

@@ -36,38 +36,29 @@ interface OwnOptions {
 function chooseModes(modes?: BenchMode[]): BenchMode[] {
   if (defaultMode() === 'graph')
     return modes ?? (defaultStepsPerCall('graph') > 1 ? ['loop', 'graph', 'eager'] : ['graph', 'eager']);
-  for (const mode of modes ?? [])
-    if (mode !== 'eager')
-      throw cannot(`measure the mode ${mode}`, {
-        expected: 'eager on this backend',
-        got: mode,
-        hint: '--backend native has them all',
-        exitCode: EXIT.usage,
-      });
-  return ['eager'];
+  const wrong = modes?.find((mode) => mode !== 'eager');
+  if (wrong === undefined) return ['eager'];
+  const [expected, hint] = ['eager on this backend', '--backend native has them all'];
+  throw cannot(`measure the mode ${wrong}`, { expected, got: wrong, hint, exitCode: EXIT.usage });
 }
 
 /** Measures in this very process, on the backend that is open. */
 export class OwnProgram implements Program {
   readonly hello: Hello;
-  private readonly all: Map<string, Contestant>;
+  private readonly all = new Map<string, Contestant>();
 
   constructor({ norms, modes, batchSize, data, versions, threads, signal }: OwnOptions) {
     const { height, width } = data.train;
-    const named = norms.flatMap((norm) =>
-      chooseModes(modes).map((mode) => {
-        const build = () =>
-          Trainer.open({
-            model: lenet({ norm, seed: SEED, classes: data.classes, height, width }),
-            data,
-            batchSize,
-            learningRate: LEARNING_RATE,
-            ...BENCH_MODES[mode],
-          });
-        return [`${norm}/${mode}`, new Contestant(build, endlessRows(data.train.count, batchSize), signal)] as const;
-      }),
-    );
-    this.all = new Map(named);
+    const chosen = chooseModes(modes);
+    for (const norm of norms)
+      for (const mode of chosen) {
+        const build = () => {
+          const model = lenet({ norm, seed: SEED, classes: data.classes, height, width });
+          return Trainer.open({ model, data, batchSize, learningRate: LEARNING_RATE, ...BENCH_MODES[mode] });
+        };
+        const rows = endlessRows(data.train.count, batchSize);
+        this.all.set(`${norm}/${mode}`, new Contestant(build, rows, signal));
+      }
     this.hello = { program: 'bn-train', versions, threads, contestants: [...this.all.keys()] };
   }
 
@@ -95,20 +86,19 @@ class Contestant {
 
   async run(steps: number): Promise<Turn> {
     const trainer = (this.trainer ??= await this.build());
-    const sums = { loss: 0, correct: 0, examples: 0 };
+    let [loss, correct, examples] = [0, 0, 0];
     const started = performance.now();
     const batches = Array.from({ length: steps }, () => this.rows.next().value);
     for (const call of calls(batches, { most: trainer.stepsPerCall })) {
-      for (const [i, { loss, correct }] of trainer.step(call).entries()) {
+      for (const [i, result] of trainer.step(call).entries()) {
         const size = call[i]?.length ?? 0;
-        sums.loss += loss * size;
-        sums.correct += correct;
-        sums.examples += size;
+        loss += result.loss * size;
+        correct += result.correct;
+        examples += size;
       }
       await breathe(this.signal);
     }
     const seconds = (performance.now() - started) / 1000;
-    const { loss, correct, examples } = sums;
     const peakMemory = process.resourceUsage().maxRSS * 1024;
     return { steps, examples, seconds, loss: loss / examples, accuracy: correct / examples, peakMemory };
   }

@@ -1,7 +1,7 @@
 /** The lines between a serving program and the one that measures it: `RUN norm/mode steps` in, one line of JSON out. */
 import { cannot } from '../common/errors.js';
 import { check, type Shape } from '../common/shape.js';
-import { HELLO, type Hello, TURN, type Turn } from './program.js';
+import { HELLO, TURN } from './program.js';
 
 interface Request {
   name: string;
@@ -23,24 +23,22 @@ export function parseRequest(line: string, contestants: string[]): Request {
 }
 
 /** A program's first line; `command` names the program in messages. */
-export function parseHello(line: string, command: string): Hello {
-  return parse(HELLO, line, command);
-}
+export const parseHello = parserOf(HELLO);
 
 /** Its answer to a request. */
-export function parseTurn(line: string, command: string): Turn {
-  return parse(TURN, line, command);
-}
+export const parseTurn = parserOf(TURN);
 
-function parse<T>(shape: Shape<T>, line: string, command: string): T {
-  // What is no object lacks its first field.
-  const result = check(shape, Object(parseJson(line)));
-  if ('value' in result) return result.value;
-  throw cannot(`measure ${command}`, {
-    expected: `a line of JSON with a valid ${result.problem.field.replace(/\..*/, '')}`,
-    got: line.slice(0, 200),
-    hint: 'src/bench/program.ts says what a program answers',
-  });
+function parserOf<T>(shape: Shape<T>): (line: string, command: string) => T {
+  return (line, command) => {
+    // What is no object lacks its first field.
+    const result = check(shape, Object(parseJson(line)));
+    if ('value' in result) return result.value;
+    throw cannot(`measure ${command}`, {
+      expected: `a line of JSON with a valid ${result.problem.field.replace(/\..*/, '')}`,
+      got: line.slice(0, 200),
+      hint: 'src/bench/program.ts says what a program answers',
+    });
+  };
 }
 
 function parseJson(line: string): unknown {

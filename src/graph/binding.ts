@@ -4,18 +4,13 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
 import { temporaryFolder } from '../common/files.js';
+import type { Value } from './graph.js';
 
 export interface OpAttribute {
   readonly name: string;
   /** One of the binding's TF_ATTR_ constants. */
   readonly type: number;
   readonly value: unknown;
-}
-
-export interface TensorMetadata {
-  id: number;
-  shape: number[];
-  dtype: number;
 }
 
 /** The addon's own functions; constants are TensorFlow's enums. */
@@ -31,15 +26,17 @@ export interface Binding {
   readonly TF_INT64: number;
   createTensor: (shape: number[], dtype: number, values: ArrayBufferView) => number;
   deleteTensor: (id: number) => void;
-  executeOp: (op: string, attributes: OpAttribute[], inputs: number[], outputs: number) => TensorMetadata[];
+  executeOp: (op: string, attributes: OpAttribute[], inputs: number[], outputs: number) => Value[];
   loadSavedModel: (folder: string, tags: string) => number;
   /** Names are separated by commas; every output is a new tensor. */
-  runSavedModel: (session: number, inputs: number[], inputNames: string, outputNames: string) => TensorMetadata[];
+  runSavedModel: (session: number, inputs: number[], inputNames: string, outputNames: string) => Value[];
   deleteSavedModel: (session: number) => void;
 }
 
 /** What the backend knows of a tensor: its native id, or values that are not uploaded yet. */
-interface TensorRecord extends TensorMetadata {
+interface TensorRecord {
+  id: number;
+  dtype: number;
   values: ArrayBufferView | null;
 }
 
@@ -47,7 +44,7 @@ export interface NativeBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
   binding: Binding;
   readonly tensorMap: { get: (dataId: object) => TensorRecord };
-  createOutputTensor: (metadata: TensorMetadata) => tf.Tensor;
+  createOutputTensor: (metadata: Value) => tf.Tensor;
   getInputTensorIds: (tensors: tf.Tensor[]) => number[];
 }
 
@@ -57,34 +54,25 @@ export function nativeBackend(): NativeBackend | undefined {
 }
 
 /** The native value behind a tensor, uploaded first if it still waits on the host. */
-export function nativeValue(backend: NativeBackend, tensor: tf.Tensor): TensorMetadata {
+export function nativeValue(backend: NativeBackend, tensor: tf.Tensor): Value {
   const [id = -1] = backend.getInputTensorIds([tensor]);
   const { dtype } = backend.tensorMap.get(tensor.dataId);
   return { id, shape: tensor.shape, dtype };
 }
 
-/** An op's attribute that names a type. */
-export function typeAttribute(binding: Binding, name: string, value: number): OpAttribute {
-  return { name, type: binding.TF_ATTR_TYPE, value };
+/** Runs an op with one output, a native tensor that the caller owns; of attributes it needs only those that name types. */
+export function execute(binding: Binding, op: string, types: Record<string, number>, inputs: number[]): Value {
+  const attributes = Object.entries(types).map(([name, value]) => ({ name, type: binding.TF_ATTR_TYPE, value }));
+  return binding.executeOp(op, attributes, inputs, 1)[0] as Value;
 }
 
-/** Runs an op with one output, a native tensor that the caller owns. */
-export function execute(binding: Binding, op: string, attributes: OpAttribute[], inputs: number[]): TensorMetadata {
-  return binding.executeOp(op, attributes, inputs, 1)[0] as TensorMetadata;
-}
-
-/** A plain copy with some functions exchanged: the addon's own object is read-only. */
+/** The binding with some functions exchanged, as an object before it: the addon's own is read-only. */
 export function withFunctions(binding: Binding, functions: Partial<Binding>): Binding {
-  const copy: Record<string, unknown> = {};
-  for (const name of Object.getOwnPropertyNames(binding)) {
-    const value: unknown = binding[name as keyof Binding];
-    copy[name] = typeof value === 'function' ? (value.bind(binding) as unknown) : value;
-  }
-  return { ...(copy as unknown as Binding), ...functions };
+  return Object.create(binding, Object.getOwnPropertyDescriptors(functions)) as Binding;
 }
 
 /** A tensor of a native value. tfjs has no int64 and would say so: such a tensor calls itself int32. */
-export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorMetadata): tf.Tensor {
+export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: Value): tf.Tensor {
   const { TF_INT64, TF_INT32 } = backend.binding;
   const tensor = backend.createOutputTensor({ ...rest, dtype: dtype === TF_INT64 ? TF_INT32 : dtype });
   backend.tensorMap.get(tensor.dataId).dtype = dtype;
@@ -94,8 +82,7 @@ export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: TensorM
 /** The same value under a native id that nothing else has: in tfjs, clones and other variables may share a tensor's own. */
 export function aliasOf(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
   const { id, dtype } = nativeValue(backend, tensor);
-  const { binding } = backend;
-  return nativeTensor(backend, execute(binding, 'Identity', [typeAttribute(binding, 'T', dtype)], [id]));
+  return nativeTensor(backend, execute(backend.binding, 'Identity', { T: dtype }, [id]));
 }
 
 export const XLA_HINT = 'leave xla out for this step';
@@ -122,7 +109,7 @@ export class Session {
    * Feeds native tensors by name and fetches new ones, which the caller owns. XLA compiles a graph when it first runs:
    * then throws a BnTrainError naming an op that it does not have.
    */
-  run(feeds: ReadonlyMap<string, number>, fetches: readonly string[]): TensorMetadata[] {
+  run(feeds: ReadonlyMap<string, number>, fetches: readonly string[]): Value[] {
     const list = (names: Iterable<string>) => Array.from(names, (name) => `${name}:0`).join(',');
     try {
       return this.backend.binding.runSavedModel(this.id, [...feeds.values()], list(feeds.keys()), list(fetches));

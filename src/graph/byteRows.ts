@@ -1,14 +1,7 @@
 /** Rows of bytes: data kept on the backend in a quarter of float32's memory, and read from there row by row. */
 import * as tf from '@tensorflow/tfjs';
 import { sizeOf } from './graph.js';
-import {
-  execute,
-  type NativeBackend,
-  nativeBackend,
-  nativeTensor,
-  type OpAttribute,
-  typeAttribute,
-} from './binding.js';
+import { execute, type NativeBackend, nativeBackend, nativeTensor } from './binding.js';
 
 /** Bytes of an int64. */
 const WORD = 8;
@@ -54,12 +47,12 @@ export class ByteRows {
 function upload(native: NativeBackend, bytes: Uint8Array, rows: number): tf.Tensor {
   const { binding } = native;
   const width = bytes.length / rows;
-  const shape = [rows, Math.ceil(width / WORD)];
-  const { buffer, byteOffset, length } = alignedRows(bytes, width, Math.ceil(width / WORD) * WORD);
+  const words = Math.ceil(width / WORD);
+  const { buffer, byteOffset, length } = alignedRows(bytes, width, words * WORD);
   // The binding takes an int64 as two int32.
   const halves = new Int32Array(buffer, byteOffset, length / Int32Array.BYTES_PER_ELEMENT);
-  const id = binding.createTensor(shape, binding.TF_INT64, halves);
-  return nativeTensor(native, { id, shape, dtype: binding.TF_INT64 });
+  const [shape, dtype] = [[rows, words], binding.TF_INT64];
+  return nativeTensor(native, { id: binding.createTensor(shape, dtype, halves), shape, dtype });
 }
 
 /** Rows of `to` bytes at an address for int32: without a copy where they are. */
@@ -73,16 +66,12 @@ function alignedRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
 
 /** Rows of int64 [rows, words], as the float32 values of their bytes: [rows.size, words, 8]. */
 function gatherBytes(native: NativeBackend, words: tf.Tensor, rows: tf.Tensor): tf.Tensor {
-  const { binding } = native;
-  const { TF_UINT8, TF_INT64, TF_INT32, TF_FLOAT } = binding;
-  const type = typeAttribute.bind(null, binding);
+  const { TF_UINT8, TF_INT64, TF_INT32, TF_FLOAT } = native.binding;
   // A tensor each, so that tf.tidy frees them, too, when a later op fails.
-  const run = (op: string, attributes: OpAttribute[], inputs: tf.Tensor[]) =>
-    nativeTensor(native, execute(binding, op, attributes, native.getInputTensorIds(inputs)));
-  const gathering = [type('Tparams', TF_INT64), type('Tindices', TF_INT32), type('Taxis', TF_INT32)];
-  const batchDims = { name: 'batch_dims', type: binding.TF_ATTR_INT, value: 0 };
-  const gathered = run('GatherV2', [batchDims, ...gathering], [words, rows, tf.scalar(0, 'int32')]);
-  const bytes = run('Bitcast', [type('T', TF_INT64), type('type', TF_UINT8)], [gathered]);
-  const truncate = { name: 'Truncate', type: binding.TF_ATTR_BOOL, value: false };
-  return run('Cast', [type('SrcT', TF_UINT8), type('DstT', TF_FLOAT), truncate], [bytes]);
+  const run = (op: string, types: Record<string, number>, inputs: tf.Tensor[]) =>
+    nativeTensor(native, execute(native.binding, op, types, native.getInputTensorIds(inputs)));
+  const gathering = { Tparams: TF_INT64, Tindices: TF_INT32, Taxis: TF_INT32 };
+  const gathered = run('GatherV2', gathering, [words, rows, tf.scalar(0, 'int32')]);
+  const bytes = run('Bitcast', { T: TF_INT64, type: TF_UINT8 }, [gathered]);
+  return run('Cast', { SrcT: TF_UINT8, DstT: TF_FLOAT }, [bytes]);
 }

@@ -11,10 +11,8 @@ export interface Value {
   readonly dtype: number;
 }
 
-export type Values = Float32Array | Int32Array | Uint8Array;
-
 export interface Constant extends Value {
-  readonly values: Values;
+  readonly values: Float32Array | Int32Array | Uint8Array;
 }
 
 /** An attribute of an op, by TensorFlow's name for it. */
@@ -24,6 +22,11 @@ export type Attribute = { readonly name: string } & (
   | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'string'; readonly value: string }
 );
+
+/** Attributes that name types. */
+export function types(named: Readonly<Record<string, number>>): Attribute[] {
+  return Object.entries(named).map(([name, value]) => ({ name, kind: 'type', value }));
+}
 
 export interface Node {
   readonly op: string;

@@ -335,10 +335,8 @@ describe('all rewrites together', () => {
     const forever: Rule = {
       name: 'forever',
       on: 'everything',
-      apply: (node, editor) =>
-        node.op === 'Neg'
-          ? editor.op('Neg', node.attributes, [...node.inputs], editor.value(node.inputs[0] ?? 0))
-          : undefined,
+      ops: ['Neg'],
+      apply: ({ attributes, inputs: [x = 0] }, editor) => editor.op('Neg', [...attributes], [x], editor.shape(x)),
     };
     const graph = record(
       nativeBackend() as NativeBackend,

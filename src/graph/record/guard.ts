@@ -19,7 +19,6 @@ export function guarded<T>(backend: NativeBackend, { binding, variables, written
   const random = Math.random;
   try {
     for (const [variable, value] of variables) variable.assign(value);
-    const assigned = new Map([...before.keys()].map((variable) => [variable, variable.dataId]));
     backend.binding = binding;
     hooks.set();
     // tfjs draws its seeds and numbers from here; a graph would repeat them.
@@ -28,7 +27,7 @@ export function guarded<T>(backend: NativeBackend, { binding, variables, written
     };
     const result = tf.tidy(action as unknown as () => tf.TensorContainer) as T;
     if (hooks.refusal) throw hooks.refusal;
-    assertDeclared(assigned, variables);
+    assertDeclared(before, variables);
     return result;
   } finally {
     Math.random = random;
@@ -95,8 +94,8 @@ export function registeredVariables(): tf.Variable[] {
   return Object.values(tf.engine().state.registeredVariables);
 }
 
-/** `before`: which data each variable had. */
-function assertDeclared(before: Map<tf.Variable, object>, declared: ReadonlyMap<tf.Variable, unknown>): void {
+/** `before`: the value that each variable had; of one that is not declared it is still its own. */
+function assertDeclared(before: Map<tf.Variable, tf.Tensor>, declared: ReadonlyMap<tf.Variable, unknown>): void {
   for (const variable of registeredVariables()) {
     const old = before.get(variable);
     if (!old)
@@ -104,7 +103,7 @@ function assertDeclared(before: Map<tf.Variable, object>, declared: ReadonlyMap<
         `the variable ${variable.name}, which it makes at its first call`,
         `call it once, or build the layer, before compiling, and ${LIST_IT}`,
       );
-    if (old !== variable.dataId && !declared.has(variable))
+    if (old.dataId !== variable.dataId && !declared.has(variable))
       throw refuse(`the variable ${variable.name}, which it assigns to but does not declare`, LIST_IT);
   }
 }

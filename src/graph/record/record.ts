@@ -2,15 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
-import {
-  aliasOf,
-  type Binding,
-  execute,
-  type NativeBackend,
-  nativeValue,
-  type TensorMetadata,
-  typeAttribute,
-} from '../binding.js';
+import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -111,15 +103,14 @@ export function leanBinding(binding: Binding): Pick<Binding, 'executeOp' | 'dele
   };
 }
 
-function isLarge({ shape, dtype }: TensorMetadata): boolean {
+function isLarge({ shape, dtype }: Value): boolean {
   return dtype === DTYPE.float32 && sizeOf(shape) >= LARGE;
 }
 
 function fillZeros(binding: Binding, shape: readonly number[]): number {
   const dims = binding.createTensor([shape.length], DTYPE.int32, Int32Array.from(shape));
   const zero = binding.createTensor([], DTYPE.float32, Float32Array.of(0));
-  const types = [typeAttribute(binding, 'T', DTYPE.float32), typeAttribute(binding, 'index_type', DTYPE.int32)];
-  const { id } = execute(binding, 'Fill', types, [dims, zero]);
+  const { id } = execute(binding, 'Fill', { T: DTYPE.float32, index_type: DTYPE.int32 }, [dims, zero]);
   for (const input of [dims, zero]) binding.deleteTensor(input);
   return id;
 }

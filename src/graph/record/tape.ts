@@ -1,13 +1,13 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../common/errors.js';
-import { type Attribute, type Constant, DTYPE, type Graph, type Node, type Value, type Values } from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, type Value } from '../graph.js';
 import { registeredVariables } from './guard.js';
-import { type Binding, type NativeBackend, type OpAttribute, type TensorMetadata, withFunctions } from '../binding.js';
+import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { differs, LIST_IT, refuse } from './refusal.js';
 
-/** Stock kernels that leave out the type of the first input, which TensorFlow infers for one op but not in a graph. */
-const UNTYPED = new Map([['ExpandDims', 'T']]);
+/** Its stock kernel leaves out the type of its input, which TensorFlow infers for one op but not in a graph. */
+const UNTYPED = 'ExpandDims';
 
 /** Ops whose output's shape follows from values, which a graph cannot know beforehand. */
 const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)$/;
@@ -42,7 +42,7 @@ export class Tape {
         if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
         this.known.set(id, dtype);
-        this.entries.push({ id, shape: [...shape], dtype, values: (values as Values).slice() });
+        this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
         return id;
       },
       executeOp: (op, attributes, inputs, count) => {
@@ -70,7 +70,7 @@ export class Tape {
         const asked = [op, inputs, this.translate(op, attributes, inputs)];
         if (!same([node?.op, node?.inputs, node?.attributes], asked))
           throw differs(`${op} instead of ${node?.op ?? 'a constant'}, or other arguments of it,`);
-        return node?.outputs as TensorMetadata[];
+        return node?.outputs as Value[];
       },
       deleteTensor: () => undefined,
       runSavedModel: refuseNested,
@@ -94,10 +94,7 @@ export class Tape {
 
   private translate(op: string, attributes: OpAttribute[], inputs: number[]): Attribute[] {
     const named = attributes.map((given) => translate(this.backend.binding, op, given));
-    const type = UNTYPED.get(op);
-    return type === undefined
-      ? named
-      : [...named, { name: type, kind: 'type', value: this.known.get(inputs[0] ?? 0) ?? 0 }];
+    return op === UNTYPED ? [...named, ...types({ T: this.known.get(inputs[0] ?? 0) ?? 0 })] : named;
   }
 
   /** Undefined where the tape has something else. */

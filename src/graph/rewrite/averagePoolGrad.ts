@@ -1,13 +1,13 @@
 /** The gradient of average pooling over windows that do not overlap: every value goes, divided, to its whole window. */
-import { attribute, DTYPE } from '../graph.js';
+import { attribute } from '../graph.js';
 import type { Rule } from './rule.js';
 
 export const averagePoolGrad: Rule = {
   name: 'averagePoolGrad',
   on: 'cpu',
+  ops: ['AvgPoolGrad'],
   apply(node, editor) {
-    const output = node.outputs[0];
-    if (node.op !== 'AvgPoolGrad' || output?.dtype !== DTYPE.float32) return undefined;
+    const [output] = node.outputs;
     if (attribute(node, 'data_format') !== 'NHWC') return undefined;
     const [, rows = 0, columns = 0] = attribute(node, 'ksize') as readonly number[];
     const dy = node.inputs[1] ?? 0;

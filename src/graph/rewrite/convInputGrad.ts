@@ -1,24 +1,9 @@
 /** The gradient of a convolution with few channels with respect to its image, a whole image row at a time. */
-import { attribute, DTYPE, type Node, sizeOf } from '../graph.js';
-import { type Editor, typed } from './editor.js';
+import { attribute, DTYPE, type Node, sizeOf, types } from '../graph.js';
+import type { Editor } from './editor.js';
 import type { Rule } from './rule.js';
 
-interface Geometry {
-  batch: number;
-  height: number;
-  width: number;
-  channels: number;
-  filterHeight: number;
-  filterWidth: number;
-  filters: number;
-  outHeight: number;
-  outWidth: number;
-  /** Rows and columns of zeros that padding puts before the image. */
-  top: number;
-  left: number;
-}
-
-type Shapes = Record<'image' | 'filter' | 'output', readonly number[]>;
+type Geometry = NonNullable<ReturnType<typeof unitGeometry>>;
 
 /** Measured on AVX-512; above these the plain form is faster, or the matrix gets large. */
 const MOST_CHANNELS = 8;
@@ -32,38 +17,36 @@ const MOST_ROW = 512;
 export const convInputGrad: Rule = {
   name: 'convInputGrad',
   on: 'cpu',
+  ops: ['Conv2DBackpropInput'],
   apply(node, editor) {
-    const [output] = node.outputs;
     const [, filter = 0, dy = 0] = node.inputs;
-    if (node.op !== 'Conv2DBackpropInput' || !output) return undefined;
-    const shapes = { image: output.shape, filter: editor.shape(filter), output: editor.shape(dy) };
-    const geometry = unitGeometry(node, shapes);
-    if (!geometry || !isWorthwhile(geometry)) return undefined;
+    const geometry = unitGeometry(node, editor.shape(filter), editor.shape(dy));
+    if (!geometry) return undefined;
     const { batch, height, width, channels, filterHeight, filters, outHeight, outWidth } = geometry;
     const rows = editor.reshape(dy, [batch * outHeight, outWidth * filters]);
     const product = editor.matMul(rows, bands(editor, filter, geometry), { a: false, b: false });
     const terms = editor.reshape(product, [batch * outHeight * filterHeight, width * channels]);
-    return editor.reshape(sumRows(editor, terms, imageRows(geometry), batch * height), output.shape);
+    return editor.reshape(sumRows(editor, terms, imageRows(geometry), batch * height), node.outputs[0].shape);
   },
 };
 
-/** Of a float32 NHWC convolution with stride and dilation 1 between these shapes; undefined for any other. */
-function unitGeometry(node: Node, { image, filter, output }: Shapes): Geometry | undefined {
+/**
+ * Of an NHWC convolution with stride and dilation 1, by the shapes of its filter and of its own output; undefined for any
+ * other, and for a large one. `top` and `left` are the rows and columns of zeros that padding puts before the image.
+ */
+function unitGeometry(node: Node, filter: readonly number[], output: readonly number[]) {
   const ones = (name: string) => ((attribute(node, name) ?? [1]) as readonly number[]).every((size) => size === 1);
   const padding = attribute(node, 'padding');
   if (attribute(node, 'data_format') !== 'NHWC' || !ones('strides') || !ones('dilations')) return undefined;
   if (padding !== 'VALID' && padding !== 'SAME') return undefined;
-  const [batch = 0, height = 0, width = 0, channels = 0] = image;
+  const [batch = 0, height = 0, width = 0, channels = 0] = node.outputs[0]?.shape ?? [];
   const [filterHeight = 0, filterWidth = 0, filterChannels, filters = 0] = filter;
   const [, outHeight = 0, outWidth = 0] = output;
-  if (node.outputs[0]?.dtype !== DTYPE.float32 || channels !== filterChannels) return undefined;
+  if (channels !== filterChannels || channels > MOST_CHANNELS) return undefined;
+  if (width * channels > MOST_ROW || outWidth * filters > MOST_ROW) return undefined;
   const before = (size: number) => (padding === 'SAME' ? Math.floor((size - 1) / 2) : 0);
   const sizes = { batch, height, width, channels, filterHeight, filterWidth, filters, outHeight, outWidth };
   return { ...sizes, top: before(filterHeight), left: before(filterWidth) };
-}
-
-function isWorthwhile({ channels, width, outWidth, filters }: Geometry): boolean {
-  return channels <= MOST_CHANNELS && width * channels <= MOST_ROW && outWidth * filters <= MOST_ROW;
 }
 
 /** The filter as a matrix from [column of dy, filter] to [filter row, column of the image, channel]. */
@@ -92,9 +75,7 @@ function imageRows({ batch, height, outHeight, filterHeight, top }: Geometry): n
 
 /** Row r of the result is the sum of the rows of `x` whose entry in `targets` is r. */
 function sumRows(editor: Editor, x: number, targets: number[], rows: number): number {
-  const { int32, float32 } = DTYPE;
-  const types = [typed('T', float32), typed('Tindices', int32), typed('Tnumsegments', int32)];
-  const shape = [rows, sizeOf(editor.shape(x)) / targets.length];
+  const attributes = types({ T: DTYPE.float32, Tindices: DTYPE.int32, Tnumsegments: DTYPE.int32 });
   const inputs = [x, editor.ints(targets), editor.ints([rows], [])];
-  return editor.op('UnsortedSegmentSum', types, inputs, { shape, dtype: float32 });
+  return editor.op('UnsortedSegmentSum', attributes, inputs, [rows, sizeOf(editor.shape(x)) / targets.length]);
 }

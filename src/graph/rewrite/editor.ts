@@ -1,13 +1,12 @@
 /** A graph under construction: emits ops, each only once, and knows how every value was made. */
 import { createHash } from 'node:crypto';
-import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, types, type Value } from '../graph.js';
 
 const { float32, int32 } = DTYPE;
 
 /** Two calls of it are not one: each draws other numbers. tfjs has no other such op; what else is random, the host draws. */
 export const RANDOM = 'Multinomial';
 
-export const typed = (name: string, value: number): Attribute => ({ name, kind: 'type', value });
 const flag = (name: string, value: boolean): Attribute => ({ name, kind: 'bool', value });
 const whole = (name: string, value: number | readonly number[]): Attribute => ({ name, kind: 'int', value });
 
@@ -15,7 +14,8 @@ export class Editor {
   readonly nodes: Node[] = [];
   readonly constants = new Map<number, Constant>();
   private readonly values = new Map<number, Value>();
-  private readonly producers = new Map<number, Node>();
+  /** The node that made a value. */
+  readonly producers = new Map<number, Node>();
   /** Old ids of what was replaced. */
   private readonly replaced = new Map<number, number>();
   private readonly emitted = new Map<string, number>();
@@ -38,10 +38,6 @@ export class Editor {
     return this.value(id).shape;
   }
 
-  producer(id: number): Node | undefined {
-    return this.producers.get(id);
-  }
-
   /** What stands for an old id now. */
   current(id: number): number {
     return this.replaced.get(id) ?? id;
@@ -62,7 +58,7 @@ export class Editor {
   }
 
   /** Emits an op with one output, unless the same was emitted before. */
-  op(op: string, attributes: readonly Attribute[], inputs: number[], { shape, dtype }: Omit<Value, 'id'>): number {
+  op(op: string, attributes: Attribute[], inputs: number[], shape: readonly number[], dtype: number = float32): number {
     return this.add({ op, attributes, inputs, outputs: [{ id: this.nextId--, shape, dtype }] })[0] as number;
   }
 
@@ -95,39 +91,36 @@ export class Editor {
 
   /** `x` in another shape; of two reshapes in a row only the last is left. */
   reshape(x: number, shape: readonly number[]): number {
-    const producer = this.producer(x);
+    const producer = this.producers.get(x);
     const source = producer?.op === 'Reshape' ? (producer.inputs[0] ?? x) : x;
     const { dtype, shape: old } = this.value(source);
     if (old.join() === shape.join()) return source;
-    const types = [typed('T', dtype), typed('Tshape', int32)];
-    return this.op('Reshape', types, [source, this.ints(shape)], { shape, dtype });
+    return this.op('Reshape', types({ T: dtype, Tshape: int32 }), [source, this.ints(shape)], shape, dtype);
   }
 
   /** Elementwise; the result has the shape of `a` unless another one is given. */
   elementwise(op: string, a: number, b: number, shape = this.shape(a)): number {
-    return this.op(op, [typed('T', float32)], [a, b], { shape, dtype: float32 });
+    return this.op(op, types({ T: float32 }), [a, b], shape);
   }
 
   /** Of matrices, each transposed first where that is asked for. */
   matMul(a: number, b: number, transposed: { a: boolean; b: boolean }): number {
-    const attributes = [typed('T', float32), flag('transpose_a', transposed.a), flag('transpose_b', transposed.b)];
+    const flags = [flag('transpose_a', transposed.a), flag('transpose_b', transposed.b)];
     const shape = [this.shape(a)[transposed.a ? 1 : 0] ?? 0, this.shape(b)[transposed.b ? 0 : 1] ?? 0];
-    return this.op('MatMul', attributes, [a, b], { shape, dtype: float32 });
+    return this.op('MatMul', [...types({ T: float32 }), ...flags], [a, b], shape);
   }
 
   /** Over axis 0. */
-  reduce(op: 'Sum' | 'Mean', x: number): number {
-    const attributes = [flag('keep_dims', false), typed('T', float32), typed('Tidx', int32)];
-    const shape = this.shape(x).slice(1);
-    return this.op(op, attributes, [x, this.ints([0])], { shape, dtype: float32 });
+  reduce(op: string, x: number): number {
+    const attributes = [flag('keep_dims', false), ...types({ T: float32, Tidx: int32 })];
+    return this.op(op, attributes, [x, this.ints([0])], this.shape(x).slice(1));
   }
 
   /** Slices of `x` along `axis`, at constant positions, in the order of `indices`. */
   gather(x: number, indices: readonly number[], axis: number): number {
-    const types = [typed('Tparams', float32), typed('Tindices', int32), typed('Taxis', int32)];
+    const attributes = [whole('batch_dims', 0), ...types({ Tparams: float32, Tindices: int32, Taxis: int32 })];
     const inputs = [x, this.ints(indices), this.ints([axis], [])];
-    const shape = this.shape(x).with(axis, indices.length);
-    return this.op('GatherV2', [whole('batch_dims', 0), ...types], inputs, { shape, dtype: float32 });
+    return this.op('GatherV2', attributes, inputs, this.shape(x).with(axis, indices.length));
   }
 
   /**
@@ -137,28 +130,22 @@ export class Editor {
   gatherOrZero(x: number, indices: readonly (number | undefined)[]): number {
     const [rows = 0, width = 0] = this.shape(x);
     const zero = this.floats(new Array<number>(width).fill(0), [1, width]);
-    const attributes = [whole('N', 2), typed('T', float32), typed('Tidx', int32)];
-    const shape = [rows + 1, width];
-    const extended = this.op('ConcatV2', attributes, [x, zero, this.ints([0], [])], { shape, dtype: float32 });
-    return this.gather(
-      extended,
-      indices.map((index) => index ?? rows),
-      0,
-    );
+    const attributes = [whole('N', 2), ...types({ T: float32, Tidx: int32 })];
+    const extended = this.op('ConcatV2', attributes, [x, zero, this.ints([0], [])], [rows + 1, width]);
+    const positions = indices.map((index) => index ?? rows);
+    return this.gather(extended, positions, 0);
   }
 
   /** `x` [width] repeated `times`: [times · width]. */
   tile(x: number, times: number): number {
     const shape = [sizeOf(this.shape(x)) * times];
-    const types = [typed('T', float32), typed('Tmultiples', int32)];
-    return this.op('Tile', types, [x, this.ints([times])], { shape, dtype: float32 });
+    return this.op('Tile', types({ T: float32, Tmultiples: int32 }), [x, this.ints([times])], shape);
   }
 
   /** Axes swapped: result axis i is axis `order[i]` of `x`. */
   transpose(x: number, order: readonly number[]): number {
     const shape = order.map((axis) => this.shape(x)[axis] ?? 0);
-    const types = [typed('T', float32), typed('Tperm', int32)];
-    return this.op('Transpose', types, [x, this.ints(order)], { shape, dtype: float32 });
+    return this.op('Transpose', types({ T: float32, Tperm: int32 }), [x, this.ints(order)], shape);
   }
 
   private once(key: string, make: () => number): number {

@@ -1,5 +1,5 @@
 /** Rewrites a recorded graph into one that computes the same in less time. */
-import type { Graph, Node, Value } from '../graph.js';
+import { DTYPE, type Graph, type Node, type Value } from '../graph.js';
 import { averagePoolGrad } from './averagePoolGrad.js';
 import { convInputGrad } from './convInputGrad.js';
 import { Editor } from './editor.js';
@@ -56,11 +56,12 @@ function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>):
 }
 
 function applyFirst(rules: readonly Rule[], node: Node, editor: Editor, fired: Map<string, number>) {
-  if (node.outputs.length !== 1) return undefined;
-  for (const rule of rules) {
-    const by = rule.apply(node, editor);
+  const [output, ...others] = node.outputs;
+  if (output?.dtype !== DTYPE.float32 || others.length > 0) return undefined;
+  for (const { name, ops, apply } of rules) {
+    const by = ops.includes(node.op) ? apply({ ...node, outputs: [output] }, editor) : undefined;
     if (by === undefined) continue;
-    fired.set(rule.name, (fired.get(rule.name) ?? 0) + 1);
+    fired.set(name, (fired.get(name) ?? 0) + 1);
     return by;
   }
   return undefined;

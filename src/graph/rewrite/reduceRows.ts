@@ -1,5 +1,5 @@
 /** A sum or mean per channel over all other axes: first over the batch, along long rows, then over positions. */
-import { DTYPE, sizeOf } from '../graph.js';
+import { sizeOf } from '../graph.js';
 import type { Rule } from './rule.js';
 
 /**
@@ -9,8 +9,8 @@ import type { Rule } from './rule.js';
 export const reduceRows: Rule = {
   name: 'reduceRows',
   on: 'cpu',
+  ops: ['Sum', 'Mean'],
   apply({ op, inputs, outputs }, editor) {
-    if ((op !== 'Sum' && op !== 'Mean') || outputs[0]?.dtype !== DTYPE.float32) return undefined;
     const [x = 0, axes = 0] = inputs;
     const shape = editor.shape(x);
     const over = [...(editor.constants.get(axes)?.values ?? [])].sort((a, b) => a - b);

@@ -1,21 +1,21 @@
 /** The gradient dy · (y · (1 − y)) with y = sigmoid(x): three passes over the data become one op. */
-import { DTYPE, type Node } from '../graph.js';
+import type { Node } from '../graph.js';
 import type { Editor } from './editor.js';
 import type { Rule } from './rule.js';
 
 export const sigmoidGrad: Rule = {
   name: 'sigmoidGrad',
   on: 'everything',
-  apply(node, editor) {
-    if (node.op !== 'Mul' || node.outputs[0]?.dtype !== DTYPE.float32) return undefined;
-    const [a = 0, b = 0] = node.inputs;
+  ops: ['Mul'],
+  apply({ inputs, outputs }, editor) {
+    const [a = 0, b = 0] = inputs;
     for (const [dy, slope] of [
       [a, b],
       [b, a],
     ] as const) {
       const y = sigmoidOfSlope(slope, editor);
       const shapes = [y ?? dy, dy].map((id) => editor.shape(id).join());
-      if (y !== undefined && shapes.every((shape) => shape === node.outputs[0]?.shape.join()))
+      if (y !== undefined && shapes.every((shape) => shape === outputs[0].shape.join()))
         return editor.elementwise('SigmoidGrad', y, dy);
     }
     return undefined;
@@ -24,11 +24,11 @@ export const sigmoidGrad: Rule = {
 
 /** y where `id` is y · (1 − y) and y is a sigmoid. */
 function sigmoidOfSlope(id: number, editor: Editor): number | undefined {
-  const product = editor.producer(id);
+  const product = editor.producers.get(id);
   if (product?.op !== 'Mul') return undefined;
   const [a = 0, b = 0] = product.inputs;
-  if (isOneMinus(editor.producer(b), a, editor)) return isSigmoid(a, editor) ? a : undefined;
-  return isOneMinus(editor.producer(a), b, editor) && isSigmoid(b, editor) ? b : undefined;
+  if (isOneMinus(editor.producers.get(b), a, editor)) return isSigmoid(a, editor) ? a : undefined;
+  return isOneMinus(editor.producers.get(a), b, editor) && isSigmoid(b, editor) ? b : undefined;
 }
 
 function isOneMinus(node: Node | undefined, y: number, editor: Editor): boolean {
@@ -37,5 +37,5 @@ function isOneMinus(node: Node | undefined, y: number, editor: Editor): boolean 
 }
 
 function isSigmoid(id: number, editor: Editor): boolean {
-  return editor.producer(id)?.op === 'Sigmoid';
+  return editor.producers.get(id)?.op === 'Sigmoid';
 }

@@ -35,10 +35,6 @@ function text(field: number, value: string): Wire {
   return message(field, Buffer.from(value).toString('latin1'));
 }
 
-function bytes(field: number, value: Uint8Array): Wire {
-  return message(field, Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1'));
-}
-
 /** A repeated field. */
 function each<T>(values: Iterable<T>, encode: (value: T) => Wire): Wire {
   return Array.from(values, (value) => encode(value)).join('');
@@ -77,8 +73,8 @@ function encodeAttribute({ kind, value }: Attribute): string {
 }
 
 /** Whether all values have the same bits; -0 is not 0. */
-function areEqual(content: Uint8Array, size: number): boolean {
-  return content.length > size && Buffer.compare(content.subarray(size), content.subarray(0, -size)) === 0;
+function areEqual(content: Buffer, size: number): boolean {
+  return content.length > size && content.subarray(size).equals(content.subarray(0, -size));
 }
 
 /** Where a graph's nodes are written, and what stands for the values that it starts from. */
@@ -142,11 +138,11 @@ export class GraphWriter {
     after?: string,
     marks: Attributes = {},
   ): string {
-    const content = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const content = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     const size = values.BYTES_PER_ELEMENT;
     // One value stands for many equal ones, such as the ones and zeros of gradients.
     const isOne = dtype === DTYPE.float32 && areEqual(content, size);
-    const filled = isOne ? bytes(5, content.subarray(0, size)) : bytes(4, content);
+    const filled = isOne ? message(5, content.toString('latin1', 0, size)) : message(4, content.toString('latin1'));
     const tensor = int(1, dtype) + message(2, dims(shape)) + filled;
     const inputs = after === undefined ? [] : [`^${after}`];
     return this.add('Const', name, inputs, { dtype: typeAttr(dtype), value: message(8, tensor), ...marks });

@@ -41,19 +41,14 @@ export function encodeSavedModel(graphs: readonly NamedGraph[], { xla }: { xla: 
   const variables = graphs[0]?.graph.variables ?? [];
   for (const [i, variable] of variables.entries()) writeVariable(writer, i, variable);
   for (const { name, graph } of graphs) {
-    writeStep(writer, graph, { prefix: name, xla, many: false });
-    if (graph.inputs.length > 0) writeStep(writer, graph, { prefix: NAMES.many(name), xla, many: true });
+    writeStep(writer, graph, name, { xla, many: false });
+    if (graph.inputs.length > 0) writeStep(writer, graph, NAMES.many(name), { xla, many: true });
   }
   const named = (nameOf: (i: number) => string) => variables.map((value, i) => [nameOf(i), value] as const);
   const done = variables.map((_, i) => [NAMES.done(i), { shape: [], dtype: DTYPE.int32 }] as const);
   writer.signature('set', named(NAMES.set), done);
   writer.signature('get', [], named(NAMES.get));
   return writer.savedModel(NAMES.tag, PRODUCER);
-}
-
-/** With an axis of any size in front. */
-function stacked<T extends Value>(value: T): T {
-  return { ...value, shape: [-1, ...value.shape] };
 }
 
 function writeVariable(writer: GraphWriter, i: number, { dtype, shape }: Value): void {
@@ -68,17 +63,11 @@ function writeVariable(writer: GraphWriter, i: number, { dtype, shape }: Value):
 
 const variableName = (i: number) => `var${i}`;
 
-interface Form {
-  prefix: string;
-  xla: boolean;
-  /** Whether it is the loop. */
-  many: boolean;
-}
-
-/** Takes the inputs and reads the variables, runs the graph, assigns, then gives the outputs. */
-function writeStep(writer: GraphWriter, graph: Graph, { prefix, xla, many }: Form): void {
+/** Takes the inputs and reads the variables, runs the graph, `many` times or once, assigns, then gives the outputs. */
+function writeStep(writer: GraphWriter, graph: Graph, prefix: string, { xla, many }: { xla: boolean; many: boolean }) {
+  const shapeOf = ({ shape }: Value) => (many ? [-1, ...shape] : shape);
   const named = (nameOf: (graph: string, i: number) => string, values: readonly Value[]) =>
-    values.map((value, i) => [nameOf(prefix, i), many ? stacked(value) : value] as const);
+    values.map((value, i) => [nameOf(prefix, i), { ...value, shape: shapeOf(value) }] as const);
   const inputs = named(NAMES.input, graph.inputs);
   const place = {
     prefix,

@@ -19,19 +19,18 @@ export interface LoopResults {
  * stand as they are. Nothing leaves the device between two steps: the counter, as an int32, is the host's anyway.
  */
 export function writeLoop(writer: GraphWriter, graph: Graph, place: Place): LoopResults {
-  const loop = new Loop(writer, place.prefix);
-  const { count, position } = loop.over(place.inputs[0] ?? '', (graph.inputs[0] as Value).dtype);
+  const loop = new Loop(writer, place.prefix, place.inputs[0] ?? '', graph.inputs[0] as Value);
   const carried = new Map(
     [...graph.updates].map(([i, { dtype }]) => [i, loop.carry(`var${i}`, dtype, place.variables[i] ?? '')]),
   );
-  const lists = graph.outputs.map((value, i) => loop.carry(`list${i}`, VARIANT, loop.list(`list${i}`, count, value)));
+  const lists = graph.outputs.map((value, i) => loop.carry(`list${i}`, VARIANT, loop.list(`list${i}`, value)));
   const nameOf = writer.body(graph, {
     ...place,
     inputs: graph.inputs.map((value, i) => loop.slice(`in${i}`, place.inputs[i] ?? '', value)),
     variables: graph.variables.map(
       ({ dtype }, i) => carried.get(i)?.inside ?? loop.constant(`var${i}`, place.variables[i] ?? '', dtype),
     ),
-    after: position,
+    after: loop.position.inside,
   });
   for (const [i, value] of graph.updates) loop.advance(`var${i}`, value.dtype, nameOf(value));
   for (const [i, value] of graph.outputs.entries()) {
@@ -53,25 +52,26 @@ interface Carried {
 }
 
 class Loop {
-  private readonly position = { inside: '', next: '' };
+  private readonly count: string;
+  /** The step's number, from 0, and the next one's. */
+  readonly position: { inside: string; next: string };
 
+  /** Runs once for each slice of `stack`, whose type is that of `slice`. */
   constructor(
     private readonly writer: GraphWriter,
     private readonly prefix: string,
-  ) {}
-
-  /** Runs once for each slice of `stack`. */
-  over(stack: string, dtype: number): { count: string; position: string } {
-    const shape = this.add('Shape', 'shape', [stack], { T: typeAttr(dtype), out_type: typeAttr(int32) });
+    stack: string,
+    { dtype }: Value,
+  ) {
+    const T = typeAttr(int32);
+    const shape = this.add('Shape', 'shape', [stack], { T: typeAttr(dtype), out_type: T });
     const bounds = [0, 1].map((value) => this.whole(`bound${value}`, [value]));
-    const count = this.strided('count', shape, int32, [...bounds, bounds[1] ?? '']);
+    this.count = this.strided('count', shape, int32, [...bounds, bounds[1] ?? '']);
     const { inside, merged } = this.carry('position', int32, this.whole('zero', 0));
-    const more = this.add('Less', 'more', [merged, this.enter('count', count, int32, true)], { T: typeAttr(int32) });
+    const more = this.add('Less', 'more', [merged, this.enter('count', this.count, int32, true)], { T });
     this.add('LoopCond', 'condition', [more], {});
-    const next = this.add('AddV2', 'next', [inside, this.whole('one', 1, inside)], { T: typeAttr(int32) });
-    this.advance('position', int32, next);
-    Object.assign(this.position, { inside, next });
-    return { count, position: inside };
+    this.position = { inside, next: this.add('AddV2', 'next', [inside, this.whole('one', 1, inside)], { T }) };
+    this.advance('position', int32, this.position.next);
   }
 
   /** To be followed by `advance`. */
@@ -114,9 +114,10 @@ class Loop {
   }
 
   /** An empty list for as many tensors of the shape of `value`. */
-  list(name: string, count: string, { dtype, shape }: Value): string {
+  list(name: string, { dtype, shape }: Value): string {
+    const inputs = [this.whole(`${name}/shape`, shape), this.count];
     const attributes = { element_dtype: typeAttr(dtype), shape_type: typeAttr(int32) };
-    return this.add('TensorListReserve', `${name}/reserve`, [this.whole(`${name}/shape`, shape), count], attributes);
+    return this.add('TensorListReserve', `${name}/reserve`, inputs, attributes);
   }
 
   /** The list with `item` as the step's own. */
@@ -125,8 +126,8 @@ class Loop {
   }
 
   stack(name: string, list: string, { dtype, shape }: Value): string {
-    const attributes = { element_dtype: typeAttr(dtype), num_elements: intAttr(-1) };
-    return this.add('TensorListStack', name, [list, this.whole(`${name}/shape`, shape)], attributes);
+    const inputs = [list, this.whole(`${name}/shape`, shape)];
+    return this.add('TensorListStack', name, inputs, { element_dtype: typeAttr(dtype) });
   }
 
   /** Brings a value into the loop: a constant one into every step, another into the first. */
@@ -144,10 +145,6 @@ class Loop {
     return this.add('StridedSlice', name, [x, ...bounds], {
       T: typeAttr(dtype),
       Index: typeAttr(int32),
-      begin_mask: intAttr(0),
-      end_mask: intAttr(0),
-      ellipsis_mask: intAttr(0),
-      new_axis_mask: intAttr(0),
       shrink_axis_mask: intAttr(1),
     });
   }
