@@ -4,7 +4,7 @@ import { cannot, shown } from '../common/errors.js';
 import { assertHyperparameters } from './batchNorm.js';
 import { BatchNorm } from './layer.js';
 
-const NORMS = ['scratch', 'builtin', 'none'] as const;
+export const NORMS = ['scratch', 'builtin', 'none'] as const;
 
 /** Which batch normalization the model has: this project's, tf.layers.batchNormalization, or none. */
 export type Norm = (typeof NORMS)[number];
@@ -50,9 +50,7 @@ export function lenet(config: LenetConfig): tf.Sequential {
   };
   const hidden = (layer: tf.layers.Layer) => [layer, ...normalized(), tf.layers.activation({ activation: 'sigmoid' })];
   const conv = (filters: number, inputShape?: tf.Shape) =>
-    hidden(
-      tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), ...(inputShape && { inputShape }) }),
-    );
+    hidden(tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), inputShape }));
   const dense = (units: number) => tf.layers.dense({ units, kernelInitializer: xavier() });
   const pool = () => tf.layers.averagePooling2d({ poolSize: 2, strides: 2 });
   return tf.sequential({
