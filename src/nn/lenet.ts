@@ -39,11 +39,8 @@ export function lenet(config: LenetConfig): tf.Sequential {
   assertWhole('height', height, SMALLEST_SIDE);
   assertWhole('width', width, SMALLEST_SIDE);
   let layers = 0;
-  const xavier = () => {
-    // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
-    const layer = layers++;
-    return tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layer });
-  };
+  // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
+  const xavier = () => tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layers++ });
   const normalized = (): tf.layers.Layer[] => {
     if (norm === 'scratch') return [new BatchNorm({ momentum, epsilon })];
     return norm === 'builtin' ? [tf.layers.batchNormalization({ momentum, epsilon })] : [];

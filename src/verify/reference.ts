@@ -1,5 +1,6 @@
 /** Batch normalization and its gradient in plain float64, written straight from the paper's formulas. */
 
+/** One number a channel each. */
 export interface Vectors<T = number> {
   gamma: T[];
   beta: T[];

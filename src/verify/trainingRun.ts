@@ -37,21 +37,8 @@ export const PARTS = ['kernel', 'gamma', 'beta', 'movingMean', 'movingVariance',
 /** All numbers of a state, in the order of `PARTS`. */
 export const flatten = <T>(state: State<T>): T[] => PARTS.flatMap((part) => state[part]);
 
-/** The tensors of a run under way. */
-export interface Trainee {
-  /** One step on a batch; the loss before it. */
-  step: (x: tf.Tensor, target: tf.Tensor) => tf.Scalar;
-  /** What a step changes. */
-  variables: tf.Variable[];
-  /** A batch's input and target. */
-  sample: (batch: Batch) => [x: tf.Tensor, target: tf.Tensor];
-  /** The flat state after steps that found these losses. */
-  end: (losses: number[]) => number[];
-  dispose: () => void;
-}
-
-/** Plain gradient descent with a layer of the run's own hyperparameters. */
-export function trainee(run: TrainingRun, layer: tf.layers.Layer): Trainee {
+/** A run under way: plain gradient descent with a layer of the run's own hyperparameters. */
+export function trainee(run: TrainingRun, layer: tf.layers.Layer) {
   const { shape, inputs, learningRate, start } = run;
   const channels = shape.at(-1) ?? 0;
   withWeights(layer, shape, start);
@@ -60,7 +47,8 @@ export function trainee(run: TrainingRun, layer: tf.layers.Layer): Trainee {
   const trained = [...(kernel ? [kernel] : []), ...weights('gamma', 'beta')];
   const variables = [...trained, ...weights('moving_mean', 'moving_variance')];
   return {
-    step: (x, target) => {
+    /** One step on a batch; the loss before it. */
+    step: (x: tf.Tensor, target: tf.Tensor): tf.Scalar => {
       const { value, grads } = tf.variableGrads(() => {
         const hidden = kernel ? x.matMul(kernel).reshape(shape) : x;
         const y = layer.apply(hidden, { training: true }) as tf.Tensor;
@@ -71,12 +59,15 @@ export function trainee(run: TrainingRun, layer: tf.layers.Layer): Trainee {
         variable.assign(variable.sub((grads[variable.name] as tf.Tensor).mul(learningRate)));
       return value;
     },
+    /** What a step changes. */
     variables,
-    sample: ({ x, target }) => [
+    /** A batch's input and target. */
+    sample: ({ x, target }: Batch): [x: tf.Tensor, target: tf.Tensor] => [
       tf.tensor(x, inputs === 0 ? shape : [x.length / inputs, inputs]),
       tf.tensor(target, shape),
     ],
-    end: (losses) => [...variables.flatMap((variable) => [...variable.dataSync()]), losses.at(-1) ?? NaN],
+    /** The flat state after steps that found these losses. */
+    end: (losses: number[]) => [...variables.flatMap((variable) => [...variable.dataSync()]), losses.at(-1) ?? NaN],
     dispose: () => {
       tf.dispose(variables);
     },
