@@ -4,7 +4,7 @@ import { cannot, shown } from '../common/errors.js';
 import { assertHyperparameters } from './batchNorm.js';
 import { BatchNorm } from './layer.js';
 
-const NORMS = ['scratch', 'builtin', 'none'] as const;
+export const NORMS = ['scratch', 'builtin', 'none'] as const;
 
 /** Which batch normalization the model has: this project's, tf.layers.batchNormalization, or none. */
 export type Norm = (typeof NORMS)[number];
@@ -39,20 +39,15 @@ export function lenet(config: LenetConfig): tf.Sequential {
   assertWhole('height', height, SMALLEST_SIDE);
   assertWhole('width', width, SMALLEST_SIDE);
   let layers = 0;
-  const xavier = () => {
-    // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
-    const layer = layers++;
-    return tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layer });
-  };
+  // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
+  const xavier = () => tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layers++ });
   const normalized = (): tf.layers.Layer[] => {
     if (norm === 'scratch') return [new BatchNorm({ momentum, epsilon })];
     return norm === 'builtin' ? [tf.layers.batchNormalization({ momentum, epsilon })] : [];
   };
   const hidden = (layer: tf.layers.Layer) => [layer, ...normalized(), tf.layers.activation({ activation: 'sigmoid' })];
   const conv = (filters: number, inputShape?: tf.Shape) =>
-    hidden(
-      tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), ...(inputShape && { inputShape }) }),
-    );
+    hidden(tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), inputShape }));
   const dense = (units: number) => tf.layers.dense({ units, kernelInitializer: xavier() });
   const pool = () => tf.layers.averagePooling2d({ poolSize: 2, strides: 2 });
   return tf.sequential({

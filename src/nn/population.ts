@@ -43,15 +43,12 @@ export async function populationStatistics(
 export function batchMoments(model: tf.Sequential, batch: tf.Tensor): tf.Tensor[] {
   const found: tf.Tensor[] = [];
   let x = batch;
-  for (const layer of model.layers) {
-    if (!isBatchNorm(layer)) {
-      x = layer.apply(x) as tf.Tensor;
-      continue;
-    }
-    const { y, mean, variance } = normalizeByBatch(layer, x);
-    found.push(mean, variance);
-    x = y;
-  }
+  for (const layer of model.layers)
+    if (isBatchNorm(layer)) {
+      const { y, movingMean, movingVariance } = normalizeByBatch(layer, x);
+      found.push(movingMean, movingVariance);
+      x = y;
+    } else x = layer.apply(x) as tf.Tensor;
   return found;
 }
 
@@ -75,14 +72,13 @@ export async function combineMoments(
   return layers.map((layer, i) => ({ layer, ...(sums[i] as Moments).result() }));
 }
 
+/** With momentum 0, so that the "moving" statistics that come back are the batch's own. */
 function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
   const zeros = tf.zeros([x.shape.at(-1) ?? 0]);
   const gamma = weightOf(layer, 'gamma')?.read() ?? tf.onesLike(zeros);
   const beta = weightOf(layer, 'beta')?.read() ?? zeros;
   const { epsilon } = layer.getConfig() as { epsilon: number };
-  // With momentum 0 the "moving" statistics that come back are the batch's own.
-  const result = batchNorm(x, gamma, beta, zeros, zeros, { training: true, epsilon, momentum: 0 });
-  return { y: result.y, mean: result.movingMean, variance: result.movingVariance };
+  return batchNorm(x, gamma, beta, zeros, zeros, { training: true, epsilon, momentum: 0 });
 }
 
 /** Count-weighted means of x and x² per channel, as mean and variance, merged without cancellation (Chan et al. 1983). */
@@ -123,9 +119,9 @@ export async function withStatistics<T>(statistics: LayerStatistics[], action: (
 function swap(weight: tf.layers.Layer['weights'][number] | undefined, values: Float32Array): () => void {
   if (weight === undefined) return () => undefined;
   const old = weight.read().clone();
-  const replacement = tf.tensor1d(values);
-  weight.write(replacement);
-  replacement.dispose();
+  tf.tidy(() => {
+    weight.write(tf.tensor1d(values));
+  });
   return () => {
     weight.write(old);
     old.dispose();

@@ -2,11 +2,11 @@
 import * as tf from '@tensorflow/tfjs';
 import type { StepFunction } from '../graph/record/record.js';
 import { weightOf } from '../nn/population.js';
-import { analyse, type Analysis, vectorsOf, type Layout } from './bounds/analysis.js';
+import { analyse, type Shift, vectorsOf } from './bounds/analysis.js';
 import { type Bounded, exact } from './bounds/bounded.js';
 import type { Case } from './cases.js';
 import type { Subject } from './check.js';
-import type { Mode, Vectors } from './reference.js';
+import { type Mode, reference, referenceGradient, type Vectors } from './reference.js';
 
 /** What batch normalization gives; the gradients are those of Σ dy·y. */
 export const QUANTITIES = ['y', 'movingMean', 'movingVariance', '∂x', '∂γ', '∂β'] as const;
@@ -18,28 +18,30 @@ export function modeOf({ epsilon, momentum }: Case, training: boolean): Mode {
   return { training, epsilon, momentum };
 }
 
-/** What float32 may make of a case. */
-export function analysisOf(example: Case, training: boolean, shift?: Layout['shift']): Record<Quantity, Bounded[]> {
-  const { x, shape, vectors, dy } = example;
-  const layout = { shape, ...(shift && { shift }) };
-  return boundsOf(analyse(x.map(exact), layout, vectorsOf(vectors), modeOf(example, training)), dy);
+/** What float32 may make of a case, whose numbers it holds as `read` has it: by default as they are. */
+export function analysisOf(example: Case, training: boolean, shift?: Shift, read = exact): Record<Quantity, Bounded[]> {
+  const vectors = vectorsOf(example.vectors, read);
+  const mode = modeOf(example, training);
+  const { gradient, ...forward } = analyse(example.x.map(read), example.shape, vectors, mode, shift);
+  const { x, gamma, beta } = gradient(example.dy.map(exact));
+  return { ...forward, '∂x': x, '∂γ': gamma, '∂β': beta };
 }
 
-/** An analysis with its gradients for a `dy`. */
-export function boundsOf({ gradient, ...forward }: Analysis, dy: number[]): Record<Quantity, Bounded[]> {
-  const { x, gamma, beta } = gradient(dy.map(exact));
-  return { ...forward, '∂x': x, '∂γ': gamma, '∂β': beta };
+/** What mathematics makes of a case, in float64. */
+export function referenceOf(example: Case, training: boolean): Record<Quantity, number[]> {
+  const { dy, shape, vectors } = example;
+  const [channels, mode] = [shape.at(-1) ?? 0, modeOf(example, training)];
+  const { x, gamma, beta } = referenceGradient(example.x, channels, vectors, dy, mode);
+  return { ...reference(example.x, channels, vectors, mode), '∂x': x, '∂γ': gamma, '∂β': beta };
 }
 
 /** (x, γ, β, moving mean, moving variance, dy) → `QUANTITIES`. */
 export function evaluation(batchNorm: Subject['batchNorm'], mode: Mode): StepFunction {
-  return (...inputs) => {
-    const [x, gamma, beta, movingMean, movingVariance, dy] = inputs as [tf.Tensor, ...tf.Tensor[]] & { length: 6 };
+  return (x, gamma, beta, movingMean, movingVariance, dy) => {
     const apply = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>
-      batchNorm(x, gamma, beta, movingMean as tf.Tensor, movingVariance as tf.Tensor, mode);
-    const differentiated: [tf.Tensor, tf.Tensor, tf.Tensor] = [x, gamma as tf.Tensor, beta as tf.Tensor];
-    const result = apply(...differentiated);
-    const gradients = tf.grads((...given) => apply(...(given as typeof differentiated)).y)(differentiated, dy);
+      batchNorm(x, gamma, beta, movingMean, movingVariance, mode);
+    const result = apply(x, gamma, beta);
+    const gradients = tf.grads((x, gamma, beta) => apply(x, gamma, beta).y)([x, gamma, beta], dy);
     return [result.y, result.movingMean, result.movingVariance, ...gradients];
   };
 }
@@ -65,11 +67,6 @@ export function evaluate(batchNorm: Subject['batchNorm'], example: Case, trainin
   return fromTidy(() => numbersOf(step(...inputsOf(example))));
 }
 
-/** Frees a layer that was only ever applied to tensors; its own dispose is for layers of a model. */
-export function freeWeights(layer: tf.layers.Layer): void {
-  tf.dispose(layer.weights.map((weight) => weight.read()));
-}
-
 /** A layer built for a shape, with weights of one's own: gamma, beta, moving mean, moving variance. */
 export function withWeights<T extends tf.layers.Layer>(layer: T, shape: number[], vectors: Vectors): T {
   layer.build([null, ...shape.slice(1)]);
@@ -90,8 +87,8 @@ export function evaluateLayer(layer: tf.layers.Layer, { x, dy, shape, vectors }:
     }, differentiated);
     const gradients = differentiated.map(({ name }) => grads[name]);
     const result = numbersOf([y, weight('moving_mean'), weight('moving_variance'), ...gradients]);
-    tf.dispose([y, differentiated[0]]);
-    freeWeights(layer);
+    // The layer's own dispose is for layers of a model; this one was only ever applied to tensors.
+    tf.dispose([y, differentiated[0], ...layer.weights.map((weight) => weight.read())]);
     return result;
   });
 }

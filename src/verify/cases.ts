@@ -19,6 +19,12 @@ export function random(size: number, mean: number, deviation: number, seed: numb
   return tf.tidy(() => [...tf.randomNormal([size], mean, deviation, 'float32', seed).dataSync()]);
 }
 
+/** What a layer starts with. */
+export function freshVectors(channels: number): Vectors {
+  const all = (value: number) => Array<number>(channels).fill(value);
+  return { gamma: all(1), beta: all(0), movingMean: all(0), movingVariance: all(1) };
+}
+
 interface Spread {
   mean: number;
   deviation: number;

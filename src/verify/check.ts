@@ -20,6 +20,20 @@ export type CompileStep = (
   options: { inputs: readonly InputSpec[]; variables: readonly tf.Variable[] },
 ) => Promise<Pick<CompiledStep, 'run' | 'read' | 'dispose'>>;
 
+/** What `use` makes of a compiled step, which is disposed of after it. */
+export async function withCompiled<T>(
+  compileStep: CompileStep,
+  [step, options]: Parameters<CompileStep>,
+  use: (compiled: Awaited<ReturnType<CompileStep>>) => T,
+): Promise<T> {
+  const compiled = await compileStep(step, options);
+  try {
+    return use(compiled);
+  } finally {
+    compiled.dispose();
+  }
+}
+
 /** Numbers that must agree one by one; the tolerance is absolute, one for all or one each. */
 export interface Comparison {
   of: string;
@@ -46,36 +60,35 @@ export interface Worst {
   tolerance: number;
 }
 
-/** Numbers against a reference, each within the bound that analysis gives it. */
-export function within(of: string, expected: ArrayLike<number>, got: ArrayLike<number>, bounds: Bounded[]): Comparison {
-  return { of, expected, got, tolerance: bounds.map(({ error }) => error) };
+/** Numbers computed by one or two that round, each within the sum of the bounds that analysis gives it. */
+export function within(
+  of: string,
+  expected: ArrayLike<number>,
+  got: ArrayLike<number>,
+  ...bounds: [Bounded[], ...Bounded[][]]
+): Comparison {
+  const tolerance = bounds[0].map((_, i) => bounds.reduce((sum, each) => sum + (each[i]?.error ?? NaN), 0));
+  return { of, expected, got, tolerance };
 }
 
 /** The worst pair of all; another number of values than expected is a failure like any other. */
 export function worst(comparisons: Comparison[]): Worst {
-  let found: Worst | undefined;
-  let most = -1;
-  const consider = (of: string, expected: number, got: number, error: number, tolerance: number) => {
-    const beyond = excess(error, tolerance);
-    if (beyond <= most) return;
-    most = beyond;
-    found = { of, expected, got, error, tolerance };
-  };
-  for (const { of, expected, got, tolerance } of comparisons) {
-    const [wanted, given] = [expected.length, got.length];
-    if (wanted !== given) consider(`number of values of ${of}`, wanted, given, Math.abs(wanted - given), 0);
-    else
-      for (let i = 0; i < wanted; i++) {
-        const [value, other] = [expected[i] ?? NaN, got[i] ?? NaN];
-        const allowed = typeof tolerance === 'number' ? tolerance : (tolerance[i] ?? NaN);
-        consider(of, value, other, Math.abs(other - value), allowed);
-      }
-  }
-  return found ?? { of: 'values compared', expected: 1, got: 0, error: 1, tolerance: 0 };
+  const [first = pairOf('values compared', 1, 0, 0), ...rest] = comparisons.flatMap(pairsOf);
+  return rest.reduce((most, pair) => (excess(pair) > excess(most) ? pair : most), first);
+}
+
+function pairsOf({ of, expected, got, tolerance }: Comparison): Worst[] {
+  if (expected.length !== got.length) return [pairOf(`number of values of ${of}`, expected.length, got.length, 0)];
+  const allowed = (i: number) => (typeof tolerance === 'number' ? tolerance : (tolerance[i] ?? NaN));
+  return Array.from(expected, (value, i) => pairOf(of, value, got[i] ?? NaN, allowed(i)));
+}
+
+function pairOf(of: string, expected: number, got: number, tolerance: number): Worst {
+  return { of, expected, got, error: Math.abs(got - expected), tolerance };
 }
 
 /** The error in tolerances: at most 1 is within, and what is not a number is beyond all. */
-function excess(error: number, tolerance: number): number {
+function excess({ error, tolerance }: Worst): number {
   if (error === 0) return 0;
   const ratio = error / tolerance;
   return Number.isNaN(ratio) ? Infinity : ratio;

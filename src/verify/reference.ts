@@ -1,10 +1,11 @@
 /** Batch normalization and its gradient in plain float64, written straight from the paper's formulas. */
 
-export interface Vectors {
-  gamma: number[];
-  beta: number[];
-  movingMean: number[];
-  movingVariance: number[];
+/** One number a channel each. */
+export interface Vectors<T = number> {
+  gamma: T[];
+  beta: T[];
+  movingMean: T[];
+  movingVariance: T[];
 }
 
 export interface Mode {
@@ -16,8 +17,8 @@ export interface Mode {
 const at = (values: ArrayLike<number>, i: number) => values[i] ?? NaN;
 
 /** The values of channel `c`; channels are the last axis. */
-export function channelOf(x: ArrayLike<number>, channels: number, c: number): number[] {
-  return Array.from({ length: x.length / channels }, (_, i) => at(x, i * channels + c));
+export function channelOf<T>(x: ArrayLike<T>, channels: number, c: number): T[] {
+  return Array.from({ length: x.length / channels }, (_, i) => x[i * channels + c] as T);
 }
 
 function moments(values: number[]): { mean: number; variance: number } {

@@ -1,7 +1,8 @@
 /** A short training run of one batch normalization layer, with or without a dense layer before it. */
 import * as tf from '@tensorflow/tfjs';
 import { weightOf } from '../nn/population.js';
-import { freeWeights, withWeights } from './apply.js';
+import { withWeights } from './apply.js';
+import type { Vectors } from './reference.js';
 
 export interface Batch {
   /** The input, flat. */
@@ -24,14 +25,9 @@ export interface TrainingRun {
 }
 
 /** All that a step changes, and the loss that it found: the mean squared distance from the target. */
-export interface State<T = number> {
+export interface State<T = number> extends Vectors<T> {
   /** [inputs·channels]. */
   kernel: T[];
-  /** [channels], as the three after it. */
-  gamma: T[];
-  beta: T[];
-  movingMean: T[];
-  movingVariance: T[];
   /** One number. */
   loss: T[];
 }
@@ -41,31 +37,18 @@ export const PARTS = ['kernel', 'gamma', 'beta', 'movingMean', 'movingVariance',
 /** All numbers of a state, in the order of `PARTS`. */
 export const flatten = <T>(state: State<T>): T[] => PARTS.flatMap((part) => state[part]);
 
-/** The tensors of a run under way. */
-export interface Trainee {
-  /** One step on a batch; the loss before it. */
-  step: (x: tf.Tensor, target: tf.Tensor) => tf.Scalar;
-  /** What a step changes. */
-  variables: tf.Variable[];
-  input: (values: number[]) => tf.Tensor;
-  target: (values: number[]) => tf.Tensor;
-  state: (loss: number) => State;
-  dispose: () => void;
-}
-
-const WEIGHTS = { gamma: 'gamma', beta: 'beta', movingMean: 'moving_mean', movingVariance: 'moving_variance' } as const;
-
-/** Plain gradient descent with a layer of the run's own hyperparameters. */
-export function trainee(run: TrainingRun, layer: tf.layers.Layer): Trainee {
+/** A run under way: plain gradient descent with a layer of the run's own hyperparameters. */
+export function trainee(run: TrainingRun, layer: tf.layers.Layer) {
   const { shape, inputs, learningRate, start } = run;
   const channels = shape.at(-1) ?? 0;
   withWeights(layer, shape, start);
   const kernel = inputs === 0 ? undefined : tf.variable(tf.tensor2d(start.kernel, [inputs, channels]));
-  const weight = (name: string) => weightOf(layer, name)?.read() as tf.Variable;
-  const trained = [...(kernel ? [kernel] : []), weight('gamma'), weight('beta')];
-  const values = (tensor: tf.Tensor) => [...tensor.dataSync()];
+  const weights = (...names: string[]) => names.map((name) => weightOf(layer, name)?.read() as tf.Variable);
+  const trained = [...(kernel ? [kernel] : []), ...weights('gamma', 'beta')];
+  const variables = [...trained, ...weights('moving_mean', 'moving_variance')];
   return {
-    step: (x, target) => {
+    /** One step on a batch; the loss before it. */
+    step: (x: tf.Tensor, target: tf.Tensor): tf.Scalar => {
       const { value, grads } = tf.variableGrads(() => {
         const hidden = kernel ? x.matMul(kernel).reshape(shape) : x;
         const y = layer.apply(hidden, { training: true }) as tf.Tensor;
@@ -76,31 +59,25 @@ export function trainee(run: TrainingRun, layer: tf.layers.Layer): Trainee {
         variable.assign(variable.sub((grads[variable.name] as tf.Tensor).mul(learningRate)));
       return value;
     },
-    variables: [...(kernel ? [kernel] : []), ...Object.values(WEIGHTS).map(weight)],
-    input: (x) => tf.tensor(x, inputs === 0 ? shape : [x.length / inputs, inputs]),
-    target: (target) => tf.tensor(target, shape),
-    state: (loss) => ({
-      kernel: kernel ? values(kernel) : [],
-      gamma: values(weight(WEIGHTS.gamma)),
-      beta: values(weight(WEIGHTS.beta)),
-      movingMean: values(weight(WEIGHTS.movingMean)),
-      movingVariance: values(weight(WEIGHTS.movingVariance)),
-      loss: [loss],
-    }),
+    /** What a step changes. */
+    variables,
+    /** A batch's input and target. */
+    sample: ({ x, target }: Batch): [x: tf.Tensor, target: tf.Tensor] => [
+      tf.tensor(x, inputs === 0 ? shape : [x.length / inputs, inputs]),
+      tf.tensor(target, shape),
+    ],
+    /** The flat state after steps that found these losses. */
+    end: (losses: number[]) => [...variables.flatMap((variable) => [...variable.dataSync()]), losses.at(-1) ?? NaN],
     dispose: () => {
-      kernel?.dispose();
-      freeWeights(layer);
+      tf.dispose(variables);
     },
   };
 }
 
-/** The whole run, op by op: the state after the last step. Frees the layer. */
-export function trainEagerly(run: TrainingRun, layer: tf.layers.Layer): State {
-  const { step, input, target, state, dispose } = trainee(run, layer);
-  const losses = run.batches.map(({ x, target: wanted }) =>
-    tf.tidy(() => step(input(x), target(wanted)).dataSync()[0] ?? NaN),
-  );
-  const end = state(losses.at(-1) ?? NaN);
+/** The whole run, op by op: the flat state after the last step. Frees the layer. */
+export function trainEagerly(run: TrainingRun, layer: tf.layers.Layer): number[] {
+  const { step, sample, end, dispose } = trainee(run, layer);
+  const state = end(run.batches.map((batch) => tf.tidy(() => step(...sample(batch)).dataSync()[0] ?? NaN)));
   dispose();
-  return end;
+  return state;
 }

@@ -12,10 +12,7 @@ import { publishedChecks } from './checks/published.js';
 import { savedChecks } from './checks/saved.js';
 import { stepChecks } from './checks/steps.js';
 
-export interface CheckResult {
-  name: string;
-  /** Where the expected values are from, if another project states them. */
-  source?: string;
+export interface CheckResult extends Pick<Check, 'name' | 'source'> {
   verdict: 'pass' | 'fail' | 'not applicable';
   /** The worst pair of numbers, where numbers were compared. */
   worst?: Worst;
@@ -45,11 +42,10 @@ export async function* verify(checks: Check[], subject: Subject, signal?: AbortS
   }
 }
 
-async function runCheck({ name, source, notApplicable, run }: Check, subject: Subject): Promise<CheckResult> {
-  const named = { name, ...(source !== undefined && { source }) };
+async function runCheck({ notApplicable, run, ...named }: Check, subject: Subject): Promise<CheckResult> {
   const reason = notApplicable?.(subject);
   if (reason !== undefined) return { ...named, verdict: 'not applicable', reason };
-  tf.engine().startScope(name);
+  tf.engine().startScope(named.name);
   try {
     const found = worst(await run(subject));
     return { ...named, verdict: found.error <= found.tolerance ? 'pass' : 'fail', worst: found };

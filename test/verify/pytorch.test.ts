@@ -77,7 +77,7 @@ describe.runIf(python !== undefined || process.env['CI'] !== undefined)('PyTorch
     const kept = momentum ** batches.length;
     const movingVariance = biased(answer.run.movingVariance, start.movingVariance, kept, values);
     const expected = flatten({ ...answer.run, movingVariance });
-    expectAgreement([{ of: 'weights and loss', expected, got: flatten(got), tolerance: own }]);
+    expectAgreement([within('weights and loss', expected, got, own)]);
   });
 
   it('is the version that CI installs', () => {

@@ -1,6 +1,6 @@
 /** How far float32 may stray from batch normalization: src/nn/batchNorm.ts, line by line, in bounded arithmetic. */
 import { add, type Bounded, constant, exact, inverseDeviation, mean, mul, rounded, sub, sum, UNIT } from './bounded.js';
-import type { Mode, Vectors } from '../reference.js';
+import { channelOf, type Mode, type Vectors } from '../reference.js';
 
 export interface Analysis {
   y: Bounded[];
@@ -10,22 +10,10 @@ export interface Analysis {
   gradient: (dy: Bounded[]) => { x: Bounded[]; gamma: Bounded[]; beta: Bounded[] };
 }
 
-export interface Layout {
-  /** [batch, channels] or [batch, height, width, channels]. */
-  shape: number[];
-  /** 'none' for a layer that works on the data as they are, as the built-in one does. Default 'first example'. */
-  shift?: 'first example' | 'none';
-}
+/** What the layer takes off its data first: nothing in a layer such as the built-in one. */
+export type Shift = 'first example' | 'none';
 
-type BoundedVectors = Record<keyof Vectors, Bounded[]>;
-
-interface Channel {
-  gamma: Bounded;
-  beta: Bounded;
-  movingMean: Bounded;
-  movingVariance: Bounded;
-  epsilon: Bounded;
-}
+type Channel = Record<keyof Vectors | 'epsilon', Bounded>;
 
 interface ChannelResult {
   y: Bounded[];
@@ -37,7 +25,7 @@ interface ChannelResult {
 export const at = (values: Bounded[], i: number): Bounded => values[i] ?? exact(NaN);
 
 /** Vectors of numbers that float32 holds as `read` has it: by default as they are. */
-export function vectorsOf({ gamma, beta, movingMean, movingVariance }: Vectors, read = exact): BoundedVectors {
+export function vectorsOf({ gamma, beta, movingMean, movingVariance }: Vectors, read = exact): Vectors<Bounded> {
   return {
     gamma: gamma.map(read),
     beta: beta.map(read),
@@ -47,20 +35,24 @@ export function vectorsOf({ gamma, beta, movingMean, movingVariance }: Vectors, 
 }
 
 /** Batch normalization of the flat `x`, channels last, with a bound on float32's error for every number it gives. */
-export function analyse(x: Bounded[], layout: Layout, vectors: BoundedVectors, mode: Mode): Analysis {
-  const channels = layout.shape.at(-1) ?? 0;
-  const positions = x.length / channels / (layout.shape[0] ?? 1);
-  const split = (values: Bounded[], c: number) =>
-    Array.from({ length: values.length / channels }, (_, i) => at(values, i * channels + c));
+export function analyse(
+  x: Bounded[],
+  shape: number[],
+  vectors: Vectors<Bounded>,
+  mode: Mode,
+  shift: Shift = 'first example',
+): Analysis {
+  const channels = shape.at(-1) ?? 0;
+  const first = shift === 'none' ? 0 : x.length / channels / (shape[0] ?? 1);
   const join = (parts: Bounded[][]) => x.map((_, i) => at(parts[i % channels] ?? [], Math.floor(i / channels)));
   const epsilon = constant(mode.epsilon);
-  const results = vectors.gamma.map((gamma, c): ChannelResult => {
+  const results = vectors.gamma.map((gamma, c) => {
+    const values = channelOf(x, channels, c);
     const [beta, movingMean, movingVariance] = [vectors.beta, vectors.movingMean, vectors.movingVariance].map(
       (values) => at(values, c),
     ) as [Bounded, Bounded, Bounded];
-    const channel: Channel = { gamma, beta, movingMean, movingVariance, epsilon };
-    if (!mode.training) return inference(split(x, c), channel);
-    return training(split(x, c), layout.shift === 'none' ? 0 : positions, channel);
+    const channel = { gamma, beta, movingMean, movingVariance, epsilon };
+    return mode.training ? training(values, first, channel) : inference(values, channel);
   });
   const average = (old: Bounded[], batch: 'mean' | 'variance') =>
     mode.training
@@ -73,7 +65,7 @@ export function analyse(x: Bounded[], layout: Layout, vectors: BoundedVectors, m
     movingMean: average(vectors.movingMean, 'mean'),
     movingVariance: average(vectors.movingVariance, 'variance'),
     gradient: (dy) => {
-      const parts = results.map(({ gradient }, c) => gradient(split(dy, c)));
+      const parts = results.map(({ gradient }, c) => gradient(channelOf(dy, channels, c)));
       return {
         x: join(parts.map((part) => part.x)),
         gamma: parts.map((part) => part.gamma),

@@ -1,22 +1,21 @@
 /** How far rounding may lead a training run astray. */
-import { analyse, at, vectorsOf, type Layout } from './analysis.js';
+import { analyse, at, type Shift, vectorsOf } from './analysis.js';
 import { type Bounded, constant, exact, mul, rounded, sub, sum } from './bounded.js';
 import { type Batch, flatten, PARTS, type State, type TrainingRun } from '../trainingRun.js';
 
-type Shift = NonNullable<Layout['shift']>;
 type Step = (state: number[], batch: Batch) => Bounded[];
 
 // For float64, around u^⅓.
 const DIFFERENCE = 1e-5;
 
 /**
- * For each number of the flat last state, by how much float32 may miss it.
+ * The flat last state, and for each number of it by how much float32 may miss it.
  *
  * Step t may add an error of δₜ (src/verify/bounds/analysis.ts), and every later step carries it on as its derivative J says: to
  * first order the last state is off by at most Σₜ |J_T ⋯ Jₜ₊₁|·δₜ. J is taken in float64 by central differences. Errors
  * are some 1e-6, and what the first order leaves out their square.
  */
-export function drift(run: TrainingRun, shift: Shift = 'first example'): number[] {
+export function drift(run: TrainingRun, shift?: Shift): Bounded[] {
   let state = flatten(run.start);
   let errors: number[][] = [];
   const step: Step = (values, batch) => flatten(boundedStep(run, shapeLike(values, run.start), batch, shift));
@@ -29,7 +28,7 @@ export function drift(run: TrainingRun, shift: Shift = 'first example'): number[
     errors.push(...next.map(({ error }, i) => next.map((_, j) => (i === j ? error : 0))));
     state = next.map(({ value }) => value);
   }
-  return state.map((_, i) => errors.reduce((sum, error) => sum + Math.abs(error[i] ?? NaN), 0));
+  return state.map((value, i) => ({ value, error: errors.reduce((sum, error) => sum + Math.abs(error[i] ?? NaN), 0) }));
 }
 
 function shapeLike(values: number[], like: State): State {
@@ -53,7 +52,7 @@ function derivative(step: Step, state: number[], batch: Batch): number[][] {
 }
 
 /** One step as src/verify/trainingRun.ts takes it, from a state that float32 holds as it is. */
-function boundedStep(run: TrainingRun, state: State, { x, target }: Batch, shift: Shift): State<Bounded> {
+function boundedStep(run: TrainingRun, state: State, { x, target }: Batch, shift?: Shift): State<Bounded> {
   const { shape, inputs, epsilon, momentum } = run;
   const channels = shape.at(-1) ?? 0;
   const size = target.length;
@@ -64,7 +63,7 @@ function boundedStep(run: TrainingRun, state: State, { x, target }: Batch, shift
     sum(range(inputs).map((k) => mul(input(Math.floor(i / channels), k), kernel(k, i % channels))));
   const hidden = inputs === 0 ? x.map(exact) : range(size).map(dense);
   const mode = { training: true, epsilon, momentum };
-  const { y, movingMean, movingVariance, gradient } = analyse(hidden, { shape, shift }, vectorsOf(state), mode);
+  const { y, movingMean, movingVariance, gradient } = analyse(hidden, shape, vectorsOf(state), mode, shift);
   const distance = y.map((value, i) => sub(value, exact(target[i] ?? NaN)));
   const upstream = gradient(distance.map((d) => divide({ value: 2 * d.value, error: 2 * d.error }, size)));
   const kernelGradient = (j: number) =>

@@ -4,21 +4,14 @@ import { cannot } from '../../common/errors.js';
 import { type Call, type Numbers, rerun, type Value } from '../steps/kernelCalls.js';
 import { rounded } from './bounded.js';
 
-/** For each number of a kernel's output. */
-type Bounds = ArrayLike<number>;
-type Rule = (call: Call) => Bounds;
+/** A bound for each number of a kernel's output. */
+type Rule = (call: Call) => ArrayLike<number>;
 
 const outputOf = ({ outputs: [output] }: Call): Numbers => output?.numbers ?? new Float32Array();
 const sizeOf = (value: Value | undefined): number => tf.util.sizeFromShape(value?.shape ?? []);
 
 /** Numbers are only moved, compared, or converted to a type that holds them. */
 const exact: Rule = (call) => new Float64Array(outputOf(call).length);
-
-/** So many roundings relative to the result. */
-const ofResult =
-  (roundings: number): Rule =>
-  (call) =>
-    Float64Array.from(outputOf(call), (value) => rounded(value, 0, roundings).error);
 
 /** So many roundings relative to what the kernel makes of its inputs' sizes. */
 const ofSizes =
@@ -27,6 +20,9 @@ const ofSizes =
     const count = roundings(call);
     return Float64Array.from(sizes(call), (size) => rounded(size, 0, count).error);
   };
+
+/** So many roundings relative to the result. */
+const ofResult = (roundings: number) => ofSizes(() => roundings, outputOf);
 
 /** Sums of products in whichever order: a rounding for each term, and the kernel itself counts its terms in ones. */
 const sum = ofSizes((call) => Math.max(...rerun(call, () => 1)));
@@ -56,10 +52,7 @@ const elementary = ofResult(9);
 /** y = (x − mean)·scale/√(variance + ε) + offset, in this order or multiplied out; sizes are those of the latter. */
 const normalized = ofSizes(
   () => 10,
-  (call) => {
-    const signs: Record<string, number> = { mean: -1 };
-    return rerun(call, (value, input) => (signs[input] ?? 1) * Math.abs(value));
-  },
+  (call) => rerun(call, (value, input) => (input === 'mean' ? -Math.abs(value) : Math.abs(value))),
 );
 
 /** Every kernel of the steps stands here: one that does not has no bound, and fails the check. */
@@ -99,7 +92,7 @@ const RULES: Record<string, Rule> = {
 };
 
 /** For each number of the kernel's output, how far float32 may be off, given these very inputs. */
-export function roundingOf(call: Call): Bounds {
+export function roundingOf(call: Call): ArrayLike<number> {
   const rule = RULES[call.kernel];
   if (!rule) throw cannot('compare a step', { expected: 'kernels whose rounding is known', got: call.kernel });
   return rule(call);

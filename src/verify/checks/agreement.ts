@@ -1,8 +1,7 @@
 /** The function against the float64 reference: outputs, moving statistics and gradients, on ordinary and hard inputs. */
-import { analysisOf, evaluate, modeOf, type Numbers, QUANTITIES, type Quantity } from '../apply.js';
+import { analysisOf, evaluate, type Numbers, QUANTITIES, type Quantity, referenceOf } from '../apply.js';
 import { type Case, hardCases, ordinaryCases } from '../cases.js';
 import { type Check, type Comparison, type Subject, within } from '../check.js';
-import { reference, referenceGradient } from '../reference.js';
 
 const BOTH = [true, false];
 const GRADIENTS: Quantity[] = ['∂x', '∂γ', '∂β'];
@@ -35,15 +34,6 @@ export function agree(
   got: Numbers,
   of: readonly Quantity[] = QUANTITIES,
 ): Comparison[] {
-  const { x, dy, shape, vectors } = example;
-  const [channels, mode] = [shape.at(-1) ?? 0, modeOf(example, training)];
-  const gradient = referenceGradient(x, channels, vectors, dy, mode);
-  const expected = {
-    ...reference(x, channels, vectors, mode),
-    '∂x': gradient.x,
-    '∂γ': gradient.gamma,
-    '∂β': gradient.beta,
-  };
-  const bounds = analysisOf(example, training);
+  const [expected, bounds] = [referenceOf(example, training), analysisOf(example, training)];
   return of.map((quantity) => within(quantity, expected[quantity], got[quantity], bounds[quantity]));
 }

@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { analysisOf, evaluateLayer, type Quantity } from '../apply.js';
 import { ordinaryCases } from '../cases.js';
-import type { Check, Comparison, Subject } from '../check.js';
+import { type Check, type Comparison, type Subject, within } from '../check.js';
 import { twentySteps } from '../runs.js';
-import { flatten, trainEagerly } from '../trainingRun.js';
+import { trainEagerly } from '../trainingRun.js';
 
 export function builtinChecks(): Check[] {
   const check = (name: string, modes: boolean[], quantities: Quantity[]): Check => ({
@@ -35,12 +35,7 @@ function compare(subject: Subject, training: boolean, quantities: Quantity[]): C
     const expected = evaluateLayer(builtin, example, training);
     const got = evaluateLayer(own, example, training);
     const [ours, theirs] = [analysisOf(example, training), analysisOf(example, training, 'none')];
-    return quantities.map((of) => ({
-      of,
-      expected: expected[of],
-      got: got[of],
-      tolerance: ours[of].map(({ error }, i) => error + (theirs[of][i]?.error ?? NaN)),
-    }));
+    return quantities.map((of) => within(of, expected[of], got[of], ours[of], theirs[of]));
   });
 }
 
@@ -48,6 +43,5 @@ function trainingRun(subject: Subject): Comparison[] {
   const { run, own: ours, unshifted } = twentySteps();
   const { own, builtin } = layersFor(subject, run);
   const [expected, got] = [trainEagerly(run, builtin), trainEagerly(run, own)];
-  const tolerance = ours.map((bound, i) => bound + (unshifted[i] ?? NaN));
-  return [{ of: 'weights and loss', expected: flatten(expected), got: flatten(got), tolerance }];
+  return [within('weights and loss', expected, got, ours, unshifted)];
 }

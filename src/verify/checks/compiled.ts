@@ -1,11 +1,10 @@
 /** The recorded and rewritten graph: against the float64 reference, and a training run in it against one op by op. */
-import * as tf from '@tensorflow/tfjs';
 import { agree } from './agreement.js';
-import { evaluation, inputsOf, modeOf, type Numbers, numbersOf } from '../apply.js';
+import { evaluation, inputsOf, modeOf, numbersOf } from '../apply.js';
 import { type Case, hardCases, ordinaryCases } from '../cases.js';
-import type { Check, Comparison, CompileStep, Subject } from '../check.js';
+import { type Check, type Comparison, type Subject, within, withCompiled } from '../check.js';
 import { twentySteps } from '../runs.js';
-import { flatten, type State, trainee, trainEagerly, type TrainingRun } from '../trainingRun.js';
+import { trainee, trainEagerly } from '../trainingRun.js';
 
 export function compiledChecks(): Check[] {
   const check = (name: string, run: (subject: Required<Subject>) => Promise<Comparison[]>): Check => ({
@@ -29,19 +28,10 @@ export function compiledChecks(): Check[] {
 }
 
 /** The function on a case as a graph. Its sums may run in another order, which the bounds of src/verify/bounds/analysis.ts cover. */
-async function evaluateCompiled(
-  { batchNorm, compileStep }: Required<Subject>,
-  example: Case,
-  training: boolean,
-): Promise<Numbers> {
+function evaluateCompiled({ batchNorm, compileStep }: Required<Subject>, example: Case, training: boolean) {
   const inputs = inputsOf(example);
-  const compiled = await compileStep(evaluation(batchNorm, modeOf(example, training)), { inputs, variables: [] });
-  try {
-    const outputs = compiled.run(...inputs);
-    return numbersOf(outputs);
-  } finally {
-    compiled.dispose();
-  }
+  const step = evaluation(batchNorm, modeOf(example, training));
+  return withCompiled(compileStep, [step, { inputs, variables: [] }], ({ run }) => numbersOf(run(...inputs)));
 }
 
 /**
@@ -51,25 +41,14 @@ async function evaluateCompiled(
 async function trainBoth({ BatchNorm, compileStep }: Required<Subject>): Promise<Comparison[]> {
   const { run, own } = twentySteps();
   const layer = () => new BatchNorm({ epsilon: run.epsilon, momentum: run.momentum });
-  const expected = flatten(trainEagerly(run, layer()));
-  const got = flatten(await trainCompiled(run, layer(), compileStep));
-  const tolerance = own.map((bound) => 2 * bound);
-  return [{ of: 'weights and loss', expected, got, tolerance }];
-}
-
-async function trainCompiled(run: TrainingRun, layer: tf.layers.Layer, compileStep: CompileStep): Promise<State> {
-  const { step, variables, input, target, state, dispose } = trainee(run, layer);
-  const samples = run.batches.map((batch) => [input(batch.x), target(batch.target)] as const);
-  const compiled = await compileStep((x, wanted) => [step(x, wanted)], {
-    inputs: samples[0] ?? [],
-    variables,
-  });
-  try {
-    const losses = samples.map((sample) => compiled.run(...sample)[0]?.dataSync()[0] ?? NaN);
+  const expected = trainEagerly(run, layer());
+  const { step, variables, sample, end, dispose } = trainee(run, layer());
+  const samples = run.batches.map(sample);
+  const definition = { inputs: samples[0] ?? [], variables };
+  const got = await withCompiled(compileStep, [(x, target) => [step(x, target)], definition], (compiled) => {
+    const losses = samples.map((given) => compiled.run(...given)[0]?.dataSync()[0] ?? NaN);
     compiled.read();
-    return state(losses.at(-1) ?? NaN);
-  } finally {
-    compiled.dispose();
-    dispose();
-  }
+    return end(losses);
+  }).finally(dispose);
+  return [within('weights and loss', expected, got, own, own)];
 }

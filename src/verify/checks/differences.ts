@@ -1,12 +1,10 @@
 /** The gradient against central differences of the function's own outputs: no formula of a gradient takes part. */
-import { analysisOf, evaluate, modeOf } from '../apply.js';
+import { analysisOf, evaluate, referenceOf } from '../apply.js';
 import { type Case, smallCases } from '../cases.js';
 import type { Check, Comparison, Subject } from '../check.js';
-import { reference } from '../reference.js';
-
-type Input = 'x' | 'gamma' | 'beta';
 
 const GRADIENT = { x: '∂x', gamma: '∂γ', beta: '∂β' } as const;
+type Input = keyof typeof GRADIENT;
 
 // Rounding falls and curvature grows with the step; around u^⅓ of the inputs' size the two meet.
 const STEP = 2 ** -6;
@@ -29,20 +27,17 @@ function differences(batchNorm: Subject['batchNorm'], example: Case, input: Inpu
   const got = evaluate(batchNorm, example, true)[GRADIENT[input]];
   const rounding = analysisOf(example, true)[GRADIENT[input]];
   const own = (moved: Case) => loss(moved, evaluate(batchNorm, moved, true).y);
-  const float64 = (moved: Case) =>
-    loss(moved, reference(moved.x, moved.shape.at(-1) ?? 0, moved.vectors, modeOf(moved, true)).y);
+  const float64 = (moved: Case) => loss(moved, referenceOf(moved, true).y);
   const expected: number[] = [];
   const tolerance: number[] = [];
   for (const [i, value] of valuesOf(example, input).entries()) {
+    const slope = (f: (moved: Case) => number, below: number, above: number) =>
+      (f(move(example, input, i, above)) - f(move(example, input, i, below))) / (above - below);
     const [below, above] = [Math.fround(value - STEP), Math.fround(value + STEP)];
-    const ends = [above, below].map((moved) => move(example, input, i, moved)) as [Case, Case];
-    const slope = (f: (moved: Case) => number) => (f(ends[0]) - f(ends[1])) / (above - below);
-    const least =
-      (float64(move(example, input, i, value + TINY_STEP)) - float64(move(example, input, i, value - TINY_STEP))) /
-      (2 * TINY_STEP);
-    expected.push(slope(own));
-    const ofLoss = ends.reduce((total, end) => total + lossError(end), 0) / (above - below);
-    tolerance.push(ofLoss + Math.abs(slope(float64) - least) + (rounding[i]?.error ?? NaN));
+    const ofLoss = [below, above].reduce((total, end) => total + lossError(move(example, input, i, end)), 0);
+    const curve = slope(float64, below, above) - slope(float64, value - TINY_STEP, value + TINY_STEP);
+    expected.push(slope(own, below, above));
+    tolerance.push(ofLoss / (above - below) + Math.abs(curve) + (rounding[i]?.error ?? NaN));
   }
   return { of: GRADIENT[input], expected, got, tolerance };
 }

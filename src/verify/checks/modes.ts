@@ -1,9 +1,9 @@
 /** What must hold between the two modes. */
-import { evaluate, evaluateLayer, modeOf } from '../apply.js';
+import { analysisOf, evaluate, evaluateLayer, modeOf } from '../apply.js';
 import { analyse, vectorsOf } from '../bounds/analysis.js';
 import { exact } from '../bounds/bounded.js';
-import { ordinaryCases } from '../cases.js';
-import type { Check, Subject } from '../check.js';
+import { type Case, ordinaryCases } from '../cases.js';
+import { type Check, type Subject, within } from '../check.js';
 
 export function modeChecks(): Check[] {
   const cases = ordinaryCases();
@@ -30,19 +30,12 @@ export function modeChecks(): Check[] {
  * With momentum 0 the moving statistics are the batch's, so inference by them is training's output. The two round
  * differently: training by its own bound, inference by its bound for statistics that carry training's rounding.
  */
-function bothModes(batchNorm: Subject['batchNorm'], example: ReturnType<typeof ordinaryCases>[number]) {
-  const trained = evaluate(batchNorm, example, true);
-  const { movingMean, movingVariance } = trained;
+function bothModes(batchNorm: Subject['batchNorm'], example: Case) {
+  const { y, movingMean, movingVariance } = evaluate(batchNorm, example, true);
   const vectors = { ...example.vectors, movingMean: [...movingMean], movingVariance: [...movingVariance] };
   const inferred = evaluate(batchNorm, { ...example, vectors }, false).y;
-  const [x, layout] = [example.x.map(exact), { shape: example.shape }];
-  const training = analyse(x, layout, vectorsOf(example.vectors), modeOf(example, true));
-  const inference = analyse(
-    x,
-    layout,
-    { ...vectorsOf(vectors), movingMean: training.movingMean, movingVariance: training.movingVariance },
-    modeOf(example, false),
-  );
-  const tolerance = training.y.map(({ error }, i) => error + (inference.y[i]?.error ?? NaN));
-  return [{ of: 'y', expected: trained.y, got: inferred, tolerance }];
+  const training = analysisOf(example, true);
+  const inexact = { ...vectorsOf(vectors), movingMean: training.movingMean, movingVariance: training.movingVariance };
+  const inference = analyse(example.x.map(exact), example.shape, inexact, modeOf(example, false));
+  return [within('y', y, inferred, training.y, inference.y)];
 }

@@ -1,9 +1,9 @@
 /** The function and the layer against values that other projects publish. */
-import { boundsOf, evaluate, modeOf } from '../apply.js';
-import { analyse, type Layout, vectorsOf } from '../bounds/analysis.js';
+import { analysisOf, evaluate } from '../apply.js';
+import type { Shift } from '../bounds/analysis.js';
 import type { Bounded } from '../bounds/bounded.js';
-import type { Case } from '../cases.js';
-import type { Check, Comparison, Subject } from '../check.js';
+import { type Case, freshVectors } from '../cases.js';
+import { type Check, type Comparison, type Subject, within } from '../check.js';
 import { OTHERS } from '../published/others.js';
 import type { Published, Stated } from '../published/publishedCase.js';
 import { KERAS_FIT, TENSORFLOW_JS } from '../published/tensorflowJs.js';
@@ -24,23 +24,10 @@ export function publishedChecks(): Check[] {
 /** What float32 makes of a stated number. */
 const read = (value: number): Bounded => ({ value, error: Math.abs(Math.fround(value) - value) });
 
-function caseOf({ name, shape, x, dy, epsilon, momentum = 0, ...vectors }: Published): Case {
-  const channels = shape.at(-1) ?? 0;
-  const {
-    gamma = Array<number>(channels).fill(1),
-    beta = Array<number>(channels).fill(0),
-    movingMean = Array<number>(channels).fill(0),
-    movingVariance = Array<number>(channels).fill(1),
-  } = vectors;
-  return {
-    name,
-    shape,
-    x,
-    dy: dy ?? x.map(() => 0),
-    vectors: { gamma, beta, movingMean, movingVariance },
-    epsilon,
-    momentum,
-  };
+function caseOf(published: Published): Case {
+  const { name, shape, x, dy = x.map(() => 0), epsilon, momentum = 0 } = published;
+  const { gamma, beta, movingMean, movingVariance } = { ...freshVectors(shape.at(-1) ?? 0), ...published };
+  return { name, shape, x, dy, vectors: { gamma, beta, movingMean, movingVariance }, epsilon, momentum };
 }
 
 /**
@@ -52,14 +39,12 @@ function compare(batchNorm: Subject['batchNorm'], published: Published): Compari
   const biased = evaluate(batchNorm, example, published.training);
   const unbiasedMovingVariance = [...biased.movingVariance].map((value, c) => unbiased(value, example, c));
   const got = { ...biased, unbiasedMovingVariance };
-  const own = bounds(published, 'first example');
-  const theirs = published.exact ? undefined : bounds(published, 'none');
-  return published.states.map(({ of, values, within }) => ({
-    of,
-    expected: values,
-    got: got[of],
-    tolerance: values.map((_, i) => within + (own[of][i]?.error ?? NaN) + (theirs ? (theirs[of][i]?.error ?? NaN) : 0)),
-  }));
+  const programs: Shift[] = published.exact ? ['first example'] : ['first example', 'none'];
+  const bounds = programs.map((shift) => boundsOf(example, published.training, shift));
+  return published.states.map(({ of, values, within: precision }) => {
+    const stated = values.map((value) => ({ value, error: precision }));
+    return within(of, values, got[of], stated, ...bounds.map((bound) => bound[of]));
+  });
 }
 
 /** The moving variance that PyTorch would keep: its batch part is n/(n − 1) of the biased one. */
@@ -69,22 +54,18 @@ function unbiased(value: number, { x, vectors, momentum }: Case, c: number): num
   return kept + ((value - kept) * values) / (values - 1);
 }
 
-function bounds(published: Published, shift: Layout['shift'] & string): Record<Stated['of'], Bounded[]> {
-  const example = caseOf(published);
-  const vectors = vectorsOf(example.vectors, read);
-  const layout = { shape: example.shape, shift };
-  const analysis = analyse(example.x.map(read), layout, vectors, modeOf(example, published.training));
-  const values = example.x.length / vectors.gamma.length;
-  const stretched = analysis.movingVariance.map(({ value, error }) => ({
+function boundsOf(example: Case, training: boolean, shift: Shift): Record<Stated['of'], Bounded[]> {
+  const bounds = analysisOf(example, training, shift, read);
+  const values = example.x.length / example.vectors.gamma.length;
+  const stretched = bounds.movingVariance.map(({ value, error }) => ({
     value,
     error: (error * values) / (values - 1),
   }));
-  return { ...boundsOf(analysis, example.dy), unbiasedMovingVariance: stretched };
+  return { ...bounds, unbiasedMovingVariance: stretched };
 }
 
 function fit({ BatchNorm }: Subject): Comparison[] {
   const { run, own, unshifted } = kerasFit();
   const got = trainEagerly(run, new BatchNorm({ epsilon: run.epsilon, momentum: run.momentum }));
-  const tolerance = own.map((bound, i) => bound + (unshifted[i] ?? NaN));
-  return [{ of: 'weights and loss', expected: flatten(KERAS_FIT.end), got: flatten(got), tolerance }];
+  return [within('weights and loss', flatten(KERAS_FIT.end), got, own, unshifted)];
 }

@@ -76,10 +76,8 @@ function differences(model: tf.LayersModel, loaded: tf.LayersModel): number {
     of.layers
       .map((layer) => layer.getConfig())
       .flatMap((config, i) => Object.entries(config).map(([key, value]) => `${i} ${key} ${JSON.stringify(value)}`));
-  const [before, after] = [new Set(entries(model)), new Set(entries(loaded))];
-  return (
-    [...before].filter((entry) => !after.has(entry)).length + [...after].filter((entry) => !before.has(entry)).length
-  );
+  const [before, after] = [entries(model), entries(loaded)];
+  return [...before, ...after].filter((entry) => !(before.includes(entry) && after.includes(entry))).length;
 }
 
 function stoppedAndResumed(subject: Subject): Comparison[] {

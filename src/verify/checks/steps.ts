@@ -1,11 +1,9 @@
 /** The very steps that train, evaluate and take moments, of all three models, on this backend and on the JS backend. */
 import * as tf from '@tensorflow/tfjs';
-import { lenet, type Norm } from '../../nn/lenet.js';
+import { lenet, type Norm, NORMS } from '../../nn/lenet.js';
 import { random } from '../cases.js';
 import type { Check } from '../check.js';
 import { compareSteps, REFERENCE } from '../steps/compare.js';
-
-const NORMS: Norm[] = ['scratch', 'builtin', 'none'];
 
 /** LeNet's smallest images, and few, as the JS backend is slow. */
 const [BATCH, SIDE] = [4, 16];

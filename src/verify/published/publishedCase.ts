@@ -1,7 +1,9 @@
 /** What another project states of batch normalization: values that its tests or issues give, and their source. */
 import type { Quantity } from '../apply.js';
+import type { Vectors } from '../reference.js';
 
-export interface Published {
+/** Its vectors default to those of a fresh layer: γ and variance 1, β and mean 0. */
+export interface Published extends Partial<Vectors> {
   name: string;
   /** Repository, file and test with the commit read, or the issue. */
   source: string;
@@ -9,12 +11,6 @@ export interface Published {
   /** Channels last, whatever the source's order; a third axis becomes the height. */
   shape: number[];
   x: number[];
-  /** Default 1 and 0. */
-  gamma?: number[];
-  beta?: number[];
-  /** Default 0 and 1. */
-  movingMean?: number[];
-  movingVariance?: number[];
   epsilon: number;
   /** Share of the old average that is kept, which PyTorch calls 1 − momentum. Default 0. */
   momentum?: number;

@@ -6,7 +6,7 @@ import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from '../../
 import { carried } from '../bounds/carried.js';
 import { roundingOf } from '../bounds/kernels.js';
 import { random } from '../cases.js';
-import type { CompileStep, Comparison } from '../check.js';
+import { type CompileStep, type Comparison, withCompiled } from '../check.js';
 import { recordKernels, rerun, type Value, valueOf } from './kernelCalls.js';
 
 export interface Steps {
@@ -83,16 +83,12 @@ const runEagerly: Run = (step, inputs) => Promise.resolve(tf.tidy(() => step(...
 
 const runCompiled =
   (compileStep: CompileStep): Run =>
-  async (step, inputs, variables) => {
-    const compiled = await compileStep(step, { inputs, variables });
-    try {
+  (step, inputs, variables) =>
+    withCompiled(compileStep, [step, { inputs, variables }], (compiled) => {
       const outputs = compiled.run(...inputs);
       compiled.read();
       return outputs;
-    } finally {
-      compiled.dispose();
-    }
-  };
+    });
 
 /** The steps on the JS backend, the rounding of each of its kernels, and how far all of them may lead each result astray. */
 async function reference(steps: Steps) {
