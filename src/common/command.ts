@@ -37,6 +37,9 @@ exit $code`;
 // The dynamic loader's status for a missing symbol, too: only in silence does it mean that there is no such program.
 const NOT_FOUND = 127;
 
+/** The most characters that are kept of what a command says, its last ones: one that never stops must not fill the memory. */
+const KEPT = 100_000;
+
 /** The outcome of a command, or undefined where there is no such program. */
 export async function runCommand(
   command: string,
@@ -73,8 +76,8 @@ async function outcomeOf(child: ChildProcess): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
   const [, out, err, guard] = child.stdio as unknown as Readable[];
-  out?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  err?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-20_000)));
+  out?.setEncoding('utf8').on('data', (text: string) => (stdout = (stdout + text).slice(-KEPT)));
+  err?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-KEPT)));
   guard?.on('error', () => undefined).resume();
   const [code] = (await once(child, 'close')) as [number | null];
   return { code: code ?? 137, stdout, stderr };
