@@ -12,7 +12,7 @@ import { Recorder } from './recorder.js';
 
 /** What has been opened to compute on. */
 export interface Computer {
-  name: string;
+  name: RunConfig['backend'];
   device: string;
   tensorflow?: string;
   gpu?: string;
