@@ -6,7 +6,7 @@ import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import type { EpochResult, FinalResult, Position, TrainEvent } from './events.js';
-import { defaultMode, type Mode } from './runner.js';
+import { defaultMode, type Mode } from './mode.js';
 import { assertCount, type StepResult, Trainer } from './trainer.js';
 
 export interface TrainOptions {
