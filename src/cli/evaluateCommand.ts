@@ -36,7 +36,7 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
       import('../run/model.js'),
       import('../data/fashionMnist.js'),
       import('../train/evaluate.js'),
-      import('../train/runner.js'),
+      import('../train/mode.js'),
       import('../train/trainer.js'),
     ]);
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });

@@ -8,7 +8,7 @@ import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { type Place, readConfig, type RunConfig } from '../run/config.js';
 import { isLeftover } from '../run/folder.js';
 import { wholeName } from '../runtime/choose.js';
-import { MANY } from '../train/runner.js';
+import { MANY } from '../train/mode.js';
 import type { TrainFlags } from './options.js';
 
 export interface Resumed {

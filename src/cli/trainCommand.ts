@@ -84,8 +84,7 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
     const { backend, mode, deterministic = false } = resumed.config;
-    const name = backend as TrainFlags['backend'];
-    const own = { ...flags, backend: name, device: resumed.device, eager: mode === 'eager', deterministic };
+    const own = { ...flags, backend, device: resumed.device, eager: mode === 'eager', deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }

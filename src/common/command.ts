@@ -14,6 +14,7 @@ export interface Outcome {
 }
 
 export interface CommandOptions {
+  cwd?: string;
   env?: Record<string, string | undefined>;
   signal?: AbortSignal | undefined;
   /** In ms; for ever where it is left out. */
@@ -44,10 +45,11 @@ const KEPT = 100_000;
 export async function runCommand(
   command: string,
   args: string[],
-  { env, signal, timeout }: CommandOptions = {},
+  { cwd, env, signal, timeout }: CommandOptions = {},
 ): Promise<Outcome | undefined> {
   signal?.throwIfAborted();
   const child = spawn('/bin/sh', ['-c', GUARDED, 'sh', command, ...args], {
+    cwd,
     env: { ...process.env, ...env },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

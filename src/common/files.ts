@@ -33,6 +33,11 @@ function notWritable(action: string, folder: string, hint: string, cause: unknow
   return cannot(action, { expected, got: describeFileError(cause), hint, cause });
 }
 
+/** The SHA-256 of bytes, in hexadecimal. */
+export function sha256Of(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 /** The SHA-256 of a file, in hexadecimal. */
 export async function hashOf(file: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
@@ -63,10 +68,8 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 async function isFolder(file: string): Promise<boolean> {
-  return fs.stat(file).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+  const stats = await fs.stat(file).catch(() => undefined);
+  return stats?.isDirectory() ?? false;
 }
 
 /** The `code` of a file system error ("ENOENT"), or undefined. */
@@ -76,16 +79,25 @@ export function codeOf(error: unknown): string | undefined {
 
 /** A name beside `target` that no other process uses; a rename from there is atomic. */
 export function temporaryName(target: string): string {
-  return path.join(
-    path.dirname(target),
-    `.${path.basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`,
-  );
+  const name = `.${path.basename(target)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  return path.join(path.dirname(target), name);
+}
+
+/** Makes `target` whole or not at all: `make` writes a temporary sibling, which is then renamed. */
+async function renameWhole(target: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryName(target);
+  try {
+    await make(temporary);
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Writes a file whole or not at all: a temporary sibling, flushed to disk, then renamed over the target. */
 export async function writeFileAtomic(target: string, content: string | Uint8Array): Promise<void> {
-  const temporary = temporaryName(target);
-  try {
+  await renameWhole(target, async (temporary) => {
     const handle = await fs.open(temporary, 'wx');
     try {
       await handle.writeFile(content);
@@ -93,11 +105,7 @@ export async function writeFileAtomic(target: string, content: string | Uint8Arr
     } finally {
       await handle.close();
     }
-    await fs.rename(temporary, target);
-  } catch (error) {
-    await fs.rm(temporary, { force: true });
-    throw error;
-  }
+  });
   await syncFolder(path.dirname(target));
 }
 
@@ -120,23 +128,14 @@ async function syncFolder(folder: string): Promise<void> {
 export async function writeFolderAtomic(target: string, fill: (folder: string) => Promise<void>): Promise<void> {
   await makeFolder(path.dirname(target));
   await removeStaleTemporaries(path.dirname(target), path.basename(target));
-  const temporary = temporaryName(target);
-  try {
+  await renameWhole(target, async (temporary) => {
     await fs.mkdir(temporary);
     await fill(temporary);
-    await fs.rename(temporary, target);
-  } catch (error) {
-    await fs.rm(temporary, { recursive: true, force: true });
-    throw error;
-  }
+  });
 }
 
-/** Whether a name is one that `temporaryName` gives. */
-export function isTemporary(name: string): boolean {
-  return ownerOf(name) !== undefined;
-}
-
-function ownerOf(name: string): number | undefined {
+/** The process that took a name from `temporaryName`; undefined for any other name. */
+export function ownerOf(name: string): number | undefined {
   const pid = /^\..+\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
   return pid === undefined ? undefined : Number(pid);
 }

@@ -1,12 +1,9 @@
 /** The data set out of Debian's package, fetched and unpacked without root. */
-import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import * as path from 'node:path';
-import { promisify } from 'node:util';
+import { lastLine, type Outcome, runCommand } from '../common/command.js';
 import { cannot } from '../common/errors.js';
-import { codeOf, makeFolder } from '../common/files.js';
-
-const execute = promisify(execFile);
+import { makeFolder } from '../common/files.js';
 
 /**
  * Downloads the package (apt checks its signature) and unpacks it below `work`, an empty folder; returns the folder
@@ -17,36 +14,24 @@ export async function fetchDebian(
   work: string,
   signal?: AbortSignal,
 ): Promise<string> {
-  const run = (command: string, ...args: string[]) => runIn(work, command, args, { name: source.package, signal });
+  const action = `download the Debian package ${source.package}`;
+  const run = (command: string, ...args: string[]) =>
+    runCommand(command, args, { cwd: work, env: { LC_ALL: 'C' }, timeout: 300_000, signal });
+  const assertDone = (command: string, outcome: Outcome | undefined) => {
+    const got = outcome ? lastLine(outcome.stderr) || 'a failure' : 'no such command';
+    if (outcome?.code !== 0) throw cannot(action, { expected: `${command} to work`, got });
+  };
   await makeFolder(path.join(work, 'lists/partial'));
   await makeFolder(path.join(work, 'cache/archives/partial'));
   const own = ['-o', `Dir::State::Lists=${path.join(work, 'lists')}`, '-o', `Dir::Cache=${path.join(work, 'cache')}`];
-  await run('apt-get', 'download', source.package).catch(async (error: unknown) => {
-    if (codeOf((error as Error).cause) === 'ENOENT') throw error;
-    await run('apt-get', ...own, 'update');
-    await run('apt-get', ...own, 'download', source.package);
-  });
+  let download = await run('apt-get', 'download', source.package);
+  if (download && download.code !== 0) {
+    assertDone('apt-get', await run('apt-get', ...own, 'update'));
+    download = await run('apt-get', ...own, 'download', source.package);
+  }
+  assertDone('apt-get', download);
   const deb = (await readdir(work)).find((name) => name.endsWith('.deb'));
-  if (deb === undefined)
-    throw cannot(`download the Debian package ${source.package}`, { expected: 'a .deb file', got: 'none' });
-  await run('dpkg-deb', '-x', deb, 'unpacked');
+  if (deb === undefined) throw cannot(action, { expected: 'a .deb file', got: 'none' });
+  assertDone('dpkg-deb', await run('dpkg-deb', '-x', deb, 'unpacked'));
   return path.join(work, 'unpacked', source.folder);
-}
-
-async function runIn(
-  cwd: string,
-  command: string,
-  args: string[],
-  { name, signal }: { name: string; signal: AbortSignal | undefined },
-): Promise<void> {
-  const options = { cwd, env: { ...process.env, LC_ALL: 'C' }, timeout: 300_000, signal };
-  await execute(command, args, options).catch((cause: unknown) => {
-    signal?.throwIfAborted();
-    const stderr = (cause as { stderr?: string }).stderr?.trim().split('\n').at(-1);
-    throw cannot(`download the Debian package ${name}`, {
-      expected: `${command} to work`,
-      got: codeOf(cause) === 'ENOENT' ? 'no such command' : stderr || 'a failure',
-      cause,
-    });
-  });
 }

@@ -1,14 +1,14 @@
 /** Fashion-MNIST in memory, from wherever it is found first: a named folder, the machine, the cache, or a download. */
 import * as path from 'node:path';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
-import { cacheDirectory, codeOf, describeFileError, exists } from '../common/files.js';
+import { cacheDirectory, codeOf, describeFileError, exists, sha256Of } from '../common/files.js';
 import { silent } from '../common/listener.js';
 import { homeDirectory } from '../common/machine.js';
 import { withLock } from '../common/lock.js';
 import type { FetchOptions } from './fetch.js';
 import { type Datasets, type IdxFile, parseDatasets } from './idx.js';
 import { type DataFile, type Manifest, readManifest, type Role } from './manifest.js';
-import { readVerified, sha256Of } from './verifiedFile.js';
+import { readVerified } from './verifiedFile.js';
 
 export interface FashionMnist extends Datasets {
   /** "Fashion-MNIST", or for other data what its folder is called. */

@@ -3,17 +3,14 @@ import { rm } from 'node:fs/promises';
 import * as path from 'node:path';
 import { BnTrainError, cannot } from '../common/errors.js';
 import { makeFolder, removeStaleTemporaries, temporaryName, writeFileAtomic } from '../common/files.js';
-import type { Listener } from '../common/listener.js';
+import type { Watch } from '../common/listener.js';
 import { fetchDebian } from './debian.js';
 import { download, type Patience } from './download.js';
 import type { DataFile, Manifest, Source } from './manifest.js';
 import { packedLimit, readVerified, unpack } from './verifiedFile.js';
 
-export interface FetchOptions {
-  listener: Listener;
+export interface FetchOptions extends Watch {
   patience?: Patience | undefined;
-  /** Ends it with the signal's reason. */
-  signal?: AbortSignal | undefined;
 }
 
 /** Gives a file's unpacked and verified bytes. */

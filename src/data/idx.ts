@@ -46,16 +46,11 @@ function combine(imageFile: IdxFile, labelFile: IdxFile): Dataset {
   return { ...sizes, images, labels };
 }
 
-export interface Images {
-  count: number;
-  height: number;
-  width: number;
-  /** [count, height, width], a view of the input. */
-  pixels: Uint8Array;
-}
-
-/** Images from an idx3-ubyte file. Throws a BnTrainError that names `file` where the bytes are anything else. */
-export function parseImages(bytes: Uint8Array, file: string): Images {
+/**
+ * Images from an idx3-ubyte file, whose pixels [count, height, width] are a view of the input. Throws a BnTrainError that
+ * names `file` where the bytes are anything else.
+ */
+export function parseImages(bytes: Uint8Array, file: string) {
   const { sizes, payload } = parse(bytes, file, 3);
   const [count = 0, height = 0, width = 0] = sizes;
   return { count, height, width, pixels: payload };

@@ -1,10 +1,9 @@
 /** Bytes become data only here: unpacked within bounds and held against the size and SHA-256 that are known of them. */
-import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
-import { codeOf, describeFileError, exists, readBounded } from '../common/files.js';
+import { codeOf, describeFileError, exists, readBounded, sha256Of } from '../common/files.js';
 import { idxSize } from './idx.js';
 import { type DataFile, LARGEST } from './manifest.js';
 
@@ -58,11 +57,6 @@ async function promisedSize(packed: Uint8Array): Promise<number> {
   const size = idxSize(await unzip(packed.subarray(0, 1024), { finishFlush: constants.Z_SYNC_FLUSH }));
   if (size === undefined || size > LARGEST) throw new Error(size === undefined ? 'other bytes' : `${size} bytes`);
   return size;
-}
-
-/** The SHA-256 of bytes, in hexadecimal digits. */
-export function sha256Of(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function verify(bytes: Uint8Array, { size, sha256 }: Wanted, origin: string): Uint8Array {

@@ -1,16 +1,10 @@
 /** A checkpoint's bytes: a checksum, then the run's position, its history and the model's weights. */
-import { createHash } from 'node:crypto';
 import type * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { cannot, shown } from '../common/errors.js';
+import { sha256Of } from '../common/files.js';
 import { check, numberThat, oneOf, parseObject, text, whole } from '../common/shape.js';
-import type { EpochResult, Position } from '../train/events.js';
-
-export interface Progressed {
-  /** The next batch to train on. The examples' order follows from seed and epoch, and plain SGD has no state. */
-  position: Position;
-  history: EpochResult[];
-}
+import type { Position, Progressed } from '../train/events.js';
 
 /** One weight: its full name ("batch_norm_BatchNorm1/gamma"), shape and values. */
 export interface SavedWeight {
@@ -59,7 +53,7 @@ export async function encodeCheckpoint(model: tf.LayersModel, progressed: Progre
   const header: Header = { ...progressed, weights };
   const bytes = values.map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength));
   const content = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), ...bytes]);
-  return Buffer.concat([Buffer.from(`${sha256(content)}\n`), content]);
+  return Buffer.concat([Buffer.from(`${sha256Of(content)}\n`), content]);
 }
 
 /** The content of a checkpoint file. Throws a BnTrainError unless it is whole. */
@@ -67,8 +61,8 @@ export function parseCheckpoint(file: Buffer, name: string): Checkpoint {
   const [expected, content] = cutLine(file);
   if (!/^[0-9a-f]{64}$/.test(expected))
     throw cannot(`read ${name}`, { expected: 'a checkpoint', got: shown(expected) });
-  if (sha256(content) !== expected)
-    throw cannot(`read ${name}`, { expected: `content with SHA-256 ${expected}`, got: sha256(content) });
+  if (sha256Of(content) !== expected)
+    throw cannot(`read ${name}`, { expected: `content with SHA-256 ${expected}`, got: sha256Of(content) });
   const [line, bytes] = cutLine(content);
   const { position, history, weights } = parseHeader(line, name);
   return { position, history, weights: sliceWeights(weights, bytes, name) };
@@ -78,10 +72,6 @@ function cutLine(bytes: Buffer): [line: string, rest: Buffer] {
   const found = bytes.indexOf('\n');
   const end = found < 0 ? bytes.length : found;
   return [bytes.subarray(0, end).toString(), bytes.subarray(end + 1)];
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function parseHeader(line: string, name: string): Header {

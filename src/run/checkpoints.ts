@@ -4,8 +4,8 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
-import type { Position } from '../train/events.js';
-import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type Progressed, type SavedWeight } from './checkpoint.js';
+import type { Position, Progressed } from '../train/events.js';
+import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type SavedWeight } from './checkpoint.js';
 
 const KEPT = 2;
 

@@ -10,92 +10,68 @@ import type { Norm } from '../nn/lenet.js';
 /** The generators take 32 bits; a larger seed would be another one's twin. */
 export const LARGEST_SEED = 2 ** 31 - 1;
 
-/** The options that decide what a run computes. */
-export interface RunOptions {
-  norm: Norm;
-  learningRate: number;
-  epochs: number;
-  batchSize: number;
-  seed: number;
-  momentum: number;
-  epsilon: number;
-  /** A checkpoint after each so many batches of an epoch, besides that of each epoch. */
-  checkpointSteps?: number | undefined;
-  /** Steps that one call into TensorFlow takes, if they were asked for; what they compute does not depend on it. */
-  stepsPerCall?: number | undefined;
-  /** Whether XLA compiled the graphs, whose last bits differ then. */
-  xla?: boolean | undefined;
-  /** On a GPU, the same bits from the same seed every time. */
-  deterministic?: boolean | undefined;
-}
-
-/** What tells one data set from another. */
-export interface RunData {
-  name: string;
-  sha256: string;
-}
-
-/** Where a run, or a part of it, was computed. */
-export interface Place {
-  device: string;
-  versions: Record<string, string>;
-  machine: Machine & { gpu?: string };
-}
-
-export interface RunConfig extends RunOptions, Place {
-  /** Of the model's logits and images. Runs from before they were kept have 10, 28 and 28. */
-  classes?: number | undefined;
-  height?: number | undefined;
-  width?: number | undefined;
-  /** What it is trained on; runs from before it was kept are Fashion-MNIST's. */
-  data?: RunData | undefined;
-  backend: string;
-  mode: 'eager' | 'graph';
-  /** ISO 8601, UTC. */
-  started: string;
-  /** Each other place where it went on, and when; the last is where it is now. */
-  resumed?: (Place & { at: string })[] | undefined;
-}
-
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
 const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
 const isText = (value: unknown) => typeof value === 'string';
 
-const PLACE = {
-  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
-  versions: that<Place['versions']>('texts by name', (value) => isObject(value) && Object.values(value).every(isText)),
-  machine: that<Place['machine']>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
-};
-
-/** What config.json must say; the ranges are those of the command's flags. */
-const CONFIG = v.object({
-  norm: oneOf('scratch, builtin or none', ['scratch', 'builtin', 'none']),
+/** The options that decide what a run computes; the ranges are those of the command's flags. */
+const OPTIONS = v.object({
+  norm: oneOf<Norm>('scratch, builtin or none', ['scratch', 'builtin', 'none']),
   learningRate: aboveZero,
   epochs: whole(1),
   batchSize: whole(1),
   seed: whole(0, LARGEST_SEED),
   momentum: numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1),
   epsilon: aboveZero,
+  // A checkpoint after each so many batches of an epoch, besides that of each epoch.
   checkpointSteps: v.optional(whole(1)),
+  // Steps that one call into TensorFlow takes, if they were asked for; what they compute does not depend on it.
   stepsPerCall: v.optional(whole(1)),
+  // Whether XLA compiled the graphs, whose last bits differ then.
   xla: v.optional(yesOrNo),
+  // On a GPU, the same bits from the same seed every time.
   deterministic: v.optional(yesOrNo),
+});
+export type RunOptions = v.InferOutput<typeof OPTIONS>;
+
+/** What tells one data set from another. */
+const DATA = v.object({ name: text(), sha256: text('a SHA-256', /^[0-9a-f]{64}$/) }, 'name and sha256');
+export type RunData = v.InferOutput<typeof DATA>;
+
+/** Where a run, or a part of it, was computed. */
+const PLACE = v.object({
+  device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
+  versions: that<Record<string, string>>(
+    'texts by name',
+    (value) => isObject(value) && Object.values(value).every(isText),
+  ),
+  machine: that<Machine & { gpu?: string }>(
+    'platform and cpu as text, cores and memory as numbers',
+    (value) =>
+      isObject(value) &&
+      [value['platform'], value['cpu']].every(isText) &&
+      [value['cores'], value['memory']].every(Number.isFinite),
+  ),
+});
+export type Place = v.InferOutput<typeof PLACE>;
+
+const CONFIG = v.object({
+  ...OPTIONS.entries,
+  // Of the model's logits and images. Runs from before they were kept have 10, 28 and 28.
   classes: v.optional(whole(2)),
   height: v.optional(whole(1)),
   width: v.optional(whole(1)),
-  data: v.optional(v.object({ name: text(), sha256: text('a SHA-256', /^[0-9a-f]{64}$/) }, 'name and sha256')),
+  // What it is trained on; runs from before it was kept are Fashion-MNIST's.
+  data: v.optional(DATA),
   backend: oneOf('native, wasm or js', ['native', 'wasm', 'js']),
   mode: oneOf('eager or graph', ['eager', 'graph']),
+  // ISO 8601, UTC.
   started: text(),
-  ...PLACE,
-  resumed: v.optional(v.array(v.object({ ...PLACE, at: text() }, 'a place'), 'a list of places')),
+  ...PLACE.entries,
+  // Each other place where it went on, and when; the last is where it is now.
+  resumed: v.optional(v.array(v.object({ ...PLACE.entries, at: text() }, 'a place'), 'a list of places')),
 });
+export type RunConfig = v.InferOutput<typeof CONFIG>;
 
 /** Reads a run's config.json. Throws a BnTrainError for a missing run and for a value that is not what it should be. */
 export async function readConfig(folder: string): Promise<RunConfig> {

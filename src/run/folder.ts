@@ -8,8 +8,8 @@ import {
   codeOf,
   describeFileError,
   exists,
-  isTemporary,
   makeFolder,
+  ownerOf,
   removeStaleTemporaries,
 } from '../common/files.js';
 import { type LockHolder, tryLock } from '../common/lock.js';
@@ -89,7 +89,7 @@ export async function newestRun(runs = 'runs'): Promise<string> {
 
 /** Whether a file of a run folder is no part of the run: the lock, or what a killed process had not finished writing. */
 export function isLeftover(name: string): boolean {
-  return name === LOCK || isTemporary(name);
+  return name === LOCK || ownerOf(name) !== undefined;
 }
 
 /**

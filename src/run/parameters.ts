@@ -3,21 +3,13 @@ import { cannot, EXIT } from '../common/errors.js';
 import type { SavedWeight } from './checkpoint.js';
 import { readWeights } from './checkpoints.js';
 
-export interface LayerParameters {
+/** What a layer calls its weights, and this program. */
+const NAMES = { gamma: 'gamma', beta: 'beta', moving_mean: 'movingMean', moving_variance: 'movingVariance' } as const;
+
+export interface LayerParameters extends Partial<Record<(typeof NAMES)[keyof typeof NAMES], number[]>> {
   /** Counted from 1, in the model's order. */
   layer: number;
-  gamma?: number[];
-  beta?: number[];
-  movingMean?: number[];
-  movingVariance?: number[];
 }
-
-const KEYS = new Map<string, 'gamma' | 'beta' | 'movingMean' | 'movingVariance'>([
-  ['gamma', 'gamma'],
-  ['beta', 'beta'],
-  ['moving_mean', 'movingMean'],
-  ['moving_variance', 'movingVariance'],
-]);
 
 export interface Wanted {
   /** The layer with this number, or all. */
@@ -44,15 +36,14 @@ export async function readParameters(
   });
 }
 
-/** Layers are those that have a moving mean; they need not have γ or β. Trainable weights come first in the file. */
+/** Layers are those that have a moving mean; they need not have γ or β. */
 function groupByLayer(weights: SavedWeight[], moving: boolean): LayerParameters[] {
-  const layerOf = (name: string) => name.slice(0, name.lastIndexOf('/'));
-  const names = weights.filter(({ name }) => name.endsWith('/moving_mean')).map(({ name }) => layerOf(name));
-  return names.map((layerName, i) => {
+  const layers = weights.flatMap(({ name }) => /^(.*)\/moving_mean$/.exec(name)?.[1] ?? []);
+  return layers.map((layerName, i) => {
     const parameters: LayerParameters = { layer: i + 1 };
-    for (const { name, values } of weights) {
-      const key = KEYS.get(name.slice(name.lastIndexOf('/') + 1));
-      if (layerOf(name) === layerName && key && (moving || !key.startsWith('moving'))) parameters[key] = [...values];
+    for (const [own, key] of Object.entries(NAMES)) {
+      const weight = weights.find(({ name }) => name === `${layerName}/${own}`);
+      if (weight && (moving || !own.startsWith('moving'))) parameters[key] = [...weight.values];
     }
     return parameters;
   });

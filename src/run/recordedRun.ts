@@ -4,7 +4,7 @@ import { describeMachine, packageVersion } from '../common/machine.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
 import { startOf, train, type TrainOptions } from '../train/loop.js';
-import { defaultMode } from '../train/runner.js';
+import { defaultMode } from '../train/mode.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
 import { restoreWeights } from './model.js';
@@ -12,7 +12,7 @@ import { Recorder } from './recorder.js';
 
 /** What has been opened to compute on. */
 export interface Computer {
-  name: string;
+  name: RunConfig['backend'];
   device: string;
   tensorflow?: string;
   gpu?: string;

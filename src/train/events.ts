@@ -33,6 +33,12 @@ export interface Position {
   seconds: number;
 }
 
+/** All that a run goes on from, besides its weights: the examples' order follows from seed and epoch, and plain SGD has no state. */
+export interface Progressed {
+  position: Position;
+  history: EpochResult[];
+}
+
 export type TrainEvent =
   | { type: 'start'; epochs: number; batches: number; examples: number; position: Position }
   | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }

@@ -5,8 +5,8 @@ import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
-import type { EpochResult, FinalResult, Position, TrainEvent } from './events.js';
-import { defaultMode, type Mode } from './runner.js';
+import type { EpochResult, FinalResult, Position, Progressed, TrainEvent } from './events.js';
+import { defaultMode, type Mode } from './mode.js';
 import { assertCount, type StepResult, Trainer } from './trainer.js';
 
 export interface TrainOptions {
@@ -35,18 +35,12 @@ export interface TrainOptions {
   /** Ends the run after the call under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
-  from?: { position: Position; history: EpochResult[] };
+  from?: Progressed;
 }
 
 /** The position before the first batch of an epoch. */
 export function startOf(epoch: number): Position {
   return { epoch, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
-}
-
-interface Order {
-  seed: number;
-  checkpointSteps: number | undefined;
-  signal: AbortSignal | undefined;
 }
 
 /**
@@ -62,7 +56,7 @@ export async function* train({
   learningRate = 1,
   epochs = 10,
   batchSize = 256,
-  seed = 0,
+  seed,
   checkpointSteps,
   mode = defaultMode(),
   stepsPerCall,
@@ -102,7 +96,7 @@ export async function* train({
 /** Trains the rest of the epoch that `position` stands in, and moves `position` along. */
 async function* trainEpoch(
   trainer: Trainer,
-  { seed, checkpointSteps = Infinity, signal }: Order,
+  { seed = 0, checkpointSteps = Infinity, signal }: Pick<TrainOptions, 'seed' | 'checkpointSteps' | 'signal'>,
   position: Position,
 ): AsyncGenerator<TrainEvent> {
   const { trainCount, batchSize } = trainer;

@@ -3,9 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
-import type { StepDefinition } from '../graph/compile.js';
+import { compileSteps, type StepDefinition } from '../graph/compile.js';
+import type { CompiledSteps } from '../graph/compiledSteps.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
-import { defaultStepsPerCall, type Mode, openRunner, type Runner } from './runner.js';
+import { defaultStepsPerCall, type Mode } from './mode.js';
 import { assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
 
 export interface StepResult {
@@ -29,6 +30,7 @@ export interface TrainerOptions {
 }
 
 type StepName = 'train' | 'evaluate' | 'moments';
+type Steps = Readonly<Record<StepName, StepDefinition>>;
 
 export const EVALUATION_BATCH = 250;
 
@@ -40,7 +42,9 @@ export class Trainer {
     readonly stepsPerCall: number,
     readonly trainCount: number,
     readonly testCount: number,
-    private readonly runner: Runner<StepName>,
+    private readonly steps: Steps,
+    /** In graph mode. */
+    private readonly compiled: CompiledSteps<StepName> | undefined,
     private readonly learningRate: tf.Scalar,
     private readonly owned: Owned[],
   ) {}
@@ -65,9 +69,10 @@ export class Trainer {
       const datasets = { train: own(new DeviceDataset(data.train)), test: own(new DeviceDataset(data.test)) };
       const weights = model.weights.map((weight) => weight.read() as tf.Variable);
       const variables = [...weights, ...datasets.train.variables, ...datasets.test.variables];
-      const steps = stepsOf(options, datasets) as Record<StepName, StepDefinition>;
-      const runner = own(await openRunner(steps, { mode, variables, xla }));
-      return new Trainer(model, batchSize, stepsPerCall, data.train.count, data.test.count, runner, rate, owned);
+      const steps = stepsOf(options, datasets) as Steps;
+      const compiled = mode === 'graph' ? own(await compileSteps(steps, { variables, xla })) : undefined;
+      const counts = [data.train.count, data.test.count] as const;
+      return new Trainer(model, batchSize, stepsPerCall, ...counts, steps, compiled, rate, owned);
     } catch (error) {
       disposeOf(owned);
       throw error;
@@ -92,12 +97,12 @@ export class Trainer {
 
   /** Makes the model's weights those of the moment. */
   sync(): void {
-    this.runner.read();
+    this.compiled?.read();
   }
 
   /** To be called after the model's weights were written to. */
   reload(): void {
-    this.runner.write();
+    this.compiled?.write();
   }
 
   dispose(): void {
@@ -106,12 +111,19 @@ export class Trainer {
 
   /** For each batch, the values of each output. */
   private run(name: StepName, batches: Int32Array[], ...scalars: tf.Scalar[]): Float32Array[][] {
-    const [first = new Int32Array()] = batches;
-    if (batches.length === 1)
-      return [takeVectors(tf.tidy(() => this.runner.run(name, tf.tensor1d(first, 'int32'), ...scalars)))];
+    const { compiled, steps } = this;
+    if (!compiled || batches.length === 1)
+      return batches.map((batch) => {
+        const outputs = tf.tidy(() => {
+          const inputs = [tf.tensor1d(batch, 'int32'), ...scalars];
+          return compiled ? compiled.run(name, ...inputs) : steps[name].step(...inputs);
+        });
+        return takeVectors(outputs);
+      });
     const outputs = tf.tidy(() => {
-      const rows = tf.tensor2d(joined(batches), [batches.length, first.length], 'int32');
-      return this.runner.runMany(name, rows, ...scalars.map((scalar) => scalar.broadcastTo([batches.length])));
+      const rows = Int32Array.from(batches.flatMap((batch) => [...batch]));
+      const stack = tf.tensor1d(rows, 'int32').reshape([batches.length, -1]);
+      return compiled.runMany(name, stack, ...scalars.map((scalar) => scalar.broadcastTo([batches.length])));
     });
     const all = takeVectors(outputs);
     return batches.map((_, i) =>
@@ -133,7 +145,7 @@ interface Owned {
   dispose: () => void;
 }
 
-/** The last first: a runner holds what was made before it. */
+/** The last first: compiled steps hold what was made before them. */
 function disposeOf(owned: Owned[]): void {
   for (const made of owned.reverse()) made.dispose();
 }
@@ -160,13 +172,6 @@ function stepsOf(
       moments: { step: momentsStep(model, train), inputs: trainRows.map((rows) => [rows]) },
     }),
   };
-}
-
-function joined(batches: Int32Array[]): Int32Array {
-  const size = batches[0]?.length ?? 0;
-  const all = new Int32Array(batches.length * size);
-  for (const [i, rows] of batches.entries()) all.set(rows, i * size);
-  return all;
 }
 
 /** The shapes of the batches that `count` rows are cut into: the usual one, and that of a smaller last one. */

@@ -1,5 +1,5 @@
 /** Where a run stands, with figures that fit one another, as a checkpoint must have them. */
-import type { Progressed } from '../../src/run/checkpoint.js';
+import type { Progressed } from '../../src/train/events.js';
 import { startOf } from '../../src/train/loop.js';
 
 /** In this epoch after so many batches of 256. */

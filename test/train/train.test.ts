@@ -11,7 +11,7 @@ import { populationStatistics, withStatistics } from '../../src/nn/population.js
 import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { startOf, train, type TrainOptions } from '../../src/train/loop.js';
-import type { Mode } from '../../src/train/runner.js';
+import type { Mode } from '../../src/train/mode.js';
 import { DeviceDataset } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { firstOf } from '../support/amount.js';
