@@ -108,26 +108,16 @@ type Figures = (seconds: string) => string;
 
 /** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
 function barOn(stream: NodeJS.WriteStream): SingleBar {
-  const { Format, SingleBar } = require('cli-progress') as typeof import('cli-progress');
+  const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
   const format = (options: Options, params: Params, { label, figures }: { label: string; figures: Figures }) => {
     const seconds = formatSeconds((Date.now() - params.startTime) / 1000);
     const line = printable(`${label} [${Format.BarFormat(params.progress, options)}] ${figures(seconds)}`);
     return line.slice(0, params.maxWidth - MARGIN);
   };
-  return new SingleBar({
-    stream,
-    format,
-    barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    clearOnComplete: true,
-    forceRedraw: true,
-    hideCursor: false,
-    // True leaves the terminal's line wrap as it is, which null does not.
-    linewrap: true,
-    // Signals are the session's.
-    gracefulExit: false,
-  });
+  const form = { format, barsize: 24, clearOnComplete: true, forceRedraw: true };
+  // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
+  const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
+  return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
 }
 
 function asText(lines: string[]): string {
