@@ -4,10 +4,10 @@ import { rmdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import { Command } from 'commander';
 import { exists } from '../common/files.js';
-import { svgChart, textChart } from '../report/chart.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
-import { assertOwnData, LARGEST_SEED, type RunOptions } from '../run/config.js';
+import type { RunOptions } from '../run/config.js';
+import { LARGEST_SEED } from '../run/seed.js';
 import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { type Session, withSession } from './session.js';
@@ -98,12 +98,23 @@ async function run(
   resumed?: Resumed,
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
-  const { openReady } = await import('../runtime/open.js');
-  const backend = await openReady(flags, { listener: terminal, signal });
-  const [{ configOf, recordedRun }, { describeData, loadFashionMnist }] = await Promise.all([
+  const [
+    { assertBatch, assertXla, configOf, recordedRun },
+    { assertOwnData },
+    { openReady },
+    { describeData, loadFashionMnist },
+    { svgChart, textChart },
+  ] = await Promise.all([
     import('../run/recordedRun.js'),
+    import('../run/config.js'),
+    import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
+    import('../report/chart.js'),
   ]);
+  // Told before anything is installed or fetched; what depends on what is found there is looked at again.
+  assertBatch(options);
+  assertXla({ ...options, mode: flags.eager ? 'eager' : 'graph', backend: flags.backend });
+  const backend = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   if (resumed) assertOwnData(folder, resumed.config, data);
   if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);

@@ -106,13 +106,9 @@ export function svgChart(history: EpochResult[], title: string): string {
     i % every === 0 ? `<text x="${x(i).toFixed(1)}" y="${PLOT.bottom + 18}" text-anchor="middle">${epoch}</text>` : '',
   );
   const lines = SERIES.map(({ name, color, value }) => {
-    const points = history.map((epoch, i) => ({
-      x: x(i).toFixed(1),
-      y: y(value(epoch)).toFixed(1),
-      value: value(epoch),
-    }));
+    const points = history.map(value).map((at, i) => ({ x: x(i).toFixed(1), y: y(at).toFixed(1), at }));
     const dots = points.map(
-      (p) => `<circle cx="${p.x}" cy="${p.y}" r="3"><title>${name} ${formatMetric(p.value)}</title></circle>`,
+      (p) => `<circle cx="${p.x}" cy="${p.y}" r="3"><title>${name} ${formatMetric(p.at)}</title></circle>`,
     );
     const line = `<polyline points="${points.map((p) => `${p.x},${p.y}`).join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`;
     return `<g fill="${color}">${line}${dots.join('')}</g>`;

@@ -1,4 +1,6 @@
 /** The terminal: results on stdout; on stderr one bar at a time, notices above it, plain lines where there is no terminal. */
+import { createRequire } from 'node:module';
+import type { Options, Params, SingleBar } from 'cli-progress';
 import { formatBytes, formatCount, formatMetric, formatSeconds, printable } from '../common/format.js';
 import type { Listener, Progress } from '../common/listener.js';
 import type { TrainEvent } from '../train/events.js';
@@ -9,19 +11,20 @@ export interface TerminalOptions {
   quiet?: boolean;
 }
 
-const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
 /** Columns left free behind a bar: two for the "^C" that the terminal shows, one so that no line is full. */
 const MARGIN = 3;
 
+const require = createRequire(import.meta.url);
+
 /**
- * What is printed may hold names from outside, and is escaped here. The bar is a line that is written over: cursor, line
- * wrap and modes of the terminal are never changed, so that nothing has to be put back whatever ends the process.
+ * What is printed may hold names from outside, and is escaped here. The bar is a line that is written over: line wrap, the
+ * cursor's looks and modes of the terminal are never changed, so that nothing has to be put back whatever ends the process.
  */
 export class Terminal implements Listener {
   private readonly stream: NodeJS.WriteStream;
   private readonly quiet: boolean;
-  private bar: { label: string; begun: number; drawn: number; line: string } | undefined;
+  private bar: SingleBar | undefined;
+  private label = '';
   private epochs = 0;
   private batches = 0;
 
@@ -48,7 +51,7 @@ export class Terminal implements Listener {
 
   /** A bar with bytes and time. */
   progress = ({ label, done, total }: Progress): void => {
-    this.draw(label, done / total, (seconds) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`);
+    this.draw(label, done, total, (seconds) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`);
     if (done >= total) this.close();
   };
 
@@ -61,7 +64,7 @@ export class Terminal implements Listener {
       const { batch, loss, examplesPerSecond } = event;
       const label = `epoch ${String(event.epoch).padStart(String(this.epochs).length)}/${this.epochs}`;
       const figures = `loss ${formatMetric(loss)}   ${formatCount(examplesPerSecond)} examples/sec`;
-      this.draw(label, batch / this.batches, () => `${batch}/${this.batches}   ${figures}`);
+      this.draw(label, batch, this.batches, () => `${batch}/${this.batches}   ${figures}`);
     } else if (event.type === 'epoch') {
       this.notice(epochLine(event, this.epochs));
     } else if (event.type === 'evaluate' && event.of === 'population') {
@@ -78,26 +81,43 @@ export class Terminal implements Listener {
 
   /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
   close({ typed = false } = {}): void {
-    if (this.bar || (typed && this.stream.isTTY)) this.stream.write('\r\x1b[K');
-    this.bar = undefined;
+    this.bar?.stop();
+    if (typed && this.stream.isTTY) this.stream.write('\r\x1b[K');
   }
 
   /** Draws the bar again, where something else may have been written in between. */
   redraw(): void {
-    if (this.bar) this.stream.write(`\r${this.bar.line}\x1b[K`);
+    if (!this.bar?.isActive) return;
+    // The cursor's place was kept when the bar began, and taking the bar away goes there: it would be another line.
+    this.stream.write('\x1b7');
+    this.bar.render();
   }
 
-  private draw(label: string, share: number, rest: (seconds: string) => string): void {
+  private draw(label: string, done: number, total: number, figures: Figures): void {
     if (this.quiet || !this.stream.isTTY) return;
-    const now = performance.now();
-    if (label !== this.bar?.label) this.bar = { label, begun: now, drawn: -Infinity, line: '' };
-    if (now - this.bar.drawn < REDRAW_MS) return;
-    const done = Math.round(BAR_WIDTH * Math.min(1, share));
-    const drawn = `[${'█'.repeat(done)}${'░'.repeat(BAR_WIDTH - done)}]`;
-    const line = printable(`${label} ${drawn} ${rest(formatSeconds((now - this.bar.begun) / 1000))}`);
-    Object.assign(this.bar, { drawn: now, line: line.slice(0, this.columns() - MARGIN) });
-    this.redraw();
+    this.bar ??= barOn(this.stream);
+    if (this.bar.isActive && label === this.label) return this.bar.update(done, { figures });
+    this.close();
+    this.label = label;
+    this.bar.start(total, done, { label, figures });
   }
+}
+
+/** What stands behind the bar, given how long it has been there. */
+type Figures = (seconds: string) => string;
+
+/** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
+function barOn(stream: NodeJS.WriteStream): SingleBar {
+  const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
+  const format = (options: Options, params: Params, { label, figures }: { label: string; figures: Figures }) => {
+    const seconds = formatSeconds((Date.now() - params.startTime) / 1000);
+    const line = printable(`${label} [${Format.BarFormat(params.progress, options)}] ${figures(seconds)}`);
+    return line.slice(0, params.maxWidth - MARGIN);
+  };
+  const form = { format, barsize: 24, clearOnComplete: true, forceRedraw: true };
+  // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
+  const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
+  return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
 }
 
 function asText(lines: string[]): string {

@@ -6,9 +6,7 @@ import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
 import type { Norm } from '../nn/lenet.js';
-
-/** The generators take 32 bits; a larger seed would be another one's twin. */
-export const LARGEST_SEED = 2 ** 31 - 1;
+import { LARGEST_SEED } from './seed.js';
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
 const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');

@@ -87,19 +87,20 @@ function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<
   return rest;
 }
 
-/** XLA compiles graphs, which only the native backend runs. */
-function assertXla({ xla, mode, backend }: RunConfig): void {
-  if (xla === true && mode === 'eager')
+/** XLA compiles graphs, which only the native backend runs; `auto` is not known yet. */
+export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode' | 'backend'>): void {
+  const isOther = backend !== 'native' && backend !== 'auto';
+  if (xla === true && (mode === 'eager' || isOther))
     throw cannot('train with XLA', {
       expected: 'steps as graphs, on the native backend',
-      got: backend === 'native' ? '--eager' : `the ${backend} backend`,
+      got: isOther ? `the ${backend} backend` : '--eager',
       hint: 'leave out --xla',
       exitCode: EXIT.usage,
     });
 }
 
-/** Throws a BnTrainError where a batch would have no variance; the last batch of an epoch counts too. */
-export function assertBatch({ norm, batchSize }: { norm: Norm; batchSize: number }, examples: number): void {
+/** Throws a BnTrainError where a batch would have no variance; the last one of an epoch counts too, once `examples` are known. */
+export function assertBatch({ norm, batchSize }: { norm: Norm; batchSize: number }, examples = 0): void {
   const last = examples % batchSize || batchSize;
   if (norm !== 'none' && Math.min(last, batchSize) < 2)
     throw cannot('train with batch normalization', {

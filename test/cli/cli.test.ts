@@ -53,6 +53,19 @@ describe('wrong usage exits 2 with words', () => {
   });
 });
 
+it('wrong usage is told before anything is installed', async () => {
+  const env = await freshMachine('http://127.0.0.1:1');
+  for (const flags of [
+    ['--batch-size', '1'],
+    ['--xla', '--eager'],
+    ['--xla', '--backend', 'wasm'],
+  ]) {
+    const { code, stderr } = await runProgram(['scratch', '--backend', 'native', ...flags], { env, cwd: work });
+    expect(stderr).toMatch(/^Cannot train with [^\n]*\nhint: [^\n]*\n$/);
+    expect(code).toBe(2);
+  }
+});
+
 describe('what cannot be done exits 1 with words and a hint', () => {
   it.each(['inspect-gamma', 'evaluate'])('no run to find: %s', async (command) => {
     const { code, stderr } = await run([command]);

@@ -31,8 +31,10 @@ if shell == 0:
         if not os.WIFSTOPPED(status):
             break
         os.tcsetpgrp(0, os.getpgrp())
+        os.write(1, b"\n[1]+  Stopped\n$ ")
         os.write(report_write, b"stopped\n")
         os.read(order_read, 1)
+        os.write(1, b"fg\n")
         os.tcsetpgrp(0, job)
         os.killpg(job, signal.SIGCONT)
     ended = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "code %d" % os.WEXITSTATUS(status)

@@ -56,20 +56,34 @@ export async function onTerminal(
   return { ...shown, lines: linesOf(shown.output) };
 }
 
-const CLEAR = '\u001b[K';
-const CLEAR_OR_CHARACTER = new RegExp(`${CLEAR.replace('[', '\\[')}|[^]`, 'gu');
+const ESCAPE = '\u001b';
+const SEQUENCE_OR_CHARACTER = new RegExp(`${ESCAPE}([78])|${ESCAPE}\\[(\\d*)([GK])|[^]`, 'gu');
+/** Lines that the terminal has room for. */
+const ROWS = 24;
 
-/** What a terminal makes of carriage returns and of "clear to the end of the line". Throws for any other control sequence. */
+/**
+ * What a terminal makes of carriage returns, of moves within the line, of clearing it or what is right of the cursor, and
+ * of keeping the cursor's place on the screen and going back there. Throws for any other control sequence, such as those
+ * that change a mode, and where the cursor is not left in the last line.
+ */
 function linesOf(output: string): string[] {
-  const lines: string[][] = [[]];
-  let column = 0;
-  for (const [part] of output.matchAll(CLEAR_OR_CHARACTER)) {
-    const line = lines.at(-1) ?? [];
+  const lines: (string | undefined)[][] = [[]];
+  const top = () => Math.max(0, lines.length - ROWS);
+  let [row, column] = [0, 0];
+  let kept = { row, column };
+  for (const [part, place, number = '', move] of output.matchAll(SEQUENCE_OR_CHARACTER)) {
+    const line = (lines[row] ??= []);
     if (part === '\r') column = 0;
-    else if (part === '\n') lines.push([]);
-    else if (part === CLEAR) line.length = Math.min(line.length, column);
+    else if (part === '\n') lines[++row] ??= [];
+    else if (place === '7') kept = { row: row - top(), column };
+    else if (place === '8') [row, column] = [top() + kept.row, kept.column];
+    else if (move === 'G') column = Number(number) - 1;
+    else if (move === 'K' && number === '2') line.length = 0;
+    else if (move === 'K' && Number(number) === 0) line.length = Math.min(line.length, column);
     else if (part < ' ') throw new Error(`a control character: ${JSON.stringify(output)}`);
     else line[column++] = part;
   }
-  return lines.map((line) => line.join(''));
+  if (row !== lines.length - 1) throw new Error(`the cursor stands above the last line: ${JSON.stringify(output)}`);
+  // What was skipped is empty.
+  return lines.map((line) => Array.from(line, (character) => character ?? ' ').join(''));
 }
