@@ -3,13 +3,15 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { readyJs } from './js.js';
 import { mendKernels } from './mended.js';
 
 const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';
 
 /** Makes tfjs's WASM backend the one in use; its files come with the npm package. */
-export async function openWasm(): Promise<void> {
+export async function open(): Promise<void> {
+  readyJs();
   const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths: (folder: string) => void };
   wasm.setWasmPaths(
     path.join(path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist') + path.sep,
@@ -19,13 +21,6 @@ export async function openWasm(): Promise<void> {
   mendKernels('wasm');
   if (!(await tf.setBackend('wasm')))
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
-}
-
-/** Readies tfjs's JS backend, which WASM uses too. */
-export function readyJs(): void {
-  mendKernels('cpu');
-  // At its first tensor it advises Node users to install what `bn-train setup` does.
-  Object.assign(tf.findBackend('cpu'), { firstUse: false });
 }
 
 interface FilterGradientAttributes {

@@ -180,10 +180,9 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
   ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
   ...Object.fromEntries(
-    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic', 'verbose', 'anyData'].map((name) => [
-      name,
-      isSwitch,
-    ]),
+    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic', 'verbose', 'anyData', 'midEpoch'].map(
+      (name) => [name, isSwitch],
+    ),
   ),
 };
 
