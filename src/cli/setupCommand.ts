@@ -23,26 +23,23 @@ export function setupCommand(): Command {
 
 /** Installs for CUDA where --cuda says so or a GPU can be used, else for the CPU. */
 async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ installRuntime }, { locateRuntime }, { findGpu, oneLine }] = await Promise.all([
+  const [{ installRuntime }, { locateRuntime }, { findGpu, NoGpu, oneLine }] = await Promise.all([
     import('../runtime/install/install.js'),
     import('../runtime/install/libraries.js'),
     import('../runtime/choose.js'),
   ]);
   const want = { device: 'cuda', tensorflow, runtimeDir } as const;
   const installed = async () => (await locateRuntime(want, { signal }))?.tensorflow;
-  const obstacle = await findGpu({ ...want, device: cuda ? 'cuda' : 'auto', signal }, installed).then(
-    () => undefined,
-    whyNot,
-  );
+  const whyNot = (error: unknown) => {
+    if (error instanceof BnTrainError || error instanceof NoGpu) return error;
+    throw error;
+  };
+  const gpu = { ...want, device: cuda ? 'cuda' : 'auto', signal };
+  const obstacle = await findGpu(gpu, installed).then(() => undefined, whyNot);
   const device = cuda || obstacle === undefined ? 'cuda' : 'cpu';
   const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
   terminal.print(...readyLines(runtime, device));
-  if (cuda && obstacle) terminal.notice(`no GPU can be used yet. ${oneLine(obstacle)}`);
-}
-
-function whyNot(error: unknown): BnTrainError {
-  if (error instanceof BnTrainError) return error;
-  throw error;
+  if (cuda && obstacle instanceof BnTrainError) terminal.notice(`no GPU can be used yet. ${oneLine(obstacle)}`);
 }
 
 function readyLines({ tensorflow, libraries, cuda }: Runtime, device: 'cpu' | 'cuda'): string[] {

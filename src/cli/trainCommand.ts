@@ -121,7 +121,8 @@ async function run(
     onEvent: (event) => terminal.train(event),
     chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
   });
-  if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'`);
+  const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
+  if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
   const { name, device, fallback } = backend;

@@ -4,7 +4,7 @@ import { constants, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { cannot, messageOf } from './errors.js';
+import { type BnTrainError, cannot, messageOf } from './errors.js';
 import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
@@ -15,16 +15,22 @@ export function cacheDirectory(): string {
 
 /** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */
 export async function temporaryFolder(): Promise<string> {
-  try {
-    return await fs.mkdtemp(path.join(os.tmpdir(), 'bn-train-'));
-  } catch (error) {
-    throw cannot('make a temporary folder', {
-      expected: `a folder that can be written, ${os.tmpdir()}`,
-      got: describeFileError(error),
-      hint: 'set TMPDIR to another folder',
-      cause: error,
-    });
-  }
+  return fs.mkdtemp(path.join(os.tmpdir(), 'bn-train-')).catch((error: unknown) => {
+    throw notWritable('make a temporary folder', os.tmpdir(), 'set TMPDIR to another folder', error);
+  });
+}
+
+/** Fails early, with the folder's name, where files could not be written. */
+export async function assertWritable(folder: string, action: string): Promise<void> {
+  const made = makeFolder(folder).then(() => fs.access(folder, constants.W_OK));
+  return made.catch((error: unknown) => {
+    throw notWritable(action, folder, 'choose another folder or change its permissions', error);
+  });
+}
+
+function notWritable(action: string, folder: string, hint: string, cause: unknown): BnTrainError {
+  const expected = `a folder that can be written, ${folder}`;
+  return cannot(action, { expected, got: describeFileError(cause), hint, cause });
 }
 
 /** The SHA-256 of a file, in hexadecimal. */
@@ -50,9 +56,8 @@ export async function makeFolder(folder: string): Promise<void> {
     await fs.mkdir(folder);
   } catch (error) {
     if (await isFolder(folder)) return;
-    const above = path.dirname(folder);
-    if (codeOf(error) !== 'ENOENT' || (await isFolder(above))) throw error;
-    await makeFolder(above);
+    if (codeOf(error) !== 'ENOENT' || (await isFolder(path.dirname(folder)))) throw error;
+    await makeFolder(path.dirname(folder));
     await makeFolder(folder);
   }
 }

@@ -1,10 +1,17 @@
 /** Where runs live: naming a new folder, finding the newest, refusing what holds something else, one process at a time. */
-import { constants } from 'node:fs';
-import { access, mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
-import { codeOf, describeFileError, exists, isTemporary, makeFolder, removeStaleTemporaries } from '../common/files.js';
+import {
+  assertWritable,
+  codeOf,
+  describeFileError,
+  exists,
+  isTemporary,
+  makeFolder,
+  removeStaleTemporaries,
+} from '../common/files.js';
 import { type LockHolder, tryLock } from '../common/lock.js';
 
 const LOCK = 'run.lock';
@@ -21,17 +28,7 @@ export function defaultRunFolder(norm: string, now: Date = new Date()): string {
 export async function createRunFolder(norm: string, folder?: string): Promise<string> {
   const target = folder ?? (await makeNumbered(defaultRunFolder(norm)));
   await assertUnused(target);
-  try {
-    await makeFolder(target);
-    await access(target, constants.W_OK);
-  } catch (error) {
-    throw cannot(`use the run folder ${target}`, {
-      expected: `a folder that can be written, ${target}`,
-      got: describeFileError(error),
-      hint: 'choose another folder or change its permissions',
-      cause: error,
-    });
-  }
+  await assertWritable(target, `use the run folder ${target}`);
   return target;
 }
 
@@ -57,7 +54,7 @@ export async function assertUnused(target: string): Promise<void> {
 }
 
 async function makeNumbered(wanted: string): Promise<string> {
-  // What fails here fails again where the folder itself is made, with words.
+  // What fails here fails again in assertWritable, with words.
   await makeFolder(path.dirname(wanted)).catch(() => undefined);
   for (let number = 1; ; number++) {
     const name = number === 1 ? wanted : `${wanted}-${number}`;

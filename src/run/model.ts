@@ -1,26 +1,9 @@
-/** A run's model: exported to model/ in tfjs's own layers format for other programs, and put back from a checkpoint. */
-import * as path from 'node:path';
+/** A run's model, put back from a checkpoint. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { makeFolder, writeFileAtomic } from '../common/files.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
 import type { SavedWeight } from './checkpoint.js';
 import { readWeights } from './checkpoints.js';
-
-/** Writes model/model.json and model/weights.bin, which this program itself never reads. */
-export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
-  const folder = path.join(runFolder, 'model');
-  await makeFolder(folder);
-  await model.save(
-    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
-      const weightsManifest = [{ paths: ['weights.bin'], weights }];
-      const description = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
-      await writeFileAtomic(path.join(folder, 'model.json'), JSON.stringify(description));
-      await writeFileAtomic(path.join(folder, 'weights.bin'), new Uint8Array(weightData as ArrayBuffer));
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    }),
-  );
-}
 
 /**
  * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's

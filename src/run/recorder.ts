@@ -1,15 +1,14 @@
 /** Keeps a run: listens to its events and writes the run folder, so that what was trained is never lost. */
 import { appendFile } from 'node:fs/promises';
 import * as path from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
-import { writeFileAtomic } from '../common/files.js';
+import * as tf from '@tensorflow/tfjs';
+import { makeFolder, writeFileAtomic } from '../common/files.js';
 import type { EpochResult, Position, TrainEvent } from '../train/events.js';
 import { startOf } from '../train/loop.js';
 import type { Progressed } from './checkpoint.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
 import { cannotWrite } from './folder.js';
-import { exportModel } from './model.js';
 
 const COLUMNS = ['epoch', 'loss', 'trainAccuracy', 'testAccuracy', 'examplesPerSecond', 'seconds'] as const;
 
@@ -88,4 +87,19 @@ async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
   return write().catch((error: unknown) => {
     throw cannotWrite(folder, error);
   });
+}
+
+/** Writes model/model.json and model/weights.bin, which this program itself never reads. */
+export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
+  const folder = path.join(runFolder, 'model');
+  await makeFolder(folder);
+  await model.save(
+    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
+      const weightsManifest = [{ paths: ['weights.bin'], weights }];
+      const description = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
+      await writeFileAtomic(path.join(folder, 'model.json'), JSON.stringify(description));
+      await writeFileAtomic(path.join(folder, 'weights.bin'), new Uint8Array(weightData as ArrayBuffer));
+      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+    }),
+  );
 }

@@ -31,26 +31,27 @@ export function fallbacksFor(backend: BackendName, device: string): readonly [Fa
   });
 }
 
-/** Why there is nothing to say of a GPU that is not used: nobody would expect one. */
-export class NoGpu extends BnTrainError {}
+/** Nothing to tell anybody: no GPU is used where nobody would expect one. */
+export class NoGpu extends Error {}
 
 /** A runtime would do, and is not there. */
 export class NotInstalled extends BnTrainError {}
 
 /**
- * What the first of the fallbacks gives that can be had; `passed` is told why each before it cannot: a BnTrainError of its
- * attempt. Wrong usage is nothing to fall back from.
+ * What the first of the fallbacks gives that can be had; `passed` is told why each before it cannot, which is what its
+ * attempt throws: a BnTrainError, or NoGpu. Wrong usage is nothing to fall back from.
  */
 export async function firstOf<T>(
   [first, ...rest]: readonly [Fallback, ...Fallback[]],
   attempt: (fallback: Fallback) => Promise<T>,
-  passed: (fallback: Fallback, error: BnTrainError) => void,
+  passed: (fallback: Fallback, why: BnTrainError | NoGpu) => void,
 ): Promise<T> {
   const [next, ...others] = rest;
   try {
     return await attempt(first);
   } catch (error) {
-    if (!next || !(error instanceof BnTrainError) || error.exitCode === EXIT.usage) throw error;
+    const nothingWrong = error instanceof NoGpu || (error instanceof BnTrainError && error.exitCode !== EXIT.usage);
+    if (!next || !nothingWrong) throw error;
     passed(first, error);
     return firstOf([next, ...others], attempt, passed);
   }

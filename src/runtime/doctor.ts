@@ -115,7 +115,7 @@ async function chosen(options: DeviceOptions, found: Found) {
     const why = gpu ? `, and ${gpu.gpu.name} passes every check` : `; ${overGpu}${lacksCuda ? `; ${installs}` : ''}`;
     return { backend, device: gpu?.device ?? 'cpu', reason: `TensorFlow ${runtime.tensorflow} is installed${why}` };
   };
-  const passed = ({ device }: Fallback, error: BnTrainError) => {
+  const passed = ({ device }: Fallback, error: BnTrainError | NoGpu) => {
     if (device !== 'cuda') return;
     lacksCuda = error instanceof NotInstalled;
     overGpu = error instanceof NoGpu ? error.message : `using the CPU: ${oneLine(error)}`;

@@ -6,12 +6,11 @@ import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js'
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import * as places from './choose.js';
-import { prepareEnvironment, type Settings } from './environment.js';
+import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
 import type { Runtime } from './install/finished.js';
 import { locateRuntime } from './install/libraries.js';
 import { assertPinned } from './install/pins.js';
-import { loadNative } from './loadAddon.js';
 
 export interface BackendInfo {
   name: Fallback['backend'];
@@ -88,7 +87,7 @@ async function open(
 ): Promise<BackendInfo> {
   const { device = 'auto' } = options;
   let [fallback, fix]: [string | null, string | undefined] = [null, undefined];
-  const passed = ({ device: over }: Fallback, error: BnTrainError): void => {
+  const passed = ({ device: over }: Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
     tell(over === 'cuda' ? `using the CPU: ${places.oneLine(error)}` : slow('wasm', fallback, fix ?? 'bn-train setup'));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig, type RunConfig } from '../../src/run/config.js';
-import { runProgram } from '../support/program.js';
+import { runProgram, startProgram } from '../support/program.js';
 import { header } from './payload.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-other-'));
@@ -56,6 +56,18 @@ it('a run on other data keeps what it is of, and goes on with it', async () => {
   const { code, stderr } = await run('scratch', '--resume', 'run', '--epochs', '3', ...on('bands'));
   expect(code, stderr).toBe(0);
   expect(configOf('run')).toMatchObject({ epochs: 3, classes: 12 });
+});
+
+it('a run that is stopped is told with its data how to go on', async () => {
+  const args = ['none', ...recipe, '--epochs', '2000', '--run-dir', 'stopped', ...on('bands')];
+  const running = startProgram(args, { cwd: work });
+  while (!/epoch +\d/.test(running.stderr())) await new Promise((resolve) => setTimeout(resolve, 50));
+  running.child.kill('SIGINT');
+  const { code, stderr } = await running.result;
+  expect(stderr).toContain(
+    `kept in stopped; to go on: bn-train none --resume 'stopped' --any-data --data-dir '${at('bands')}'\n`,
+  );
+  expect(code).toBe(130);
 });
 
 it('it is evaluated with its data', async () => {

@@ -48,7 +48,7 @@ describe('a lock', () => {
 });
 
 describe('the marker of a finished runtime', () => {
-  const folder = path.join(work, 'runtime');
+  const folder = path.join(work, 'runtime/it');
   const dnn = '$ORIGIN/nvidia/cudnn/lib/libcudnn.so.9';
   const cuda = { toolkit: '12.5.82', cudnn: '9.3.0.75', missing: ['ptxas (no such program)'] };
   const facts = { source: 'wheel', tensorflow: '2.18.1', compiler: 'c++ 12', tfjs: '4.22.0', cuda } as const;
@@ -89,7 +89,7 @@ describe('the marker of a finished runtime', () => {
   });
 
   it('does not count where neither it nor the folder has any files', async () => {
-    const empty = path.join(work, 'empty');
+    const empty = path.join(work, 'runtime/empty');
     mkdirSync(empty);
     writeFileSync(path.join(empty, 'runtime.json'), JSON.stringify({ ...facts, libraries, files: {} }));
     expect(await readFinished(empty)).toBeUndefined();

@@ -180,7 +180,7 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
   ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
   ...Object.fromEntries(
-    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic', 'verbose', 'anyData', 'midEpoch'].map(
+    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic', 'midEpoch', 'verbose', 'anyData'].map(
       (name) => [name, isSwitch],
     ),
   ),

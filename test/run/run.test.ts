@@ -13,7 +13,8 @@ import { Checkpoints, readNewestCheckpoint, readWeights } from '../../src/run/ch
 import { parseConfig } from '../../src/run/config.js';
 import { describeMachine } from '../../src/common/machine.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
-import { exportModel, loadModel, restoreWeights } from '../../src/run/model.js';
+import { loadModel, restoreWeights } from '../../src/run/model.js';
+import { exportModel } from '../../src/run/recorder.js';
 import { startOf } from '../../src/train/loop.js';
 import { progressedTo } from '../support/progressed.js';
 

@@ -17,9 +17,11 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { silent } from '../../src/common/listener.js';
 import { tryLock } from '../../src/common/lock.js';
 import { addonIn, markFinished, readFinished } from '../../src/runtime/install/finished.js';
-import { LIBRARIES } from '../../src/runtime/install/pins.js';
+import { installBuild } from '../../src/runtime/install/install.js';
+import { buildFor, LIBRARIES, thisPlatform } from '../../src/runtime/install/pins.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-finished-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -173,21 +175,34 @@ describe.each(['own', 'linked'] as const)('a runtime with libraries of the kind 
         what: `${what} of another user`,
         place,
         change: (at: string) => chownSync(at, 12345, 0),
-        got: 'a file of the user 12345',
-        mend: 'rm -r',
+        got: 'one that belongs to the user 12345',
+        mend: 'sudo chown -R root',
       },
     ]),
   ])('with $what is refused', async ({ place, change, got, mend }) => {
     change(place());
     await expect(readFinished(folder)).rejects.toMatchObject({
       message: `Cannot use the native runtime: expected only you and root to be able to change ${place()}, got ${got}`,
-      hint: `${mend} '${place()}', if you know who did, then: bn-train setup`,
+      hint: `if you trust what is in it: ${mend} '${place()}' && bn-train setup`,
     });
   });
 
-  it('that the user’s own group may write to is as good, as is one below a folder such as /tmp', async () => {
-    for (const place of [folder, libraries, addonIn(folder)]) chmodSync(place, 0o775);
-    chmodSync(path.dirname(path.dirname(folder)), 0o1777);
+  it('that the user’s own group may write to is as good', async () => {
+    for (const place of [folder, libraries, addonIn(folder), marker]) chmodSync(place, 0o775);
     expect(await readFinished(folder)).toBeDefined();
   });
+});
+
+it('a runtime is not made in a cache that others may write to', async () => {
+  const before = process.env;
+  const cache = path.join(work, 'open/bn-train');
+  mkdirSync(path.join(cache, 'runtime'), { recursive: true });
+  chmodSync(cache, 0o777);
+  process.env = { ...before, XDG_CACHE_HOME: path.dirname(cache) };
+  const making = installBuild(buildFor(thisPlatform()), { listener: silent }).finally(() => (process.env = before));
+  await expect(making).rejects.toMatchObject({
+    message: `Cannot use the native runtime: expected only you and root to be able to change ${cache}, got one that everyone may write to`,
+    hint: `if you trust what is in it: chmod o-w '${cache}' && bn-train setup`,
+  });
+  expect(readdirSync(path.join(cache, 'runtime'))).toEqual([]);
 });

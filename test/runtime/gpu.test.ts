@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { cannot } from '../../src/common/errors.js';
 import { isCudaBuild } from '../../src/runtime/install/cuda.js';
-import { prepareEnvironment } from '../../src/runtime/environment.js';
+import { prepareEnvironment } from '../../src/runtime/loadAddon.js';
 import { parseGpus, queryGpus } from '../../src/runtime/gpus.js';
 import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, oneLine } from '../../src/runtime/choose.js';
 import type { Runtime } from '../../src/runtime/install/finished.js';

@@ -23,7 +23,6 @@ export interface Reply {
 
 export interface Request {
   path: string;
-  range: string | undefined;
 }
 
 export interface Server {
@@ -32,11 +31,11 @@ export interface Server {
   close: () => Promise<void>;
 }
 
-/** Answers every request with `reply(request, number of earlier requests for the same path)`; byte ranges are honoured. */
+/** Answers every request with `reply(request, number of earlier requests for the same path)`. */
 export async function startServer(reply: (request: Request, earlier: number) => Reply): Promise<Server> {
   const requests: Request[] = [];
   const server = createServer((incoming, response) => {
-    const request = { path: incoming.url ?? '/', range: incoming.headers.range };
+    const request = { path: incoming.url ?? '/' };
     const earlier = requests.filter((other) => other.path === request.path).length;
     requests.push(request);
     void answer(incoming, response, reply(request, earlier));
@@ -56,17 +55,12 @@ export async function startServer(reply: (request: Request, earlier: number) => 
 async function answer(incoming: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
   if (reply.raw !== undefined) return void response.socket?.end(reply.raw);
   const size = reply.file === undefined ? Buffer.byteLength(reply.body ?? '') : statSync(reply.file).size;
-  const from = reply.status === undefined ? Number(/^bytes=(\d+)-$/.exec(incoming.headers.range ?? '')?.[1] ?? 0) : 0;
-  if (from > 0 && from >= size) return void response.writeHead(416).end();
-  const length = size - from;
-  const partial = from > 0 ? { 'content-range': `bytes ${from}-${size - 1}/${size}` } : {};
-  const status = reply.status ?? (from > 0 ? 206 : 200);
-  response.writeHead(status, { 'content-length': length, 'accept-ranges': 'bytes', ...partial, ...reply.headers });
+  response.writeHead(reply.status ?? 200, { 'content-length': size, ...reply.headers });
   if (incoming.method === 'HEAD') return void response.end();
-  const limit = reply.cutAfter ?? reply.stallAfter ?? length;
+  const limit = reply.cutAfter ?? reply.stallAfter ?? size;
   const gone = once(response, 'close');
   let sent = 0;
-  for await (const chunk of chunks(reply, from)) {
+  for await (const chunk of chunks(reply)) {
     const piece = chunk.subarray(0, limit - sent);
     sent += piece.length;
     if (!response.write(piece)) await Promise.race([once(response, 'drain'), gone]);
@@ -77,10 +71,10 @@ async function answer(incoming: IncomingMessage, response: ServerResponse, reply
   else if (reply.stallAfter === undefined) response.end();
 }
 
-function chunks(reply: Reply, from: number): AsyncIterable<Buffer> {
-  if (reply.file !== undefined && reply.trickle === undefined) return createReadStream(reply.file, { start: from });
-  if (reply.file !== undefined) return createReadStream(reply.file, { start: from, highWaterMark: reply.trickle });
-  const body = Buffer.from(reply.body ?? '').subarray(from);
+function chunks(reply: Reply): AsyncIterable<Buffer> {
+  if (reply.file !== undefined && reply.trickle === undefined) return createReadStream(reply.file);
+  if (reply.file !== undefined) return createReadStream(reply.file, { highWaterMark: reply.trickle });
+  const body = Buffer.from(reply.body ?? '');
   const step = reply.trickle ?? (body.length || 1);
   const pieces: Buffer[] = [];
   for (let i = 0; i < body.length; i += step) pieces.push(body.subarray(i, i + step));

@@ -221,7 +221,7 @@ describe('the bound of a whole step', () => {
       const [output] = outputs;
       if (output?.dtype !== 'float32' || isView({ kernel, outputs, ...rest })) continue;
       const entry = call % output.numbers.length;
-      const by = 2 ** -7 * (Math.hypot(...output.numbers) / Math.sqrt(output.numbers.length) || 1);
+      const by = 2 ** -8 * (Math.hypot(...output.numbers) / Math.sqrt(output.numbers.length) || 1);
       const roundings = calls.map(({ outputs: [made] }, i) =>
         Array.from(made?.numbers ?? [], (_, j) => (i === call && j === entry ? by : 0)),
       );

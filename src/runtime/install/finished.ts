@@ -176,16 +176,14 @@ export async function assertTrusted(places: string[]): Promise<void> {
       throw cannot('use the native runtime', {
         expected: `only you and root to be able to change ${place}`,
         got: why.got,
-        hint: `${why.mend} '${place}', if you know who did, then: bn-train setup`,
+        hint: `if you trust what is in it: ${why.mend} '${place}' && bn-train setup`,
       });
   }
 }
 
 function distrustOf({ uid, gid, mode }: Stats): { got: string; mend: string } | undefined {
   const [user, group] = [process.geteuid?.(), process.getegid?.()];
-  if (uid !== 0 && uid !== user) return { got: `a file of the user ${uid}`, mend: 'rm -r' };
-  // In a folder with the sticky bit, as /tmp, each can change their own alone.
-  if ((mode & 0o1000) !== 0) return undefined;
+  if (uid !== 0 && uid !== user) return { got: `one that belongs to the user ${uid}`, mend: 'sudo chown -R root' };
   if ((mode & 0o002) !== 0) return { got: 'one that everyone may write to', mend: 'chmod o-w' };
   const own = gid === group || (gid === 0 && uid === 0);
   return (mode & 0o020) === 0 || own ? undefined : { got: `one that the group ${gid} may write to`, mend: 'chmod g-w' };

@@ -89,6 +89,7 @@ async function make(target: string, watch: Watch, fill: (folder: string) => Prom
 async function makeAlone(target: string, fill: (folder: string) => Promise<void>): Promise<Runtime> {
   const finished = await readFinished(target);
   if (finished) return finished;
+  await assertTrusted([path.dirname(target), path.dirname(path.dirname(target))]);
   // A folder without a valid marker was damaged from outside.
   await rm(target, { recursive: true, force: true });
   await writeFolderAtomic(target, fill);

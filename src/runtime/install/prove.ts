@@ -1,7 +1,6 @@
 /** Run by itself, with an addon's path: loads it, runs one op and prints TensorFlow's version. */
 import * as tf from '@tensorflow/tfjs';
-import { prepareEnvironment } from '../environment.js';
-import { loadNative } from '../loadAddon.js';
+import { loadNative, prepareEnvironment } from '../loadAddon.js';
 
 // What it says is kept for the case that it fails.
 process.env['TF_CPP_MIN_LOG_LEVEL'] = '1';

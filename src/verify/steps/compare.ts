@@ -26,7 +26,7 @@ export const REFERENCE = 'cpu';
  * off by the kernel's rounding (src/verify/bounds/kernels.ts). Then the steps are run there from the start, op by op and,
  * where graphs are compiled, as one graph, whose fused operations only leave roundings out. Of each tensor that comes out,
  * a sum with random signs is compared: it may be off by the roundings of all kernels, on both sides, as they are carried
- * on to it (src/verify/bounds/carried.ts).
+ * on to it (src/verify/bounds/carried.ts). Counts of correct answers are whole, and agree unless two logits lie within that.
  */
 export async function compareSteps(steps: Steps, compileStep?: CompileStep): Promise<Comparison[]> {
   const eager = await outcomeOf(steps, runEagerly);
