@@ -1,5 +1,6 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type BackendName, BACKENDS } from '../common/backends.js';
 import { VERSIONS } from '../runtime/install/pins.js';
 
 /** A parser of a flag's text, which `read` turns into undefined where it is not what was expected. */
@@ -55,7 +56,7 @@ export interface SessionFlags {
 
 /** Where to compute. */
 export interface BackendOptions extends SessionFlags {
-  backend: 'auto' | 'native' | 'wasm' | 'js';
+  backend: BackendName;
   device: string;
   deterministic?: boolean;
   tensorflow?: string;
@@ -102,9 +103,7 @@ export function addDataOptions(command: Command): Command {
 /** For commands that compute. */
 export function addBackendOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option('--backend <name>', 'where to compute').choices(['auto', 'native', 'wasm', 'js']).default('auto'),
-    )
+    .addOption(new Option('--backend <name>', 'where to compute').choices(['auto', ...BACKENDS]).default('auto'))
     .option('--device <name>', 'auto, cpu or cuda[:N]', 'auto')
     .option('--deterministic', 'on a GPU, the same bits from the same seed every time; on the CPU that is always so')
     .addOption(tensorflowOption())

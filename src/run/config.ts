@@ -1,6 +1,7 @@
 /** The config.json of a run: every option, the seed, versions and the machine, checked when read back. */
 import * as path from 'node:path';
 import * as v from 'valibot';
+import { BACKENDS } from '../common/backends.js';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
@@ -61,7 +62,7 @@ const CONFIG = v.object({
   width: v.optional(whole(1)),
   // What it is trained on; runs from before it was kept are Fashion-MNIST's.
   data: v.optional(DATA),
-  backend: oneOf('native, wasm or js', ['native', 'wasm', 'js']),
+  backend: oneOf(`${BACKENDS.slice(0, -1).join(', ')} or ${BACKENDS.at(-1) ?? ''}`, BACKENDS),
   mode: oneOf('eager or graph', ['eager', 'graph']),
   // ISO 8601, UTC.
   started: text(),

@@ -1,4 +1,5 @@
 /** One run, trained and recorded: model, loop and run folder in, events and an outcome out; prints nothing. */
+import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 import { lenet, type Norm } from '../nn/lenet.js';
@@ -88,7 +89,7 @@ function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<
 }
 
 /** XLA compiles graphs, which only the native backend runs; `auto` is not known yet. */
-export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode' | 'backend'>): void {
+export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode'> & { backend: BackendName }): void {
   const isOther = backend !== 'native' && backend !== 'auto';
   if (xla === true && (mode === 'eager' || isOther))
     throw cannot('train with XLA', {

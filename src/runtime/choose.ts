@@ -1,32 +1,16 @@
 /** Where to compute: what is tried, in one list, and the decision on each from what the machine has. */
+import { type BackendName, BACKENDS, type Fallback, FALLBACKS } from '../common/backends.js';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
 import { chooseGpu, type GpuChoice } from './gpuChoice.js';
 import { type GpuQuery, queryGpus } from './gpus.js';
 import type { Runtime } from './install/finished.js';
 import { VERSIONS, type Want } from './install/pins.js';
 
-/** The best first; `auto` goes down the list, whoever names a backend or a device leaves only that of it. */
-const FALLBACKS = [
-  { backend: 'native', device: 'cuda' },
-  { backend: 'native', device: 'cpu' },
-  { backend: 'wasm', device: 'cpu', open: async () => (await import('./wasm.js')).openWasm() },
-  // So slow that it is taken only by its name.
-  { backend: 'js', device: 'cpu', open: async () => (await import('./js.js')).openJs(), byNameOnly: true },
-] as const;
-
-export type Fallback = (typeof FALLBACKS)[number];
-
-export const BACKENDS = [...new Set(FALLBACKS.map(({ backend }) => backend))];
-export type BackendName = 'auto' | Fallback['backend'];
-
 /** What to try for a backend and a device. Throws a BnTrainError for names that are none, and for a device that the backend lacks. */
 export function fallbacksFor(backend: BackendName, device: string): readonly [Fallback, ...Fallback[]] {
-  if (backend !== 'auto' && !BACKENDS.includes(backend))
-    throw cannot('open the backend', {
-      expected: ['auto', ...BACKENDS].join(', '),
-      got: backend,
-      exitCode: EXIT.usage,
-    });
+  const names: readonly BackendName[] = ['auto', ...BACKENDS];
+  if (!names.includes(backend))
+    throw cannot('open the backend', { expected: names.join(', '), got: backend, exitCode: EXIT.usage });
   if (!/^(auto|cpu|cuda(:\d{1,3})?)$/.test(device))
     throw cannot('open the backend', {
       expected: 'the device auto, cpu or cuda[:N]',

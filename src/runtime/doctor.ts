@@ -1,20 +1,12 @@
 /** What this machine has of what the native runtime needs, and the command for whatever is missing. */
 import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
+import type { Fallback } from '../common/backends.js';
 import { lastLine, runCommand } from '../common/command.js';
 import { BnTrainError } from '../common/errors.js';
 import { cacheDirectory } from '../common/files.js';
 import { formatBytes } from '../common/format.js';
-import {
-  choose,
-  type DeviceOptions,
-  type Fallback,
-  fallbacksFor,
-  firstOf,
-  NoGpu,
-  NotInstalled,
-  oneLine,
-} from './choose.js';
+import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, NotInstalled, oneLine } from './choose.js';
 import { type Gpu, type GpuQuery, queryGpus } from './gpus.js';
 import { findCompiler, proveAddon } from './install/addon.js';
 import { type Opened, openCudaLibraries, openDriver } from './install/cuda.js';

@@ -1,6 +1,7 @@
 /** Opens a backend and says why this one. */
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import type { BackendName, Fallback } from '../common/backends.js';
 import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
@@ -11,7 +12,7 @@ import { locateRuntime } from './install/libraries.js';
 import { assertPinned, type Want } from './install/pins.js';
 
 export interface BackendInfo {
-  name: places.Fallback['backend'];
+  name: Fallback['backend'];
   /** "cpu", or "cuda:N". */
   device: string;
   /** One line: why this backend. */
@@ -38,7 +39,7 @@ export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'de
  * unknown name or device, for `native` without a runtime, and for a GPU that cannot be used.
  */
 export async function openBackend(
-  name: places.BackendName = 'auto',
+  name: BackendName = 'auto',
   { quiet = false, ...options }: BackendOptions & { quiet?: boolean | undefined } = {},
 ): Promise<BackendInfo> {
   const tell = (line: string) => quiet || process.stderr.write(`${printable(line)}\n`);
@@ -47,7 +48,7 @@ export async function openBackend(
 
 /** As openBackend, but installs the native runtime on first need, and tells `listener`. */
 export async function openReady(
-  { backend, ...options }: BackendOptions & { backend: places.BackendName },
+  { backend, ...options }: BackendOptions & { backend: BackendName },
   { listener, signal }: Watch,
 ): Promise<BackendInfo> {
   const source: places.Source = {
@@ -59,6 +60,11 @@ export async function openReady(
   return info;
 }
 
+/** What the file named after a backend exports: the backend becomes tfjs's one in use. */
+interface Portable {
+  open: () => Promise<void>;
+}
+
 const ASKED_FOR = 'it was asked for';
 
 const slow = (name: string, why: string, fix: string) =>
@@ -66,27 +72,28 @@ const slow = (name: string, why: string, fix: string) =>
 
 /** `tell` hears at once of each that is passed over, as what comes next may be an install of minutes. */
 async function open(
-  name: places.BackendName,
+  name: BackendName,
   options: BackendOptions & { signal?: AbortSignal | undefined },
   source: places.Source,
   tell: (line: string) => void,
 ): Promise<BackendInfo> {
   const { device = 'auto' } = options;
   let [fallback, fix]: [string | null, string | undefined] = [null, undefined];
-  const passed = ({ backend: next }: places.Fallback, error: BnTrainError | places.NoGpu): void => {
+  const passed = ({ backend: next }: Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
     tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? 'bn-train setup'));
   };
-  const attempt = async (tried: places.Fallback): Promise<BackendInfo> => {
-    if ('open' in tried) {
-      await tried.open();
-      const { backend, device } = tried;
-      return { name: backend, device, reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
+  const attempt = async (tried: Fallback): Promise<BackendInfo> => {
+    const { backend } = tried;
+    if (backend === 'native') {
+      assertPinned(options.tensorflow);
+      const info = await openNative(tried, { ...options, device }, source);
+      return { ...info, fallback, ...(fix !== undefined && { fix }) };
     }
-    assertPinned(options.tensorflow);
-    const info = await openNative(tried, { ...options, device }, source);
-    return { ...info, fallback, ...(fix !== undefined && { fix }) };
+    const { open } = (await import(`./${backend}.js`)) as Portable;
+    await open();
+    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
   };
   return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
 }
@@ -95,7 +102,7 @@ async function open(
 let opened: (places.Choice & { tensorflow: string }) | undefined;
 
 async function openNative(
-  fallback: places.Fallback,
+  fallback: Fallback,
   options: places.DeviceOptions & Settings,
   source: places.Source,
 ): Promise<Omit<BackendInfo, 'fallback'>> {
@@ -111,7 +118,7 @@ async function openNative(
 }
 
 /** Throws for a device that is not the one this process computes on. */
-function assertStays(gpu: places.Choice['gpu'], fallback: places.Fallback, device: string): void {
+function assertStays(gpu: places.Choice['gpu'], fallback: Fallback, device: string): void {
   const [before, asked] = [gpu?.device ?? 'cpu', places.wholeName(device)];
   if (asked !== 'auto' && asked !== before)
     throw cannot(`use the device ${asked}`, {

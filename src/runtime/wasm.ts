@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url);
 const FILTER_GRADIENT = 'Conv2DBackpropFilter';
 
 /** Makes tfjs's WASM backend the one in use; its files come with the npm package. */
-export async function openWasm(): Promise<void> {
+export async function open(): Promise<void> {
   readyJs();
   const wasm = require('@tensorflow/tfjs-backend-wasm') as { setWasmPaths: (folder: string) => void };
   const folder = path.dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json'));

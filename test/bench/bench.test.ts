@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ALL } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 import { fakePeer } from './fake.js';
 
@@ -41,7 +42,7 @@ describe('bn-train bench', () => {
     expect(code).toBe(0);
   });
 
-  it('measures another program beside itself, starts both anew, and prints a table', async () => {
+  it.runIf(ALL)('measures another program beside itself, starts both anew, and prints a table', async () => {
     const light = ['--steps', '1', '--turns', '1', '--batch-size', '3000', '--norms', 'none', '--modes', 'graph'];
     const { stdout, stderr, code } = await bench(...light, '--peer', fakePeer, '--starts', '1');
     expect(stdout).toMatch(/^bn-train: bn-train .*, node .*, tensorflow .*, \d+ threads$/m);

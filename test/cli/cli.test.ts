@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshMachine } from '../runtime/index.js';
+import { ALL } from '../support/amount.js';
 import { program, runProgram, start, startProgram, type Result } from '../support/program.js';
 import { writeSmallData } from '../support/smallData.js';
 
@@ -277,27 +278,30 @@ describe('Ctrl-C', () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
   };
 
-  it('ends at a step’s end, keeps the run, exits 130, and the resumed run is bit for bit the one never stopped', async () => {
-    const args = ['scratch', '--epochs', '1', '--seed', '3', '--batch-size', '1024', '--json'];
-    const whole = JSON.parse((await run([...args, '--run-dir', 'whole'])).stdout) as {
-      epochs: { loss: number }[];
-      final: { testAccuracy: number };
-    };
-    const running = startProgram([...args, '--run-dir', 'stopped'], { cwd: work });
-    await untilTraining(running);
-    running.child.kill('SIGINT');
-    const { code, stderr } = await running.result;
-    expect(code).toBe(130);
-    expect(stderr).toMatch(/interrupted in epoch 1 after \d+ of 59 batches/);
-    expect(stderr).toContain("to go on: bn-train scratch --resume 'stopped'");
-    const resumed = JSON.parse((await run(['scratch', '--resume', 'stopped', '--json'])).stdout) as typeof whole;
-    expect([resumed.epochs[0]?.loss, resumed.final.testAccuracy]).toEqual([
-      whole.epochs[0]?.loss,
-      whole.final.testAccuracy,
-    ]);
-    const weights = (folder: string) => readFileSync(inWork(`${folder}/model/weights.bin`));
-    expect(weights('stopped').equals(weights('whole'))).toBe(true);
-  });
+  it.runIf(ALL)(
+    'ends at a step’s end, keeps the run, exits 130, and the resumed run is bit for bit the one never stopped',
+    async () => {
+      const args = ['scratch', '--epochs', '1', '--seed', '3', '--batch-size', '1024', '--json'];
+      const whole = JSON.parse((await run([...args, '--run-dir', 'whole'])).stdout) as {
+        epochs: { loss: number }[];
+        final: { testAccuracy: number };
+      };
+      const running = startProgram([...args, '--run-dir', 'stopped'], { cwd: work });
+      await untilTraining(running);
+      running.child.kill('SIGINT');
+      const { code, stderr } = await running.result;
+      expect(code).toBe(130);
+      expect(stderr).toMatch(/interrupted in epoch 1 after \d+ of 59 batches/);
+      expect(stderr).toContain("to go on: bn-train scratch --resume 'stopped'");
+      const resumed = JSON.parse((await run(['scratch', '--resume', 'stopped', '--json'])).stdout) as typeof whole;
+      expect([resumed.epochs[0]?.loss, resumed.final.testAccuracy]).toEqual([
+        whole.epochs[0]?.loss,
+        whole.final.testAccuracy,
+      ]);
+      const weights = (folder: string) => readFileSync(inWork(`${folder}/model/weights.bin`));
+      expect(weights('stopped').equals(weights('whole'))).toBe(true);
+    },
+  );
 });
 
 describe('what is printed', () => {

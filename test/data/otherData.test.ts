@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig, type RunConfig } from '../../src/run/config.js';
+import { ALL } from '../support/amount.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { header } from './payload.js';
 
@@ -75,7 +76,7 @@ it('it is evaluated with its data', async () => {
   expect(JSON.parse(stdout), stderr).toMatchObject({ norm: 'scratch', testAccuracy: expect.any(Number) as number });
 });
 
-it('a benchmark takes it too', async () => {
+it.runIf(ALL)('a benchmark takes it too', async () => {
   const flags = ['--norms', 'none', '--modes', 'graph', '--steps', '2', '--turns', '1', '--batch-size', '32'];
   const { stdout, stderr } = await run('bench', ...flags, '--starts', '1', '--json', ...on('bands'));
   expect(JSON.parse(stdout || stderr)).toMatchObject({ fresh: [{ name: 'none/graph' }], command: {} });

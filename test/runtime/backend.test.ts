@@ -1,7 +1,7 @@
 /** Opening backends by name and device, changing between them, and what the doctor says. */
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import type { BackendName } from '../../src/runtime/choose.js';
+import type { BackendName } from '../../src/common/backends.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { openBackend } from '../../src/runtime/open.js';
 import { root, runProgram, start } from '../support/program.js';

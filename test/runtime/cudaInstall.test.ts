@@ -10,7 +10,7 @@ import { silent } from '../../src/common/listener.js';
 import type { Diagnosis } from '../../src/runtime/doctor.js';
 import { installBuild } from '../../src/runtime/install/install.js';
 import { type Build, BUILDS, LIBRARIES, VERSIONS } from '../../src/runtime/install/pins.js';
-import { firstOf } from '../support/amount.js';
+import { ALL, firstOf } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 import type { Reply } from '../support/server.js';
 import { buildOf, library, nvidiaContents, pack, packNvidia, pinsOf, startCudaIndex } from './cudaWheels.js';
@@ -236,7 +236,7 @@ console.log(JSON.stringify({ ...info, growth, flags, cusolver: open.includes('li
   return { notices: stderr, info: JSON.parse(stdout) as Record<string, string | boolean> };
 }
 
-describe('an installed one', () => {
+describe.runIf(ALL)('an installed one', () => {
   let folder: string;
   /** A machine whose driver answers and lists a GPU, and which has none. */
   let machine: Env;
