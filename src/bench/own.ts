@@ -29,6 +29,8 @@ interface OwnOptions {
   data: Datasets;
   versions: Record<string, string>;
   threads: number;
+  /** Why not on the best of what was asked for. */
+  fallback?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +49,7 @@ export class OwnProgram implements Program {
   readonly hello: Hello;
   private readonly all = new Map<string, Contestant>();
 
-  constructor({ norms, modes, batchSize, data, versions, threads, signal }: OwnOptions) {
+  constructor({ norms, modes, batchSize, data, versions, threads, fallback, signal }: OwnOptions) {
     const { height, width } = data.train;
     const chosen = chooseModes(modes);
     for (const norm of norms)
@@ -59,7 +61,8 @@ export class OwnProgram implements Program {
         const rows = endlessRows(data.train.count, batchSize);
         this.all.set(`${norm}/${mode}`, new Contestant(build, rows, signal));
       }
-    this.hello = { program: 'bn-train', versions, threads, contestants: [...this.all.keys()] };
+    const contestants = [...this.all.keys()];
+    this.hello = { program: 'bn-train', versions, threads, contestants, ...(fallback !== undefined && { fallback }) };
   }
 
   async run(name: string, steps: number): Promise<Turn> {

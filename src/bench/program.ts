@@ -13,6 +13,8 @@ export const HELLO = v.object({
   threads: positive,
   /** "norm/mode" each, as in "scratch/eager". */
   contestants: v.pipe(v.array(text()), v.nonEmpty()),
+  /** Why not on the best of what was asked for, where it fell back. */
+  fallback: v.optional(text()),
 });
 export type Hello = v.InferOutput<typeof HELLO>;
 

@@ -30,7 +30,7 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
   const config = await readConfig(run);
   const { norm, batchSize } = config;
   const { openReady } = await import('../runtime/open.js');
-  await openReady(flags, { listener: terminal, signal });
+  const { name: backend, device, fallback } = await openReady(flags, { listener: terminal, signal });
   const [{ loadModel }, { loadFashionMnist }, { accuracy, populationAccuracy }, { defaultMode }, { Trainer }] =
     await Promise.all([
       import('../run/model.js'),
@@ -49,6 +49,7 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
     `test acc ${formatMetric(testAccuracy)} with the moving average`,
     `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
   ];
-  if (flags.json) terminal.print(JSON.stringify({ run, norm, testAccuracy, testAccuracyPopulation }));
+  if (flags.json)
+    terminal.print(JSON.stringify({ run, norm, backend, device, fallback, testAccuracy, testAccuracyPopulation }));
   else terminal.print(...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines));
 }

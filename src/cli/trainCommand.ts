@@ -99,24 +99,27 @@ async function run(
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
   const [
-    { assertBatch, assertXla, configOf, recordedRun },
+    { assertXla, configOf, recordedRun },
+    { assertBatch },
     { assertOwnData },
     { openReady },
     { describeData, loadFashionMnist },
     { svgChart, textChart },
   ] = await Promise.all([
     import('../run/recordedRun.js'),
+    import('../train/step.js'),
     import('../run/config.js'),
     import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
     import('../report/chart.js'),
   ]);
   // Told before anything is installed or fetched; what depends on what is found there is looked at again.
-  assertBatch(options);
+  assertBatch(norm !== 'none', options.batchSize);
   assertXla({ ...options, mode: flags.eager ? 'eager' : 'graph', backend: flags.backend });
   const backend = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   if (resumed) assertOwnData(folder, resumed.config, data);
+  signal.throwIfAborted();
   if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
@@ -124,7 +127,6 @@ async function run(
   const now = configOf(options, backend, flags.eager === true, data);
   const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
-  signal.throwIfAborted();
   saves();
   const { epochs, final } = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },

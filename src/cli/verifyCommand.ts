@@ -45,9 +45,9 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
     if (!flags.json) terminal.print(table.row(result));
   }
   const seconds = (performance.now() - started) / 1000;
-  const { name, device, tensorflow } = backend;
-  if (flags.json)
-    terminal.print(JSON.stringify({ backend: name, device, tensorflow, seconds, checks: results.map(flat) }));
+  const { name, device, tensorflow, fallback } = backend;
+  const about = { backend: name, device, tensorflow, fallback };
+  if (flags.json) terminal.print(JSON.stringify({ ...about, seconds, checks: results.map(flat) }));
   else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
 }

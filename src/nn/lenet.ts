@@ -66,5 +66,9 @@ export function lenet(config: LenetConfig): tf.Sequential {
 
 function assertWhole(name: string, value: number, least: number): void {
   if (!(Number.isSafeInteger(value) && value >= least))
-    throw cannot('build LeNet', { expected: `${name} to be a whole number from ${least}`, got: shown(value) });
+    throw cannot('build LeNet', {
+      expected: `${name} to be a whole number from ${least}`,
+      got: shown(value),
+      hint: `LeNet takes images from ${SMALLEST_SIDE}×${SMALLEST_SIDE}, in 2 classes or more`,
+    });
 }

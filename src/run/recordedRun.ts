@@ -2,10 +2,11 @@
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
-import { lenet, type Norm } from '../nn/lenet.js';
+import { lenet } from '../nn/lenet.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
 import { startOf, train, type TrainOptions } from '../train/loop.js';
 import { defaultMode } from '../train/mode.js';
+import { assertBatch } from '../train/step.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
 import { restoreWeights } from './model.js';
@@ -66,7 +67,7 @@ export interface Outcome {
 /** Trains to the end or to `signal`. Throws a BnTrainError, of usage where batch size or XLA do not fit. */
 export async function recordedRun(options: RecordedRunOptions): Promise<Outcome> {
   const { folder, config, data, from, signal, onEvent, chart } = options;
-  assertBatch(config, data.train.count);
+  assertBatch(config.norm !== 'none', config.batchSize, data.train.count);
   assertXla(config);
   const model = lenet(config);
   if (from) restoreWeights(model, from.weights, folder);
@@ -96,18 +97,6 @@ export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode'
       expected: 'steps as graphs, on the native backend',
       got: isOther ? `the ${backend} backend` : '--eager',
       hint: 'leave out --xla',
-      exitCode: EXIT.usage,
-    });
-}
-
-/** Throws a BnTrainError where a batch would have no variance; the last one of an epoch counts too, once `examples` are known. */
-export function assertBatch({ norm, batchSize }: { norm: Norm; batchSize: number }, examples = 0): void {
-  const last = examples % batchSize || batchSize;
-  if (norm !== 'none' && Math.min(last, batchSize) < 2)
-    throw cannot('train with batch normalization', {
-      expected: 'at least 2 examples in every batch, as one has no variance',
-      got: batchSize < 2 ? 'a batch size of 1' : `a last batch of 1 (${examples} examples in batches of ${batchSize})`,
-      hint: 'use another --batch-size, or train without: bn-train none',
       exitCode: EXIT.usage,
     });
 }

@@ -56,7 +56,7 @@ export async function openReady(
     make: async (want) => (await import('./install/install.js')).makeRuntime(want, { listener, signal }),
   };
   const info = await open(backend, { ...options, signal }, source, listener.warn);
-  if (info.name === backend && info.fix !== undefined) listener.notice(slow(backend, ASKED_FOR, info.fix));
+  if (info.name === backend && info.fix !== undefined) listener.notice(slow(backend, ASKED_FOR, 'leave out --backend'));
   return info;
 }
 

@@ -103,6 +103,8 @@ async function* trainEpoch(
   const order = shuffledOrder(trainCount, seed, position.epoch).subarray(position.batch * batchSize);
   const bounds = { most: trainer.stepsPerCall, before: position.batch, bound: checkpointSteps };
   for (const call of calls(batches(order, batchSize), bounds)) {
+    // A signal that came during the call before is seen here, and not one call later.
+    await breathe();
     if (signal?.aborted) return;
     const started = performance.now();
     const results = trainer.step(call);
@@ -113,7 +115,6 @@ async function* trainEpoch(
       trainer.sync();
       yield { type: 'checkpoint', position: { ...position } };
     }
-    await breathe();
   }
 }
 

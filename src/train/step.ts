@@ -1,6 +1,6 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../common/errors.js';
+import { cannot, EXIT } from '../common/errors.js';
 import type { Dataset } from '../data/idx.js';
 import { ByteRows } from '../graph/byteRows.js';
 import type { StepFunction } from '../graph/record/record.js';
@@ -10,6 +10,13 @@ import { batchMoments } from '../nn/population.js';
 export function assertFits(model: tf.Sequential, set: 'train' | 'test', data: Dataset): void {
   const { count, height, width, images, labels } = data;
   const misfit = (expected: string, got: string, hint: string) => cannot(`use the ${set} set`, { expected, got, hint });
+  const kinds = [images, labels].map((values: unknown) => Object.prototype.toString.call(values).slice(8, -1));
+  if (kinds.some((kind) => kind !== 'Uint8Array'))
+    throw misfit(
+      'images and labels as Uint8Array: pixels from 0 to 255, labels from 0',
+      kinds.join(' and '),
+      'Uint8Array.from(values) makes one; pixels in [0, 1] are to be multiplied by 255',
+    );
   if (count < 1) throw misfit('at least one example', `${count}`, 'give it some');
   const taken = model.inputs[0]?.shape.slice(1) ?? [];
   const given = [height, width, 1];
@@ -34,6 +41,18 @@ export function assertFits(model: tf.Sequential, set: 'train' | 'test', data: Da
       `a label ${largest}`,
       `lenet({ norm, classes: ${largest + 1} }) has an output for each`,
     );
+}
+
+/** Throws a BnTrainError where a batch would have no variance; the last one of an epoch counts too, once `examples` are known. */
+export function assertBatch(normalized: boolean, batchSize: number, examples = 0): void {
+  const last = examples % batchSize || batchSize;
+  if (normalized && Math.min(last, batchSize) < 2)
+    throw cannot('train with batch normalization', {
+      expected: 'at least 2 examples in every batch, as one has no variance',
+      got: batchSize < 2 ? 'a batch size of 1' : `a last batch of 1 (${examples} examples in batches of ${batchSize})`,
+      hint: 'use another --batch-size, or train without: bn-train none',
+      exitCode: EXIT.usage,
+    });
 }
 
 /** A data set on the backend: bytes, uploaded once; `take` scales its rows to [0, 1]. */

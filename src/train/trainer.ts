@@ -7,7 +7,7 @@ import { compileSteps, type StepDefinition } from '../graph/compile.js';
 import type { CompiledSteps } from '../graph/compiledSteps.js';
 import { isBatchNorm, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode } from './mode.js';
-import { assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
+import { assertBatch, assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
 
 export interface StepResult {
   /** Mean softmax cross-entropy of the batch, in nats, before the update. */
@@ -51,7 +51,7 @@ export class Trainer {
 
   /**
    * Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. Throws
-   * a BnTrainError for data that the model is not made for.
+   * a BnTrainError for data that the model is not made for, and for batches that cannot be normalized.
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
     const { model, data, batchSize, learningRate = NaN, mode, xla = false } = options;
@@ -59,6 +59,14 @@ export class Trainer {
     assertCount('batchSize', batchSize);
     assertCount('stepsPerCall', stepsPerCall);
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
+    const normalized = model.layers.some(isBatchNorm);
+    assertBatch(normalized, batchSize, data.train.count);
+    if (normalized && !((model as tf.LayersModel) instanceof tf.Sequential))
+      throw cannot('train', {
+        expected: 'a tf.Sequential where there is batch normalization, as its statistics are taken layer by layer',
+        got: `a ${(model as tf.LayersModel).getClassName()}`,
+        hint: 'tf.sequential({ layers }), or a compiled step of your own: bn-train/graph',
+      });
     const owned: Owned[] = [];
     const own = <T extends Owned>(made: T): T => {
       owned.push(made);

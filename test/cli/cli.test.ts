@@ -363,6 +363,12 @@ it('a slower backend than the best is told under --quiet, and in --json', async 
     backend: 'wasm',
     fallback: expect.stringMatching(new RegExp(`^${why}$`)) as string,
   });
+  const again = await runProgram(['evaluate', inWork('slower'), '--quiet', '--json', ...data.args], { env, cwd: work });
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    backend: 'wasm',
+    device: 'cpu',
+    fallback: expect.any(String) as string,
+  });
   expect(code).toBe(0);
 });
 

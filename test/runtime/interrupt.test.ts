@@ -25,9 +25,9 @@ async function interrupt(ready: () => boolean, notice: (line: string) => void = 
   const opening = openReady({ backend: 'auto' }, { listener: { ...silent, notice }, signal: stop.signal });
   const outcome = opening.catch((error: unknown) => error);
   while (!ready()) await new Promise((resolve) => setTimeout(resolve, 20));
-  const started = performance.now();
   stop.abort();
-  return { outcome: await outcome, took: performance.now() - started };
+  // What it waits for takes a day, or for ever.
+  return outcome;
 }
 
 const runs = (word: string) => execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).includes(word);
@@ -38,9 +38,8 @@ it.each([
 ])('while %s does not answer', async (_, name, script) => {
   process.env = { ...before, XDG_CACHE_HOME: path.join(work, name), PATH: await pathWithScript(name, script) };
   delete process.env['CUDA_VISIBLE_DEVICES'];
-  const { outcome, took } = await interrupt(() => runs(script));
+  const outcome = await interrupt(() => runs(script));
   expect(outcome).toMatchObject({ name: 'AbortError' });
-  expect(took).toBeLessThan(1000);
   expect(runs(script)).toBe(false);
 });
 
@@ -50,8 +49,7 @@ it('while another process holds the lock of an install', async () => {
   let waited = false;
   await withLock(`${ownFolder(buildFor(thisPlatform()))}.lock`, async () => {
     const hears = (line: string) => (waited ||= line.includes('TensorFlow: waiting for process'));
-    const { outcome, took } = await interrupt(() => waited, hears);
+    const outcome = await interrupt(() => waited, hears);
     expect(outcome).toMatchObject({ name: 'AbortError' });
-    expect(took).toBeLessThan(1000);
   });
 });

@@ -84,6 +84,20 @@ describe('train', () => {
       hint: 'give it some',
     },
     {
+      what: 'pixels in [0, 1]',
+      sets: { train: part({ images: new Float32Array(784_000) as unknown as Uint8Array }) },
+      message:
+        'Cannot use the train set: expected images and labels as Uint8Array: pixels from 0 to 255, labels from 0, got Float32Array and Uint8Array',
+      hint: 'Uint8Array.from(values) makes one; pixels in [0, 1] are to be multiplied by 255',
+    },
+    {
+      what: 'no labels',
+      sets: { test: part({ labels: undefined }) },
+      message:
+        'Cannot use the test set: expected images and labels as Uint8Array: pixels from 0 to 255, labels from 0, got Uint8Array and Undefined',
+      hint: 'Uint8Array.from(values) makes one; pixels in [0, 1] are to be multiplied by 255',
+    },
+    {
       what: 'images of another size',
       sets: { train: part({ count: 784, height: 10, width: 100, labels: small.train.labels.subarray(0, 784) }) },
       message: 'Cannot use the train set: expected images [28, 28, 1], as the model takes them, got [10, 100, 1]',
@@ -117,6 +131,25 @@ describe('train', () => {
     await expect(run()).rejects.toMatchObject({ message, hint });
     expect(events).toEqual([]);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each(modes)('refuses a last batch of one with batch normalization, before the first step: %s', async (mode) => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const before = tf.memory().numTensors;
+    await expect(collect('scratch', { model, mode, batchSize: 999 })).rejects.toThrow(
+      'Cannot train with batch normalization: expected at least 2 examples in every batch, as one has no variance, got a last batch of 1 (1000 examples in batches of 999)',
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('refuses a functional model with batch normalization, whose layers it cannot go through one by one', async () => {
+    const { inputs, outputs } = lenet({ norm: 'builtin', seed: 1 });
+    const model = tf.model({ inputs, outputs }) as unknown as tf.Sequential;
+    await expect(collect('builtin', { model })).rejects.toMatchObject({
+      message:
+        'Cannot train: expected a tf.Sequential where there is batch normalization, as its statistics are taken layer by layer, got a Model',
+      hint: 'tf.sequential({ layers }), or a compiled step of your own: bn-train/graph',
+    });
   });
 
   it.each([1, 2, 3, 4])('keeps no data on the backend when upload %i fails', async (failing) => {

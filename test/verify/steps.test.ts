@@ -229,7 +229,7 @@ describe('the bound of a whole step', () => {
       const [above, below] = [by, -by].map((nudge) => sum(runOnJs(steps, { call, entry, by: nudge }).ends));
       const moved = Math.abs((above ?? NaN) - (below ?? NaN)) / 2;
       // Float32's own noise in the sums, and the curve between the two ends.
-      expect(Math.abs(moved - found), `${kernel}, call ${call}`).toBeLessThan(2e-5 + 0.02 * found);
+      expect(Math.abs(moved - found), `${kernel}, call ${call}`).toBeLessThan(2e-5 + 0.05 * found);
       if (found > 5e-5) tried.add(kernel);
     }
     expect([...tried].sort()).toEqual([

@@ -8,7 +8,7 @@ import { parseRequest } from '../../bench/protocol.js';
 import { packageVersion } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
 import type { Norm } from '../../nn/lenet.js';
-import { assertBatch } from '../../run/recordedRun.js';
+import { assertBatch } from '../../train/step.js';
 import type { PlaceOptions } from '../options.js';
 import type { Session } from '../session.js';
 
@@ -53,15 +53,16 @@ export function placeArguments(flags: PlaceOptions): string[] {
 /** Opens the backend and the data set in this process. */
 export async function openOwn(flags: BenchFlags, { terminal, signal }: Session): Promise<OwnProgram> {
   const { openReady } = await import('../../runtime/open.js');
-  const { tensorflow, name } = await openReady(flags, { listener: terminal, signal });
+  const { tensorflow, name, fallback } = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
-  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, data.train.count);
+  for (const norm of flags.norms) assertBatch(norm !== 'none', flags.batchSize, data.train.count);
   const versions = {
     'bn-train': packageVersion(),
     node: process.versions.node,
     ...(tensorflow === undefined ? { backend: name } : { tensorflow }),
   };
-  return new OwnProgram({ ...flags, data, versions, threads: os.availableParallelism(), signal });
+  const threads = os.availableParallelism();
+  return new OwnProgram({ ...flags, data, versions, threads, fallback: fallback ?? undefined, signal });
 }
 
 /** Says who is here, then answers requests until there are no more. */

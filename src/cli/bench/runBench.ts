@@ -10,7 +10,7 @@ import { formatBytes } from '../../common/format.js';
 import { describeMachine } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
 import { freshLines, headLines, ratioLines, speedLines } from '../../report/speedTable.js';
-import { assertBatch } from '../../run/recordedRun.js';
+import { assertBatch } from '../../train/step.js';
 import type { Session } from '../session.js';
 import { type BenchFlags, contenders, openOwn, placeArguments, PROGRAM } from './contenders.js';
 
@@ -49,7 +49,7 @@ async function measureAlone(context: Context): Promise<Outcome> {
 async function measureProcesses(context: Context): Promise<Outcome> {
   const { flags, terminal, signal } = context;
   const { folder, train } = await loadFashionMnist({ ...flags, listener: terminal, signal });
-  for (const norm of flags.norms) assertBatch({ norm, batchSize: flags.batchSize }, train.count);
+  for (const norm of flags.norms) assertBatch(norm !== 'none', flags.batchSize, train.count);
   const commands = contenders(flags, folder);
   const outcome = await withPeers(commands, signal, (peers) => takeTurns(peers, PAUSE_MS, context));
   if (flags.starts === 0) return outcome;
