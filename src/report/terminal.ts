@@ -13,6 +13,7 @@ export interface TerminalOptions {
 
 /** Columns left free behind a bar: two for the "^C" that the terminal shows, one so that no line is full. */
 const MARGIN = 3;
+const [SHORTEST_BAR, LONGEST_BAR] = [4, 24];
 
 const require = createRequire(import.meta.url);
 
@@ -110,11 +111,14 @@ type Figures = (seconds: string) => string;
 function barOn(stream: NodeJS.WriteStream): SingleBar {
   const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
   const format = (options: Options, params: Params, { label, figures }: { label: string; figures: Figures }) => {
-    const seconds = formatSeconds((Date.now() - params.startTime) / 1000);
-    const line = printable(`${label} [${Format.BarFormat(params.progress, options)}] ${figures(seconds)}`);
-    return line.slice(0, params.maxWidth - MARGIN);
+    const text = figures(formatSeconds((Date.now() - params.startTime) / 1000));
+    const room = params.maxWidth - MARGIN;
+    // The figures matter more than the bar, which takes what they leave.
+    const barsize = Math.min(LONGEST_BAR, room - `${label} [] ${text}`.length);
+    const bar = barsize < SHORTEST_BAR ? '' : `[${Format.BarFormat(params.progress, { ...options, barsize })}] `;
+    return printable(`${label} ${bar}${text}`).slice(0, room);
   };
-  const form = { format, barsize: 24, clearOnComplete: true, forceRedraw: true };
+  const form = { format, barsize: LONGEST_BAR, clearOnComplete: true, forceRedraw: true };
   // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
   const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
   return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);

@@ -173,6 +173,25 @@ describe('the terminal', () => {
     );
   });
 
+  it.each([
+    { columns: 60, bar: 0 },
+    { columns: 80, bar: 20 },
+    { columns: 120, bar: 24 },
+  ])('shows whole figures at $columns columns, and as much of a bar as they leave', ({ columns, bar }) => {
+    let text = '';
+    const stream = new Writable({ write: (chunk, _encoding, done) => ((text += String(chunk)), done()) });
+    const shown = Object.assign(stream, { isTTY: true, columns }) as unknown as NodeJS.WriteStream;
+    const terminal = new Terminal({ stream: shown });
+    const position = { epoch: 1, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
+    terminal.train({ type: 'start', epochs: 10, batches: 235, examples: 60_000, position });
+    terminal.train({ type: 'step', epoch: 1, batch: 100, loss: 0.727, examplesPerSecond: 35_768 });
+    terminal.close();
+    const line = /epoch {2}1\/10 .*?examples\/sec/.exec(text)?.[0] ?? '';
+    expect(line).toMatch(/ 100\/235 {3}loss 0\.727 {3}35,768 examples\/sec$/);
+    expect(line.length).toBeLessThanOrEqual(columns - 3);
+    expect((line.match(/[█░]/g) ?? []).length).toBe(bar);
+  });
+
   it('writes nothing when quiet', () => {
     expect(written(false, true)).toBe('');
   });
