@@ -115,8 +115,9 @@ async function chosen(options: DeviceOptions, found: Found) {
     const why = gpu ? `, and ${gpu.gpu.name} passes every check` : `; ${overGpu}${lacksCuda ? `; ${installs}` : ''}`;
     return { backend, device: gpu?.device ?? 'cpu', reason: `TensorFlow ${runtime.tensorflow} is installed${why}` };
   };
-  const passed = ({ device }: Fallback, error: BnTrainError | NoGpu) => {
-    if (device !== 'cuda') return;
+  const passed = (next: Fallback, error: BnTrainError | NoGpu) => {
+    // The CPU, natively, comes after the GPU alone.
+    if (next.backend !== 'native') return;
     lacksCuda = error instanceof NotInstalled;
     overGpu = error instanceof NoGpu ? error.message : `using the CPU: ${oneLine(error)}`;
   };

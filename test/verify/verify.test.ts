@@ -235,7 +235,7 @@ describe('bn-train verify', () => {
     const { checks, ...rest } = JSON.parse(stdout) as {
       checks: { name: string; source?: string; verdict: string; got?: number }[];
     };
-    expect(rest).toEqual({ backend: name, device: 'cpu', seconds: expect.any(Number) as number });
+    expect(rest).toEqual({ backend: name, device: 'cpu', fallback: null, seconds: expect.any(Number) as number });
     expect(checks.map((check) => check.name)).toEqual(names);
     for (const check of checks) expect(check.source !== undefined).toBe(check.name.startsWith('published'));
     for (const check of checks) expect(check.verdict).toBe(check.got === undefined ? 'not applicable' : 'pass');
