@@ -1,11 +1,19 @@
 import { defineConfig } from 'vitest/config';
+import { ALL } from './test/support/amount.js';
 
 // The tests compute on the CPU, also where there is a GPU.
 process.env['CUDA_VISIBLE_DEVICES'] = '-1';
 
+/** Installs, kills, full disks and packing: whole minutes that are left to CI and `npm run test:all`. */
+const LONG = [
+  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'run/faults', 'run/kill'],
+  ...['run/longRun', 'runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
+];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ALL ? [] : LONG.map((name) => `test/${name}.test.ts`),
     globalSetup: ['test/support/prepare.ts'],
     testTimeout: 300_000,
     hookTimeout: 300_000,
