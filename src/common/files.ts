@@ -57,14 +57,16 @@ export async function exists(file: string): Promise<boolean> {
  * none and calls that "no such file", as /proc does.
  */
 export async function makeFolder(folder: string): Promise<void> {
-  try {
-    await fs.mkdir(folder);
-  } catch (error) {
-    if (await isFolder(folder)) return;
-    if (codeOf(error) !== 'ENOENT' || (await isFolder(path.dirname(folder)))) throw error;
-    await makeFolder(path.dirname(folder));
-    await makeFolder(folder);
-  }
+  const make = () =>
+    fs.mkdir(folder).catch(async (error: unknown) => {
+      if (!(await isFolder(folder))) throw error;
+    });
+  await make().catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    if (!(await isFolder(path.dirname(folder)))) await makeFolder(path.dirname(folder));
+    // Once more where there is a folder above, which another process may just have made.
+    await make();
+  });
 }
 
 async function isFolder(file: string): Promise<boolean> {

@@ -33,10 +33,13 @@ async function zombie(): Promise<{ pid: number; stop: () => void }> {
 
 describe('makeFolder', () => {
   it('makes what is missing above a folder too, however many ask for it at once', async () => {
-    const deep = path.join(folder, 'a/b/c');
-    await Promise.all([makeFolder(deep), makeFolder(path.join(deep, 'd')), makeFolder(deep)]);
-    await makeFolder(path.join(deep, 'd'));
-    expect(readdirSync(folder, { recursive: true })).toEqual(['a', 'a/b', 'a/b/c', 'a/b/c/d']);
+    for (let round = 0; round < 200; round++) {
+      const above = path.join(folder, String(round));
+      const deep = path.join(above, 'a/b/c');
+      await Promise.all([makeFolder(deep), makeFolder(path.join(deep, 'd')), makeFolder(deep)]);
+      await makeFolder(path.join(deep, 'd'));
+      expect(readdirSync(above, { recursive: true })).toEqual(['a', 'a/b', 'a/b/c', 'a/b/c/d']);
+    }
   });
 
   it('fails where a file is in the way, and below /proc', async () => {
