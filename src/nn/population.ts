@@ -14,6 +14,11 @@ export function isBatchNorm(layer: tf.layers.Layer): boolean {
   return layer.getClassName() === 'BatchNorm' || layer.getClassName() === 'BatchNormalization';
 }
 
+/** Whether a model has batch normalization among its own layers. */
+export function isNormalized(model: tf.LayersModel): boolean {
+  return model.layers.some(isBatchNorm);
+}
+
 /** A layer's weight by its short name ("gamma", "moving_mean"), or undefined where it has none. */
 export function weightOf(layer: tf.layers.Layer, name: string): tf.layers.Layer['weights'][number] | undefined {
   return layer.weights.find((weight) => weight.originalName.split('/').at(-1) === name);

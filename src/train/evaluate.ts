@@ -1,7 +1,7 @@
 /** Accuracy on the test set, under the moving statistics or the population's. */
 import * as tf from '@tensorflow/tfjs';
 import { batches, calls } from '../data/batches.js';
-import { combineMoments, isBatchNorm, withStatistics } from '../nn/population.js';
+import { combineMoments, isNormalized, withStatistics } from '../nn/population.js';
 import { EVALUATION_BATCH, type Trainer } from './trainer.js';
 
 function inOrder(count: number): Int32Array {
@@ -23,7 +23,7 @@ export async function accuracy(trainer: Trainer, signal?: AbortSignal): Promise<
  * training size (Wu & Johnson 2021). The model is left as it was.
  */
 export async function populationAccuracy(trainer: Trainer, signal?: AbortSignal): Promise<number> {
-  if (!trainer.model.layers.some(isBatchNorm)) return accuracy(trainer, signal);
+  if (!isNormalized(trainer.model)) return accuracy(trainer, signal);
   trainer.sync();
   async function* moments() {
     const all = batches(inOrder(trainer.trainCount), trainer.batchSize);

@@ -5,7 +5,7 @@ import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
 import type { CompiledSteps } from '../graph/compiledSteps.js';
-import { isBatchNorm, takeVectors } from '../nn/population.js';
+import { isNormalized, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode } from './mode.js';
 import { assertBatch, assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
 
@@ -59,7 +59,7 @@ export class Trainer {
     assertCount('batchSize', batchSize);
     assertCount('stepsPerCall', stepsPerCall);
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
-    const normalized = model.layers.some(isBatchNorm);
+    const normalized = isNormalized(model);
     assertBatch(normalized, batchSize, data.train.count);
     if (normalized && !((model as tf.LayersModel) instanceof tf.Sequential))
       throw cannot('train', {
@@ -176,7 +176,7 @@ function stepsOf(
       train: { step: trainingStep(model, train), inputs: trainRows.map((rows) => [rows, rate]) },
     }),
     evaluate: { step: evaluationStep(model, test), inputs: evaluated },
-    ...(model.layers.some(isBatchNorm) && {
+    ...(isNormalized(model) && {
       moments: { step: momentsStep(model, train), inputs: trainRows.map((rows) => [rows]) },
     }),
   };
