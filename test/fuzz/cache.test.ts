@@ -88,10 +88,16 @@ describe('the marker of a finished runtime', () => {
     expect(Math.min(seen.whole, seen.none)).toBeGreaterThan(CASES / 100);
   });
 
-  it('does not count where neither it nor the folder has any files', async () => {
-    const empty = path.join(work, 'runtime/empty');
-    mkdirSync(empty);
-    writeFileSync(path.join(empty, 'runtime.json'), JSON.stringify({ ...facts, libraries, files: {} }));
-    expect(await readFinished(empty)).toBeUndefined();
+  it.each([
+    { name: 'neither it nor the folder has any files', libraries, files: {} },
+    { name: 'it is an old one with a path that no system has', libraries: 'a\u0000b' },
+    { name: 'it is an old one with a path through a file', libraries: '$ORIGIN/runtime.json' },
+    { name: 'it is an old one with a path that is too long', libraries: 'x'.repeat(5000) },
+  ])('does not count where $name', async ({ libraries, files }) => {
+    const other = path.join(work, 'runtime/other');
+    mkdirSync(other, { recursive: true });
+    writeFileSync(addonIn(other), '');
+    writeFileSync(path.join(other, 'runtime.json'), JSON.stringify({ ...facts, libraries, files }));
+    expect(await readFinished(other)).toBeUndefined();
   });
 });

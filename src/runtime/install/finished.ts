@@ -110,7 +110,8 @@ export async function readFinished(folder: string, { content, signal }: Scrutiny
 /** The files of a marker from before hashes were kept, which told the sizes of the first three; they are taken as they are, once. */
 async function filesOfBefore(folder: string, facts: Facts, sizes: number[], signal?: AbortSignal) {
   const files = await filesOf(folder, facts, signal).catch((error: unknown) => {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    // What the system refuses to open, for whatever reason, is not there; an interruption has no such code.
+    if (codeOf(error) === undefined) throw error;
     return undefined;
   });
   const first = Object.values(files ?? {}).slice(0, 3);
