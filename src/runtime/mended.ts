@@ -105,6 +105,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
+    Exp: (given, stock) => stock({ ...given, inputs: { x: inputsOf(given).x.clone() } }),
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
   },
 };

@@ -179,4 +179,11 @@ describe('a mended kernel', () => {
     expect(await valuesOn('tensorflow', () => integers([1, -2, 3]).round())).toEqual([1, -2, 3]);
     expect(await valuesOn('tensorflow', () => tf.tensor1d([0.4, -1.6, 2.5]).round())).toEqual([0, -2, 2]);
   });
+
+  it('leaves its input alive on the native backend: exp of int32', async () => {
+    await openBackend('native');
+    const [x] = tf.tidy(() => [integers([0, 1])].map((input) => (input.exp(), tf.keep(input))));
+    expect(x?.isDisposed).toBe(false);
+    x?.dispose();
+  });
 });
