@@ -70,20 +70,20 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
-  for (const variable of variables) assertVariable(variable);
+  const declared = variablesIn(variables);
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
   const recorded = new Map<string, NamedGraph>();
   for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
     assertName(name);
     for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, variables);
+      const graph = record(backend, step, signature, declared);
       if (xla) assertNotRandom(graph);
       recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
     }
   }
   const bytes = encodeSavedModel([...recorded.values()], { xla });
   const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables });
+  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables: declared });
   try {
     compiled.write();
   } catch (error) {
@@ -94,13 +94,15 @@ export async function compileSteps<Name extends string>(
 }
 
 /** Layers' weights are none, and easily taken for some. */
-function assertVariable(given: unknown): void {
-  if (!(given instanceof tf.Variable))
-    throw cannot('compile the step', {
-      expected: 'variables to be a list of tf.Variable',
-      got: `${(given as object | undefined)?.constructor.name ?? String(given)} in it`,
-      hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
-    });
+function variablesIn(given: readonly unknown[]): tf.Variable[] {
+  for (const variable of given)
+    if (!(variable instanceof tf.Variable))
+      throw cannot('compile the step', {
+        expected: 'variables to be a list of tf.Variable',
+        got: `${(variable as object | undefined)?.constructor.name ?? String(variable)} in it`,
+        hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
+      });
+  return [...new Set(given as tf.Variable[])];
 }
 
 /** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */

@@ -1,15 +1,13 @@
-/** Compiled steps: each a graph in one session, run with one call, and variables that are carried over when asked. */
+/** Compiled steps: each a graph in one session, run with one call. */
 import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
-import type { Graph } from './graph.js';
-import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
+import type { Graph, Value } from './graph.js';
+import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
+import { SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
-
-const ASSIGN_HINT =
-  "to change an optimizer's learning rate, assign to its variable and write(), or use minimize; setLearningRate makes another";
 
 /** "float32 [256, 784], int32 []". */
 export function describe(signature: readonly InputSpec[]): string {
@@ -24,11 +22,7 @@ interface Contents {
 
 /** Compiled steps and the session they run in. */
 export class CompiledSteps<Name extends string> {
-  /** The data of each tfjs variable when it last was the session's value. */
-  private readonly known: object[] = [];
-  /** Variables that the session has changed since. */
-  private readonly changed = new Set<number>();
-
+  private readonly variables: SessionVariables;
   private disposed = false;
 
   /** Use `compileSteps`. */
@@ -37,7 +31,9 @@ export class CompiledSteps<Name extends string> {
     private readonly session: Session,
     private readonly bytes: Uint8Array,
     private readonly contents: Contents,
-  ) {}
+  ) {
+    this.variables = new SessionVariables(backend, session, contents.variables);
+  }
 
   /**
    * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
@@ -72,33 +68,16 @@ export class CompiledSteps<Name extends string> {
     return this.call(NAMES.many(found.name), found.graph, stacks);
   }
 
-  /** Gives the tfjs variables the session's values. */
+  /** Fetches, with one call, the values that the tfjs variables would each fetch when they are looked at. */
   read(): void {
     this.assertAlive();
-    const changed = [...this.changed];
-    if (changed.length === 0) return;
-    const values = this.session.run(new Map(), changed.map(NAMES.get));
-    for (const [j, i] of changed.entries()) {
-      const tensor = this.backend.createOutputTensor(values[j] as (typeof values)[number]);
-      this.variable(i).assign(tensor);
-      tensor.dispose();
-      this.known[i] = this.variable(i).dataId;
-    }
-    this.changed.clear();
+    this.variables.fetchAll();
   }
 
-  /** Gives the session the values of tfjs variables that were assigned to since the last `read` or `write`. */
+  /** Gives the session the values of tfjs variables that were assigned to, as the next run would. */
   write(): void {
     this.assertAlive();
-    const { variables } = this.contents;
-    const stale = [...variables.keys()].filter((i) => this.known[i] !== this.variable(i).dataId);
-    if (stale.length === 0) return;
-    const feeds = new Map(stale.map((i) => [NAMES.set(i), nativeValue(this.backend, this.variable(i)).id] as const));
-    for (const { id } of this.session.run(feeds, stale.map(NAMES.done))) this.backend.binding.deleteTensor(id);
-    for (const i of stale) {
-      this.known[i] = this.variable(i).dataId;
-      this.changed.delete(i);
-    }
+    this.variables.store();
   }
 
   /**
@@ -117,34 +96,25 @@ export class CompiledSteps<Name extends string> {
     }
   }
 
-  /** Frees the session. The tfjs variables keep the values of the last `read`. */
+  /** Frees the session; the tfjs variables keep the values that they had in it. */
   dispose(): void {
-    if (!this.disposed) this.session.close();
+    if (this.disposed) return;
     this.disposed = true;
+    try {
+      this.variables.fetchAll();
+    } finally {
+      this.session.close();
+    }
   }
 
   private assertAlive(): void {
-    const gone = this.contents.variables.find((variable) => variable.isDisposed);
+    const gone = this.variables.disposed;
     if (!this.disposed && !gone) return;
     throw cannot('use the compiled step', {
       expected: 'it and its variables to live',
       got: gone ? `the variable ${gone.name}, which was disposed of` : 'a step after its dispose()',
-      hint: gone ? ASSIGN_HINT : 'compile it again',
+      hint: 'compile it again',
     });
-  }
-
-  /** The variable gets data of its own, so that assigning an older clone of it is seen by `write`. */
-  private markChanged(i: number): void {
-    if (this.changed.has(i)) return;
-    this.changed.add(i);
-    const alias = aliasOf(this.backend, this.variable(i));
-    this.variable(i).assign(alias);
-    alias.dispose();
-    this.known[i] = this.variable(i).dataId;
-  }
-
-  private variable(i: number): tf.Variable {
-    return this.contents.variables[i] as tf.Variable;
   }
 
   private find(name: Name, inputs: readonly InputSpec[]): NamedGraph | undefined {
@@ -156,11 +126,19 @@ export class CompiledSteps<Name extends string> {
       inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
     );
     const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
-    const results = this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]);
-    for (const i of updates.keys()) this.markChanged(i);
-    const tensors = results.map((metadata) => this.backend.createOutputTensor(metadata));
-    for (const surplus of tensors.slice(fetches.length)) surplus.dispose();
-    return tensors.slice(0, fetches.length);
+    this.variables.store(updates.keys());
+    const results = this.runAndMark(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)], updates.keys());
+    for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
+    return results.map((value) => nativeTensor(this.backend, value));
+  }
+
+  /** A run that fails may have assigned to some of the variables, too. */
+  private runAndMark(feeds: ReadonlyMap<string, number>, fetches: string[], changing: Iterable<number>): Value[] {
+    try {
+      return this.session.run(feeds, fetches);
+    } finally {
+      this.variables.changed(changing);
+    }
   }
 
   private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {
