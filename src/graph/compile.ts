@@ -1,14 +1,15 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, describe } from './compiledSteps.js';
+import { CompiledSteps, describe, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { nativeBackend, Session, XLA_HINT } from './binding.js';
+import { countingSteps } from './optimizerState.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
+import { encodeSavedModel, NAMES } from './write/savedModel.js';
 
 /** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */
 export type Signatures = readonly InputSpec[] | readonly (readonly InputSpec[])[];
@@ -72,13 +73,15 @@ export async function compileSteps<Name extends string>(
     });
   const declared = variablesIn(variables);
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const recorded = new Map<string, NamedGraph>();
+  const recorded = new Map<string, RecordedStep>();
   for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
     assertName(name);
     for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, declared);
+      const { step: counting, taken } = countingSteps(step);
+      const graph = record(backend, counting, signature, declared);
       if (xla) assertNotRandom(graph);
-      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
+      const written = { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph, taken };
+      recorded.set(`${name}(${describe(signature)})`, written);
     }
   }
   const bytes = encodeSavedModel([...recorded.values()], { xla });

@@ -3,9 +3,10 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
-import type { Graph, Value } from './graph.js';
+import type { Value } from './graph.js';
 import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
 import type { InputSpec } from './record/record.js';
+import { FollowedOptimizer } from './optimizerState.js';
 import { SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
@@ -14,15 +15,21 @@ export function describe(signature: readonly InputSpec[]): string {
   return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
 }
 
+export interface RecordedStep extends NamedGraph {
+  /** How many steps each optimizer takes in it. */
+  taken: ReadonlyMap<tf.Optimizer, number>;
+}
+
 interface Contents {
   /** By signature, such as "train(int32 [256])". */
-  recorded: ReadonlyMap<string, NamedGraph>;
+  recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
 }
 
 /** Compiled steps and the session they run in. */
 export class CompiledSteps<Name extends string> {
   private readonly variables: SessionVariables;
+  private readonly optimizers = new Map<tf.Optimizer, FollowedOptimizer>();
   private disposed = false;
 
   /** Use `compileSteps`. */
@@ -32,7 +39,10 @@ export class CompiledSteps<Name extends string> {
     private readonly bytes: Uint8Array,
     private readonly contents: Contents,
   ) {
-    this.variables = new SessionVariables(backend, session, contents.variables);
+    const { recorded, variables } = contents;
+    this.variables = new SessionVariables(backend, session, variables);
+    for (const optimizer of [...recorded.values()].flatMap(({ taken }) => [...taken.keys()]))
+      this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables));
   }
 
   /**
@@ -43,7 +53,7 @@ export class CompiledSteps<Name extends string> {
     this.assertAlive();
     const found = this.find(name, inputs);
     if (!found) throw this.mismatch('run the compiled step', name, inputs);
-    return this.call(found.name, found.graph, inputs);
+    return this.call(found, found.name, inputs, 1);
   }
 
   /**
@@ -58,14 +68,14 @@ export class CompiledSteps<Name extends string> {
     const found = this.find(name, slices);
     const doing = 'run the compiled step many times';
     if (!found) throw this.mismatch(doing, name, stacks, 'for each step inputs as in ');
-    const counts = new Set(stacks.map(({ shape }) => shape[0]));
-    if (counts.size !== 1 || ![...counts].every((count) => count > 0))
+    const [count = 0, ...others] = new Set(stacks.map(({ shape }) => shape[0]));
+    if (count === 0 || others.length > 0)
       throw cannot(doing, {
         expected: 'inputs with one and the same number of steps, above 0, as their first axis',
         got: `${name}(${describe(stacks)})`,
         hint: 'stack the inputs of all steps: tf.stack([first, second])',
       });
-    return this.call(NAMES.many(found.name), found.graph, stacks);
+    return this.call(found, NAMES.many(found.name), stacks, count);
   }
 
   /** Fetches, with one call, the values that the tfjs variables would each fetch when they are looked at. */
@@ -108,6 +118,12 @@ export class CompiledSteps<Name extends string> {
   }
 
   private assertAlive(): void {
+    const { variables } = this;
+    for (const optimizer of this.disposed ? [] : this.optimizers.values())
+      optimizer.follow(
+        (i) => variables.at(i),
+        (i, variable) => variables.replace(i, variable),
+      );
     const gone = this.variables.disposed;
     if (!this.disposed && !gone) return;
     throw cannot('use the compiled step', {
@@ -117,17 +133,20 @@ export class CompiledSteps<Name extends string> {
     });
   }
 
-  private find(name: Name, inputs: readonly InputSpec[]): NamedGraph | undefined {
+  private find(name: Name, inputs: readonly InputSpec[]): RecordedStep | undefined {
     return this.contents.recorded.get(`${name}(${describe(inputs)})`);
   }
 
-  private call(graphName: string, { outputs, updates }: Graph, inputs: readonly tf.Tensor[]): tf.Tensor[] {
+  private call({ graph, taken }: RecordedStep, graphName: string, inputs: readonly tf.Tensor[], times: number) {
+    const { outputs, updates } = graph;
+    for (const optimizer of taken.keys()) this.optimizers.get(optimizer)?.assertSame();
     const feeds = new Map(
       inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
     );
     const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
     this.variables.store(updates.keys());
     const results = this.runAndMark(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)], updates.keys());
+    for (const [optimizer, steps] of taken) this.optimizers.get(optimizer)?.count(steps * times);
     for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
     return results.map((value) => nativeTensor(this.backend, value));
   }

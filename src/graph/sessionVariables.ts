@@ -25,6 +25,16 @@ export class SessionVariables {
     this.slots = variables.map((variable, i) => ({ i, variable, dtype: 0 }));
   }
 
+  /** The tfjs variables as they are now. */
+  at(i: number): tf.Variable {
+    return (this.slots[i] as Slot).variable;
+  }
+
+  /** Has another tfjs variable take the place of one. */
+  replace(i: number, variable: tf.Variable): void {
+    (this.slots[i] as Slot).variable = variable;
+  }
+
   get disposed(): tf.Variable | undefined {
     return this.slots.find(({ variable }) => variable.isDisposed)?.variable;
   }

@@ -488,3 +488,160 @@ describe('nothing is left behind', () => {
     expect(valueOf(w)).toBe(1);
   });
 });
+
+describe('an optimizer between two runs', () => {
+  const minimized = (make: () => tf.Optimizer, body?: (optimizer: tf.Optimizer, w: tf.Variable) => StepFunction) => {
+    const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2])));
+    const optimizer = make();
+    const variables = [w, ...optimizerVariables(optimizer, [w])];
+    const plain: StepFunction = (x) => [optimizer.minimize(() => w.square().mul(x).sum(), true, [w]) as tf.Scalar];
+    const step = body?.(optimizer, w) ?? plain;
+    return { w, optimizer, step, compile: () => compileStep(step, { inputs: [vector], variables }) };
+  };
+  type Saved = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
+  type Made = ReturnType<typeof minimized>;
+
+  /** What it does, op by op and compiled: the weights, those of the optimizer and its count of steps. */
+  const both = async (make: () => tf.Optimizer, act: (run: (times?: number) => void, made: Made) => unknown) => {
+    const outcomes: number[][] = [];
+    for (const compiled of [false, true]) {
+      const made = minimized(make);
+      const step = compiled ? await made.compile() : { run: made.step, dispose: () => undefined };
+      const run = (times = 1) => {
+        for (let i = 0; i < times; i++) tf.tidy(() => step.run(one));
+      };
+      await act(run, made);
+      const saved = made.optimizer.getClassName() === 'Adamax' ? [] : await made.optimizer.getWeights();
+      const tensors = [made.w, ...saved.map(({ tensor }) => tensor)];
+      outcomes.push([...tensors.flatMap((tensor) => [...tensor.dataSync()]), made.optimizer.iterations]);
+      step.dispose();
+    }
+    return outcomes as [number[], number[]];
+  };
+
+  const OPTIMIZERS: [string, () => tf.Optimizer][] = [
+    ['sgd', () => tf.train.sgd(0.1)],
+    ['momentum', () => tf.train.momentum(0.1, 0.9)],
+    ['nesterov', () => tf.train.momentum(0.1, 0.9, true)],
+    ['adagrad', () => tf.train.adagrad(0.1, 0.1)],
+    ['adadelta', () => tf.train.adadelta(0.5)],
+    ['adam', () => tf.train.adam(0.1)],
+    ['adamax', () => tf.train.adamax(0.1)],
+    ['rmsprop', () => tf.train.rmsprop(0.1)],
+    ['centered rmsprop', () => tf.train.rmsprop(0.1, 0.9, 0.5, 1e-7, true)],
+  ];
+
+  it.each(OPTIMIZERS)('has counted the steps and has its weights: %s', async (_, make) => {
+    const [eager, compiled] = await both(make, (run) => run(3));
+    expect(compiled).toEqual(eager.map((value) => expect.closeTo(value, 5) as number));
+    expect(compiled.at(-1)).toBe(3);
+  });
+
+  it.each(OPTIMIZERS.filter(([name]) => name !== 'adamax'))(
+    'goes on from what setWeights gave it: %s',
+    async (_, make) => {
+      const [eager, compiled] = await both(make, async (run, { optimizer }) => {
+        run(2);
+        const [iterations, ...weights] = await optimizer.getWeights();
+        const halved = weights.map(({ name, tensor }) => ({ name, tensor: tensor.mul(0.5) }));
+        await optimizer.setWeights([iterations as Saved, ...halved]);
+        run(2);
+      });
+      expect(compiled).toEqual(eager.map((value) => expect.closeTo(value, 5) as number));
+    },
+  );
+
+  it.each(OPTIMIZERS.slice(0, 3))('goes on with the rate that setLearningRate gave it: %s', async (_, make) => {
+    const [eager, compiled] = await both(make, (run, { optimizer }) => {
+      run();
+      (optimizer as tf.SGDOptimizer).setLearningRate(0.01);
+      run();
+      (optimizer as tf.SGDOptimizer).setLearningRate(0.03);
+      run();
+    });
+    expect(compiled).toEqual(eager.map((value) => expect.closeTo(value, 5) as number));
+  });
+
+  it('counts the steps of many runs in one call, and of several in one step', async () => {
+    const { optimizer, compile } = minimized(
+      () => tf.train.adam(0.1),
+      (adam, w) => (x) => [0, 1, 2].map(() => adam.minimize(() => w.mul(x).sum(), true, [w]) as tf.Scalar),
+    );
+    const step = await compile();
+    expect(optimizer.iterations).toBe(0);
+    step.run(one);
+    step.runMany(tf.ones([5, 1]));
+    expect(optimizer.iterations).toBe(18);
+    step.dispose();
+  });
+
+  it('that is changed where no graph can follow is refused by name', async () => {
+    const hint = 'compile the step again; a learning rate may be an input: minimize(optimizer, rate, loss, trainable)';
+    for (const [make, change, name, expected] of [
+      [
+        () => tf.train.adam(0.1),
+        { learningRate: 0.2 },
+        'Adam',
+        'the learningRate 0.1 that it had when it was compiled, got 0.2',
+      ],
+      [
+        () => tf.train.sgd(0.1),
+        { learningRate: 0.2 },
+        'SGD',
+        'the learningRate 0.1 that it had when it was compiled, got 0.2',
+      ],
+      [
+        () => tf.train.rmsprop(0.1),
+        { decay: 0.5 },
+        'RMSProp',
+        'the decay 0.9 that it had when it was compiled, got 0.5',
+      ],
+      [
+        () => tf.train.momentum(0.1, 0.9),
+        { useNesterov: true },
+        'Momentum',
+        'the useNesterov false that it had when it was compiled, got true',
+      ],
+    ] as const) {
+      const { w, optimizer, compile } = minimized(make);
+      const step = await compile();
+      step.run(one);
+      const before = [...w.dataSync()];
+      const kept = Object.fromEntries(
+        Object.keys(change).map((key) => [key, (optimizer as unknown as Record<string, unknown>)[key]]),
+      );
+      Object.assign(optimizer, change);
+      expect(() => step.run(one)).toThrow(
+        expect.objectContaining({
+          message: `Cannot use the optimizer ${name} in the compiled step: expected it to have ${expected}`,
+          hint,
+        }) as Error,
+      );
+      expect([...w.dataSync()]).toEqual(before);
+      Object.assign(optimizer, kept);
+      step.run(one);
+      expect([...w.dataSync()]).not.toEqual(before);
+      step.dispose();
+    }
+  });
+
+  it('with other slots than it had is refused by name', async () => {
+    const { optimizer, compile } = minimized(() => tf.train.momentum(0.1, 0.9));
+    const step = await compile();
+    const [iterations] = await optimizer.getWeights();
+    for (const [slots, got] of [
+      [[], 'none'],
+      [[tf.zeros([3])], 'float32 [3]'],
+      [[tf.zeros([2], 'int32')], 'int32 [2]'],
+    ] as const) {
+      await optimizer.setWeights([iterations as Saved, ...slots.map((tensor) => ({ name: 'w/momentum', tensor }))]);
+      expect(() => step.run(one)).toThrow(
+        expect.objectContaining({
+          message: `Cannot use the optimizer Momentum in the compiled step: expected a variable float32 [2] in accumulations 0 of it, as when it was compiled, got ${got}`,
+          hint: 'compile the step again',
+        }) as Error,
+      );
+    }
+    step.dispose();
+  });
+});
