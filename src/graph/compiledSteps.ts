@@ -1,21 +1,20 @@
 /** Compiled steps: each a graph in one session, run with one call. */
 import * as path from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
-import { cannot } from '../common/errors.js';
+import * as tf from '@tensorflow/tfjs';
+import { cannot, kindOf } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
 import type { Value } from './graph.js';
 import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
+import { assertLive, describe, describeGiven, type Input, isTensor, match, type Match, plainTensor } from './inputs.js';
 import type { InputSpec } from './record/record.js';
 import { FollowedOptimizer } from './optimizerState.js';
 import { SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
-/** "float32 [256, 784], int32 []". */
-export function describe(signature: readonly InputSpec[]): string {
-  return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
-}
-
 export interface RecordedStep extends NamedGraph {
+  /** The name of the step, of whose signatures this is one. */
+  step: string;
+  signature: readonly InputSpec[];
   /** How many steps each optimizer takes in it. */
   taken: ReadonlyMap<tf.Optimizer, number>;
 }
@@ -25,6 +24,9 @@ interface Contents {
   recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
 }
+
+const RUN = { doing: 'run the compiled step', many: false, each: '' };
+const RUN_MANY = { doing: 'run the compiled step many times', many: true, each: 'for each step inputs as in ' };
 
 /** Compiled steps and the session they run in. */
 export class CompiledSteps<Name extends string> {
@@ -46,14 +48,12 @@ export class CompiledSteps<Name extends string> {
   }
 
   /**
-   * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
+   * Runs a step on inputs of a shape that it was recorded for: tensors, or plain numbers. The caller owns the outputs.
    * Throws a BnTrainError for other shapes or types.
    */
-  run(name: Name, ...inputs: tf.Tensor[]): tf.Tensor[] {
-    this.assertAlive();
-    const found = this.find(name, inputs);
-    if (!found) throw this.mismatch('run the compiled step', name, inputs);
-    return this.call(found, found.name, inputs, 1);
+  run(name: Name, ...inputs: Input[]): tf.Tensor[] {
+    const found = this.find(name, inputs, RUN);
+    return this.call(found, found.step.name, inputs, 1);
   }
 
   /**
@@ -62,20 +62,16 @@ export class CompiledSteps<Name extends string> {
    * may order sums in a loop differently; a random op's draws are a series of their own. A call's cost is paid once.
    * The caller owns the outputs. Throws a BnTrainError for other shapes or types, and for a step without inputs.
    */
-  runMany(name: Name, ...stacks: tf.Tensor[]): tf.Tensor[] {
-    this.assertAlive();
-    const slices = stacks.map(({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
-    const found = this.find(name, slices);
-    const doing = 'run the compiled step many times';
-    if (!found) throw this.mismatch(doing, name, stacks, 'for each step inputs as in ');
-    const [count = 0, ...others] = new Set(stacks.map(({ shape }) => shape[0]));
+  runMany(name: Name, ...stacks: Input[]): tf.Tensor[] {
+    const found = this.find(name, stacks, RUN_MANY);
+    const [count = 0, ...others] = new Set(found.shapes.map(([steps]) => steps));
     if (count === 0 || others.length > 0)
-      throw cannot(doing, {
+      throw cannot(RUN_MANY.doing, {
         expected: 'inputs with one and the same number of steps, above 0, as their first axis',
-        got: `${name}(${describe(stacks)})`,
+        got: `${name}(${describeGiven(stacks)})`,
         hint: 'stack the inputs of all steps: tf.stack([first, second])',
       });
-    return this.call(found, NAMES.many(found.name), stacks, count);
+    return this.call(found, NAMES.many(found.step.name), stacks, count);
   }
 
   /** Fetches, with one call, the values that the tfjs variables would each fetch when they are looked at. */
@@ -133,22 +129,41 @@ export class CompiledSteps<Name extends string> {
     });
   }
 
-  private find(name: Name, inputs: readonly InputSpec[]): RecordedStep | undefined {
-    return this.contents.recorded.get(`${name}(${describe(inputs)})`);
+  /** The recorded step for these inputs; throws where there is none. */
+  private find(name: Name, inputs: readonly unknown[], how: typeof RUN): Match<RecordedStep> {
+    const { doing, many, each } = how;
+    this.assertAlive();
+    for (const [i, input] of inputs.entries()) if (isTensor(input)) assertLive(doing, `input ${i}`, input);
+    const all = [...this.contents.recorded.values()];
+    const ofStep = all.filter(({ step }) => step === name);
+    const found = match(ofStep, inputs, many);
+    if (found) return found;
+    const listed = (steps: RecordedStep[]) => steps.map(({ step, signature }) => `${step}(${describe(signature)})`);
+    throw cannot(doing, {
+      expected: ofStep.length > 0 ? each + listed(ofStep).join(' or ') : `a step named ${listed(all).join(', ')}`,
+      got: `${typeof name === 'string' ? name : kindOf(name)}(${describeGiven(inputs)})`,
+      hint: 'list every shape in inputs when compiling: [[a], [b]]',
+    });
   }
 
-  private call({ graph, taken }: RecordedStep, graphName: string, inputs: readonly tf.Tensor[], times: number) {
-    const { outputs, updates } = graph;
+  private call({ step, shapes }: Match<RecordedStep>, graphName: string, inputs: readonly Input[], times: number) {
+    const { graph, signature, taken } = step;
     for (const optimizer of taken.keys()) this.optimizers.get(optimizer)?.assertSame();
-    const feeds = new Map(
-      inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
-    );
-    const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
-    this.variables.store(updates.keys());
-    const results = this.runAndMark(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)], updates.keys());
-    for (const [optimizer, steps] of taken) this.optimizers.get(optimizer)?.count(steps * times);
-    for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
-    return results.map((value) => nativeTensor(this.backend, value));
+    return tf.tidy(() => {
+      const tensors = inputs.map((input, i) =>
+        isTensor(input) ? input : plainTensor(this.backend, input, signature[i]?.dtype, shapes[i] ?? []),
+      );
+      const feeds = new Map(
+        tensors.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
+      );
+      const fetches = graph.outputs.map((_, i) => NAMES.output(graphName, i));
+      this.variables.store(graph.updates.keys());
+      const all = fetches.length > 0 ? fetches : [NAMES.ran(graphName)];
+      const results = this.runAndMark(feeds, all, graph.updates.keys());
+      for (const [optimizer, steps] of taken) this.optimizers.get(optimizer)?.count(steps * times);
+      for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
+      return results.map((value) => nativeTensor(this.backend, value));
+    });
   }
 
   /** A run that fails may have assigned to some of the variables, too. */
@@ -158,15 +173,5 @@ export class CompiledSteps<Name extends string> {
     } finally {
       this.variables.changed(changing);
     }
-  }
-
-  private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {
-    const all = [...this.contents.recorded.keys()];
-    const ofStep = all.filter((signature) => signature.startsWith(`${name}(`));
-    return cannot(doing, {
-      expected: ofStep.length > 0 ? each + ofStep.join(' or ') : `a step named ${all.join(', ')}`,
-      got: `${name}(${describe(inputs)})`,
-      hint: 'list every shape in inputs when compiling: [[a], [b]]',
-    });
   }
 }
