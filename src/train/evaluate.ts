@@ -24,7 +24,6 @@ export async function accuracy(trainer: Trainer, signal?: AbortSignal): Promise<
  */
 export async function populationAccuracy(trainer: Trainer, signal?: AbortSignal): Promise<number> {
   if (!isNormalized(trainer.model)) return accuracy(trainer, signal);
-  trainer.sync();
   async function* moments() {
     const all = batches(inOrder(trainer.trainCount), trainer.batchSize);
     for (const call of calls(all, { most: trainer.stepsPerCall })) {
@@ -33,14 +32,7 @@ export async function populationAccuracy(trainer: Trainer, signal?: AbortSignal)
     }
   }
   const statistics = await combineMoments(trainer.model, moments());
-  try {
-    return await withStatistics(statistics, () => {
-      trainer.reload();
-      return accuracy(trainer, signal);
-    });
-  } finally {
-    trainer.reload();
-  }
+  return withStatistics(statistics, () => accuracy(trainer, signal));
 }
 
 /** Lets signals and timers be seen between two calls into TensorFlow, and throws the signal's reason once it is aborted. */

@@ -74,7 +74,6 @@ export async function* train({
     yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position: { ...position } };
     while (position.epoch <= epochs) {
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
-      trainer.sync();
       signal?.throwIfAborted();
       assertPossible(position);
       yield { type: 'evaluate', of: 'test' };
@@ -111,10 +110,7 @@ async function* trainEpoch(
     const seconds = (performance.now() - started) / 1000 / call.length;
     for (const [i, result] of results.entries())
       yield advance(position, result, { size: call[i]?.length ?? 0, seconds });
-    if (position.batch % checkpointSteps === 0) {
-      trainer.sync();
-      yield { type: 'checkpoint', position: { ...position } };
-    }
+    if (position.batch % checkpointSteps === 0) yield { type: 'checkpoint', position: { ...position } };
   }
 }
 

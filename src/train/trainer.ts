@@ -75,8 +75,7 @@ export class Trainer {
     try {
       const rate = own(tf.scalar(learningRate));
       const datasets = { train: own(new DeviceDataset(data.train)), test: own(new DeviceDataset(data.test)) };
-      const weights = model.weights.map((weight) => weight.read() as tf.Variable);
-      const variables = [...weights, ...datasets.train.variables, ...datasets.test.variables];
+      const variables = [model, datasets.train.variables, datasets.test.variables];
       const steps = stepsOf(options, datasets) as Steps;
       const compiled = mode === 'graph' ? own(await compileSteps(steps, { variables, xla })) : undefined;
       const counts = [data.train.count, data.test.count] as const;
@@ -101,16 +100,6 @@ export class Trainer {
   /** Of each batch of rows of the training set: mean and variance of each BN layer's input, see `batchMoments`. */
   moments(batches: Int32Array[]): Float32Array[][] {
     return this.run('moments', batches);
-  }
-
-  /** Makes the model's weights those of the moment. */
-  sync(): void {
-    this.compiled?.read();
-  }
-
-  /** To be called after the model's weights were written to. */
-  reload(): void {
-    this.compiled?.write();
   }
 
   dispose(): void {

@@ -361,7 +361,6 @@ describe('Trainer', () => {
     const before = frozen.getWeights().map((weight) => weight.dataSync());
     const trainer = await open(model, mode);
     trainer.step([Int32Array.from({ length: 256 }, (_, i) => i)]);
-    trainer.sync();
     expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
     trainer.dispose();
   });
@@ -400,7 +399,6 @@ describe('regularization', () => {
     const before = valuesOf(model);
     const trainer = await open(model, mode, RATE);
     const [result] = trainer.step([rows]);
-    trainer.sync();
     trainer.dispose();
     return { result, before, after: valuesOf(model) };
   }
