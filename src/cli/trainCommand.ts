@@ -39,6 +39,7 @@ export function trainCommand(norm: Norm): Command {
     )
     .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
+    .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
     .option('--eager', 'run every op by itself instead of each step as one graph')
     .option(
       '--steps-per-call <n>',
@@ -140,13 +141,13 @@ async function run(
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
   if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
-  else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
+  else terminal.print(...finalLines(final, device));
 }
 
 function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
   const { lr = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
   const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon, seed = randomInt(LARGEST_SEED) } = flags;
-  const { xla = false, deterministic, checkpointSteps, stepsPerCall } = flags;
+  const { xla = false, deterministic, population, checkpointSteps, stepsPerCall } = flags;
   const recipe = { norm, learningRate: lr, epochs, batchSize, seed, momentum, epsilon };
-  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic };
+  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic, population };
 }

@@ -11,6 +11,8 @@ const epoch = (number: number, loss: number) => ({
   loss,
   trainAccuracy: 0.75,
   testAccuracy: 0.5,
+  testAccuracyPopulation: null as number | null,
+  populationImages: null as number | null,
   examplesPerSecond: 7812.4,
   seconds: 7.68,
 });
@@ -37,20 +39,28 @@ describe('lines', () => {
     );
   });
 
+  it('of an epoch with both accuracies, and over how many images the statistics were taken', () => {
+    expect(epochLine({ ...epoch(3, 0.4123), testAccuracyPopulation: 0.8444, populationImages: 2560 }, 10)).toBe(
+      'epoch  3/10   loss 0.412   train acc 0.750   test acc 0.500 moving average, 0.844 population (2,560 images)   7,812 examples/sec   7.7 s',
+    );
+  });
+
   it('of a finished run, as the recipe’s readers know them', () => {
     const final = {
       loss: 0.273,
       trainAccuracy: 0.899,
       testAccuracy: 0.807,
       testAccuracyPopulation: 0.88,
+      populationImages: 60_000,
       examplesPerSecond: 32293.9,
     };
-    const [first, second, third] = finalLines(final, { device: 'cuda:0', normalized: true });
+    const [first, second, third] = finalLines(final, 'cuda:0');
     expect([first, second]).toEqual(['loss 0.273, train acc 0.899, test acc 0.807', '32,293.9 examples/sec on cuda:0']);
-    expect(third).toMatch(/^test acc 0.880 with population statistics, 0.807 with the moving average: /);
-    expect(finalLines(final, { device: 'cpu', normalized: false })[2]).toMatch(
-      /^test acc 0.807 .* without batch normalization there are none$/,
+    expect(third).toMatch(
+      /^test acc 0.880 with population statistics, 0.807 with the moving average: .* \(60,000 images\) /,
     );
+    const unmeasured = { testAccuracyPopulation: null, populationImages: null };
+    expect(finalLines({ ...final, ...unmeasured }, 'cpu')).toEqual([first, '32,293.9 examples/sec on cpu']);
   });
 
   it('of the doctor end with what is missing and how to mend it', () => {
