@@ -134,7 +134,8 @@ async function run(
   const { epochs, final } = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
-    chart: (epochs) => svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
+    chart: (epochs) =>
+      svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
   });
   const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
   if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
