@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatMetric, formatSeconds } from '../../src/common/format.js';
@@ -6,6 +8,7 @@ import { doctorLines } from '../../src/report/doctorLines.js';
 import { epochLine, finalLines } from '../../src/report/lines.js';
 import { svgChart } from '../../src/report/svgChart.js';
 import { Terminal } from '../../src/report/terminal.js';
+import { root } from '../support/program.js';
 
 const epoch = (number: number, loss: number) => ({
   epoch: number,
@@ -244,6 +247,30 @@ describe('the chart', () => {
       expect(Number(x) - Number(numbers[i]?.[1])).toBeGreaterThan(8 * (number ?? '').length);
     expect((svg.match(/class="mark"/g) ?? []).length).toBeLessThanOrEqual(100);
   });
+});
+
+it('the chart in the README is as the program draws it, with the figures that are told there', () => {
+  const shown = readFileSync(path.join(root, 'docs/lesson.svg'), 'utf8');
+  const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
+  const figures = (of: string) =>
+    [...shown.matchAll(new RegExp(`>epoch \\d+: ${of} ([\\d.]+)<`, 'g'))].map(([, value]) => Number(value));
+  const [train, moving, population, loss] = ['train acc', 'moving average', 'population statistics', 'loss'].map(
+    figures,
+  );
+  const history = many(10, (i) =>
+    measured(i + 1, moving?.[i] ?? NaN, population?.[i] ?? NaN, train?.[i] ?? NaN, loss?.[i] ?? NaN),
+  );
+  // Its places are those of figures with more digits.
+  const withoutPlaces = (svg: string) => svg.replace(/-?\d+\.\d(?!\d)/g, '#');
+  const title = 'LeNet on Fashion-MNIST, scratch: lr 1, batch size 256, seed 1';
+  expect(withoutPlaces(shown)).toBe(withoutPlaces(svgChart(history, title)));
+  const [last, third] = [history.at(-1), history[2]].map((epoch) => epoch ?? measured(0, NaN, NaN));
+  expect(readme).toContain(
+    `**BN from scratch** (\`scratch\`) | **${last?.loss}** | **${last?.trainAccuracy}** | **${last?.testAccuracy}** |`,
+  );
+  expect(readme).toMatch(new RegExp(`says ${third?.testAccuracy}; .* ${third?.testAccuracyPopulation} with`));
+  expect(readme).toContain(`the loss is ${history[0]?.loss};`);
+  expect(readme).toContain(`(${last?.testAccuracyPopulation} after the last)`);
 });
 
 describe('the terminal', () => {
