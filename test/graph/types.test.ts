@@ -2,8 +2,9 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { nativeBackend } from '../../src/graph/binding.js';
+import { nativeBackend, nativeTensor } from '../../src/graph/binding.js';
 import { type CompiledStep, compileStep } from '../../src/graph/compile.js';
+import { optimizerVariables } from '../../src/graph/optimizer.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
 
 let tensors = 0;
@@ -61,7 +62,7 @@ describe('types follow the inputs of an op, not what its kernel says', () => {
       // Not among the ops of tfjs, so nothing is known of its types.
       const type = { name: 'T', type: backend?.binding.TF_ATTR_TYPE ?? 0, value: backend?.binding.TF_FLOAT };
       const [output] = backend?.binding.executeOp('Cross', [type], ids, 1) ?? [];
-      return output && backend ? [backend.createOutputTensor(output)] : [];
+      return output && backend ? [nativeTensor(backend, output)] : [];
     };
     const step = compileStep(crossed, { inputs: [{ shape: [2, 3], dtype: 'int32' }], variables: [] });
     await expect(step).rejects.toMatchObject({
@@ -133,19 +134,19 @@ describe('rows are looked up', () => {
           weights,
         ) as tf.Scalar,
       ];
-      const rate = (sgd as unknown as { c: tf.Tensor }).c;
-      const variable = tf.variable(rate, false);
-      rate.dispose();
-      (sgd as unknown as { c: tf.Tensor }).c = variable;
       const compiled = isCompiled
-        ? await compileStep(step, { inputs: [words, labels], variables: [...weights, variable] })
+        ? await compileStep(step, {
+            inputs: [words, labels],
+            variables: [...weights, ...optimizerVariables(sgd, weights)],
+          })
         : undefined;
       for (let i = 0; i < 10; i++)
         tf.dispose(compiled ? compiled.run(words, labels) : tf.tidy(() => step(words, labels)));
       compiled?.read();
       const result = valuesOf(weights);
       compiled?.dispose();
-      tf.dispose([words, labels, variable, ...weights]);
+      sgd.dispose();
+      tf.dispose([words, labels, ...weights]);
       return result;
     };
     const [compiled, eager] = [await train(true), await train(false)];

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
-import { differs, NO_STRINGS, refuse } from './refusal.js';
+import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
 /** Takes inputs, gives outputs; the variables that it assigns to are its state. */
@@ -29,7 +29,6 @@ export function record(
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
 ): Graph {
-  if (signature.some(({ dtype }) => dtype === 'string')) throw refuse('an input of strings', NO_STRINGS);
   const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
   const standIns = new Map<tf.Variable, tf.Tensor>();
   try {

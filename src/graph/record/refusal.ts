@@ -7,9 +7,6 @@ export const LIST_IT = "list it in variables; an optimizer's own are given by op
 /** The hint for what a graph would repeat. */
 export const FREEZE_HINT = 'make what changes an input of the step; give a random op a seed; build layers before';
 
-/** The hint for strings. */
-export const NO_STRINGS = 'turn strings into numbers outside, such as their positions in a list';
-
 /** "Cannot compile the step: expected a step of TensorFlow ops on its inputs and variables alone, got …". */
 export function refuse(got: string, hint: string, cause?: unknown): BnTrainError {
   return cannot('compile the step', {

@@ -5,7 +5,7 @@ import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, typ
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
-import { differs, LIST_IT, NO_STRINGS, refuse } from './refusal.js';
+import { differs, LIST_IT, refuse } from './refusal.js';
 
 const attributesOf = new Map(
   Object.entries(INPUT_TYPES).flatMap(([named, ops]) => ops.match(/\w+/g)?.map((op) => [op, named.split(' ')]) ?? []),
@@ -42,7 +42,7 @@ export class Tape {
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
         if (!this.written.has(values)) return id;
-        if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', NO_STRINGS);
+        if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');
         this.known.set(id, dtype);
         this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
         return id;
