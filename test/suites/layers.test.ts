@@ -97,6 +97,12 @@ const single: Record<string, Case> = {
   },
   dropout: { input: vector, layer: () => layers.dropout({ rate: 0 }) },
   elu: { input: vector, layer: () => layers.elu() },
+  embedding: {
+    first: true,
+    input: [3],
+    values: (shape, seed) => tf.randomUniform(shape, 0, 7, 'int32', seed),
+    layer: () => layers.embedding({ inputDim: 7, outputDim: 4, embeddingsInitializer: glorot(3) }),
+  },
   flatten: { input: image, layer: () => layers.flatten() },
   gaussianDropout: { input: vector, layer: () => layers.gaussianDropout({ rate: 0 }) },
   globalAveragePooling1d: { input: series, layer: () => layers.globalAveragePooling1d({}) },
@@ -158,7 +164,6 @@ const RANDOM = 'got randomness on the host (Math.random)';
 
 const refused: Record<string, [layer: () => Layer, input: number[], message: string]> = {
   categoryEncoding: [() => layers.categoryEncoding({ numTokens: 5, outputMode: 'multiHot' }), [3], READ],
-  embedding: [() => layers.embedding({ inputDim: 7, outputDim: 4 }), [3], READ],
   gaussianNoise: [() => layers.gaussianNoise({ stddev: 1 }), [3], RANDOM],
   randomWidth: [() => layers.randomWidth({ factor: 0.3 }), [6, 6, 2], RANDOM],
 };
