@@ -34,9 +34,10 @@ describe("import … from 'bn-train'", () => {
   });
 
   it('trains as the README shows', async () => {
-    const [loss, accuracy] = (await run(examples[0] ?? ''))[0]?.split(' ').map(Number) ?? [];
+    const [loss, accuracy, population] = (await run(examples[0] ?? ''))[0]?.split(' ').map(Number) ?? [];
     expect(loss).toBeLessThan(0.8);
     expect(accuracy).toBeGreaterThan(0.6);
+    expect(population).toBeGreaterThan(0.6);
   });
 
   it('compiles as the README shows: an MLP with Adam', async () => {
