@@ -315,6 +315,7 @@ describe('a run sees what a variable was assigned', () => {
     );
     const step = await compileStep(dividing, { inputs: [vector], variables: [w] });
     step.run(one);
+    expect(valueOf(w)).toBe(2);
     expect(() => step.run(tf.tensor1d([-1]))).toThrow('division by zero');
     const left = valueOf(w) ?? NaN;
     step.run(one);
