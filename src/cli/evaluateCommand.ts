@@ -49,7 +49,6 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
     `test acc ${formatMetric(testAccuracy)} with the moving average`,
     `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
   ];
-  if (flags.json)
-    terminal.print(JSON.stringify({ run, norm, backend, device, fallback, testAccuracy, testAccuracyPopulation }));
+  if (flags.json) terminal.printJson({ run, norm, backend, device, fallback, testAccuracy, testAccuracyPopulation });
   else terminal.print(...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines));
 }

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { type BnTrainError, cannot, EXIT } from '../common/errors.js';
 import type { Norm } from '../nn/lenet.js';
 import type { Listener } from '../common/listener.js';
+import { quoted, toType } from '../common/invocation.js';
 import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { type Place, readConfig, type RunConfig } from '../run/config.js';
@@ -29,7 +30,7 @@ export async function assertRun(folder: string, norm: Norm): Promise<void> {
     throw cannot(`resume ${folder}`, {
       expected: 'a run',
       got: 'a folder without one: it was stopped before it began',
-      hint: `begin it again: bn-train ${norm} --run-dir '${folder}', with the flags it had`,
+      hint: `begin it again, with the flags it had: ${toType(`${norm} --run-dir ${quoted(folder)}`)}`,
     });
   const config = await readConfig(folder);
   if (config.norm !== norm) throw contradiction(folder, 'command', config.norm, norm);
@@ -130,7 +131,7 @@ function whereItStands(folder: string, { norm, epochs }: RunConfig, checkpoint: 
   if (epoch > epochs)
     return (
       `all ${epochs} epochs of ${folder} are trained; its result is measured again. ` +
-      `To train on: bn-train ${norm} --resume '${folder}' --epochs ${2 * epochs}`
+      `To train on: ${toType(`${norm} --resume ${quoted(folder)} --epochs ${2 * epochs}`)}`
     );
   return `going on with epoch ${epoch} of ${epochs}${batch > 0 ? ` after ${batch} batches` : ''}`;
 }

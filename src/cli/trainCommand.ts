@@ -4,6 +4,7 @@ import { rmdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import { Command } from 'commander';
 import { exists } from '../common/files.js';
+import { quoted, toType } from '../common/invocation.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
 import type { RunOptions } from '../run/config.js';
@@ -133,13 +134,14 @@ async function run(
     onEvent: (event) => terminal.train(event),
     chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
   });
-  const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
-  if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
+  const own = flags.anyData ? ` --any-data --data-dir ${quoted(flags.dataDir ?? '')}` : '';
+  if (!final)
+    return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
-  terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
+  terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
-  if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
+  if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });
   else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
 }
 

@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatMetric, formatSeconds, printable } from
 import type { Listener, Progress } from '../common/listener.js';
 import type { TrainEvent } from '../train/events.js';
 import { epochLine, interruptedLine } from './lines.js';
+import { inAscii, looksOf, typeset } from './typeset.js';
 
 export interface TerminalOptions {
   stream?: NodeJS.WriteStream;
@@ -26,6 +27,8 @@ export class Terminal implements Listener {
   private readonly quiet: boolean;
   private bar: SingleBar | undefined;
   private label = '';
+  /** The bar's line as it stands there. */
+  private drawn = '';
   private epochs = 0;
   private batches = 0;
 
@@ -37,13 +40,19 @@ export class Terminal implements Listener {
   /** Results, which go to stdout. */
   print(...lines: string[]): void {
     this.close();
-    process.stdout.write(asText(lines));
+    process.stdout.write(asText(lines, process.stdout));
+  }
+
+  /** A result for programs: one line, whatever the terminal. */
+  printJson(value: object): void {
+    this.close();
+    process.stdout.write(`${printable(JSON.stringify(value))}\n`);
   }
 
   /** What is said in any case: errors, and that something slower than the best is used. */
   warn = (...lines: string[]): void => {
     this.close();
-    this.stream.write(asText(lines));
+    this.stream.write(asText(lines, this.stream));
   };
 
   notice = (...lines: string[]): void => {
@@ -75,9 +84,9 @@ export class Terminal implements Listener {
     }
   }
 
-  /** How long a line may be; 80 where there is no terminal. */
-  columns(): number {
-    return this.stream.columns || 80;
+  /** How long a line may be, of results or of the rest; 80 where there is no terminal. */
+  columns(stream: NodeJS.WriteStream = this.stream): number {
+    return looksOf(stream).columns ?? 80;
   }
 
   /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
@@ -94,9 +103,33 @@ export class Terminal implements Listener {
     this.bar.render();
   }
 
+  /** Most terminals flow their lines anew when the width changes, so that the bar stands in as many as it takes now; xterm does not. */
+  private readonly onResize = (): void => {
+    const { stream, bar } = this;
+    if (!bar?.isActive) return;
+    const rows = process.env['XTERM_VERSION'] === undefined ? Math.ceil(this.drawn.length / this.columns()) : 1;
+    stream.write(`\r${rows > 1 ? `\x1b[${rows - 1}A` : ''}\x1b[J`);
+    this.redraw();
+  };
+
+  /** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
+  private makeBar(): SingleBar {
+    const { stream } = this;
+    const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
+    const format = (options: Options, params: Params, payload: Payload) => {
+      const line = barLine(Format, options, params, payload);
+      return (this.drawn = looksOf(stream).unicode ? line : inAscii(line));
+    };
+    const form = { format, barsize: LONGEST_BAR, clearOnComplete: true, forceRedraw: true };
+    // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
+    const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
+    stream.on('resize', this.onResize);
+    return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
+  }
+
   private draw(label: string, done: number, total: number, figures: Figures): void {
     if (this.quiet || !this.stream.isTTY) return;
-    this.bar ??= barOn(this.stream);
+    this.bar ??= this.makeBar();
     if (this.bar.isActive && label === this.label) return this.bar.update(done, { figures });
     this.close();
     this.label = label;
@@ -107,23 +140,26 @@ export class Terminal implements Listener {
 /** What stands behind the bar, given how long it has been there. */
 type Figures = (seconds: string) => string;
 
-/** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
-function barOn(stream: NodeJS.WriteStream): SingleBar {
-  const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
-  const format = (options: Options, params: Params, { label, figures }: { label: string; figures: Figures }) => {
-    const text = figures(formatSeconds((Date.now() - params.startTime) / 1000));
-    const room = params.maxWidth - MARGIN;
-    // The figures matter more than the bar, which takes what they leave.
-    const barsize = Math.min(LONGEST_BAR, room - `${label} [] ${text}`.length);
-    const bar = barsize < SHORTEST_BAR ? '' : `[${Format.BarFormat(params.progress, { ...options, barsize })}] `;
-    return printable(`${label} ${bar}${text}`).slice(0, room);
-  };
-  const form = { format, barsize: LONGEST_BAR, clearOnComplete: true, forceRedraw: true };
-  // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
-  const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
-  return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
+interface Payload {
+  label: string;
+  figures: Figures;
 }
 
-function asText(lines: string[]): string {
-  return lines.map((line) => `${printable(line)}\n`).join('');
+/** The bar's line, of at most `columns` less the margin. The figures matter more than the bar, which takes what they leave. */
+function barLine(
+  { BarFormat }: typeof import('cli-progress').Format,
+  options: Options,
+  params: Params,
+  payload: Payload,
+): string {
+  const { label, figures } = payload;
+  const text = figures(formatSeconds((Date.now() - params.startTime) / 1000));
+  const room = params.maxWidth - MARGIN;
+  const barsize = Math.min(LONGEST_BAR, room - `${label} [] ${text}`.length);
+  const bar = barsize < SHORTEST_BAR ? '' : `[${BarFormat(params.progress, { ...options, barsize })}] `;
+  return printable(`${label} ${bar}${text}`).slice(0, room);
+}
+
+function asText(lines: string[], stream: NodeJS.WriteStream): string {
+  return lines.map((line) => typeset(line, looksOf(stream))).join('');
 }

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
+import { quoted } from '../common/invocation.js';
 import type { Position, Progressed } from '../train/events.js';
 import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type SavedWeight } from './checkpoint.js';
 
@@ -98,7 +99,7 @@ function noEpoch(runFolder: string, names: string[]): BnTrainError {
     hint:
       newest === undefined
         ? 'name the folder of a run that finished at least one epoch'
-        : `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${runFolder}'`,
+        : `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume ${quoted(runFolder)}`,
   });
 }
 

@@ -6,6 +6,7 @@ import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
+import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
 import { LARGEST_SEED } from './seed.js';
 
@@ -79,7 +80,7 @@ export async function readConfig(folder: string): Promise<RunConfig> {
     throw cannot(`read the run ${folder}`, {
       expected: 'a run folder with a config.json',
       got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
-      hint: 'name a folder below ./runs, or train one: bn-train scratch',
+      hint: `name a folder below ./runs, or train one: ${toType('scratch')}`,
       cause: error,
     });
   });

@@ -1,5 +1,6 @@
 /** The parameters of a saved model's batch normalization layers, whichever kind they are. */
 import { cannot, EXIT } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import type { SavedWeight } from './checkpoint.js';
 import { readWeights } from './checkpoints.js';
 
@@ -31,7 +32,7 @@ export async function readParameters(
   throw cannot(`inspect ${run}`, {
     expected: layers.length > 0 ? `a layer from 1 to ${layers.length}, or all` : 'a model with batch normalization',
     got: layers.length > 0 ? `${wanted}` : 'one without',
-    hint: layers.length > 0 ? 'choose another --layer' : 'train one: bn-train scratch',
+    hint: layers.length > 0 ? 'choose another --layer' : `train one: ${toType('scratch')}`,
     exitCode: layers.length > 0 ? EXIT.usage : EXIT.failed,
   });
 }

@@ -5,6 +5,7 @@ import type { BackendName, Fallback } from '../common/backends.js';
 import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
+import { quoted, toType } from '../common/invocation.js';
 import * as places from './choose.js';
 import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
@@ -82,7 +83,7 @@ async function open(
   const passed = ({ backend: next }: Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
-    tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? 'bn-train setup'));
+    tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? toType('setup')));
   };
   const attempt = async (tried: Fallback): Promise<BackendInfo> => {
     const { backend } = tried;
@@ -93,7 +94,7 @@ async function open(
     }
     const { open } = (await import(`./${backend}.js`)) as Portable;
     await open();
-    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
+    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? toType('setup') };
   };
   return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
 }
@@ -141,7 +142,7 @@ function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNull
   throw cannot(`use the device ${gpu.device}`, {
     expected: `TensorFlow to open ${gpu.gpu.name}`,
     got: 'the CPU only',
-    hint: 'bn-train doctor shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu',
+    hint: `${toType('doctor')} shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu`,
   });
 }
 
@@ -152,7 +153,7 @@ function load(addon: string): ReturnType<typeof loadNative> {
     throw cannot('open the native backend', {
       expected: `the addon ${addon} to load`,
       got: messageOf(error),
-      hint: `rm -r '${path.dirname(addon)}' && bn-train setup`,
+      hint: `rm -r ${quoted(path.dirname(addon))} && ${toType('setup')}`,
       cause: error,
     });
   }

@@ -4,6 +4,7 @@ import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
+import { toType } from '../common/invocation.js';
 import { accuracy, breathe, populationAccuracy } from './evaluate.js';
 import type { EpochResult, FinalResult, Position, Progressed, TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './mode.js';
@@ -155,7 +156,7 @@ function assertPossible({ epoch, loss, correct, examples }: Position): void {
   throw cannot('go on training', {
     expected: `a loss of ${formatMetric(least)} or more at a train accuracy of ${formatMetric(accuracy)}, as each wrong example costs ln 2 or more`,
     got: `${formatMetric(mean)} in epoch ${epoch}: the ${backend} backend computes wrongly`,
-    hint: `to see which of its operations are wrong: bn-train verify --backend ${backend}`,
+    hint: `to see which of its operations are wrong: ${toType(`verify --backend ${backend}`)}`,
   });
 }
 

@@ -71,7 +71,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
   it.each(['inspect-gamma', 'evaluate'])('no run to find: %s', async (command) => {
     const { code, stderr } = await run([command]);
     expect(stderr).toMatch(
-      /^Cannot find a run: expected at least one run in .*runs, got none\nhint: train one: bn-train scratch, or name its folder\n$/,
+      /^Cannot find a run: expected at least one run in .*runs, got none\nhint: name its folder, or train one: bn-train scratch\n$/,
     );
     expect(code).toBe(1);
   });

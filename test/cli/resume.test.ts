@@ -141,7 +141,7 @@ describe('what is no run', () => {
     writeFileSync(path.join(folder, 'run.lock'), '');
     await expect(assertRun(folder, 'scratch')).rejects.toMatchObject({
       message: `Cannot resume ${folder}: expected a run, got a folder without one: it was stopped before it began`,
-      hint: `begin it again: bn-train scratch --run-dir '${folder}', with the flags it had`,
+      hint: `begin it again, with the flags it had: bn-train scratch --run-dir '${folder}'`,
     });
   });
 

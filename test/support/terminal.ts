@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
-import { program, root } from './program.js';
+import { PLAIN, program, root } from './program.js';
 
 /** What the user does when the terminal shows `until` (or, for "stopped", when the job has stopped). */
 export interface Step {
@@ -35,6 +35,7 @@ export interface Shown {
 interface Options {
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** Wide by default, so that what is asserted stands in lines of its own. */
   columns?: number;
   /** Words before the program's arguments: another program, flags of Node. */
   command?: string[];
@@ -43,13 +44,13 @@ interface Options {
 export async function onTerminal(
   args: string[],
   steps: Step[],
-  { env = {}, cwd = root, columns = 80, command = [process.execPath, program] }: Options = {},
+  { env = {}, cwd = root, columns = 250, command = [process.execPath, program] }: Options = {},
 ): Promise<Shown> {
   const ask = JSON.stringify({ command: [...command, ...args], columns, steps });
   const driver = path.join(import.meta.dirname, 'terminal.py');
   const { stdout } = await promisify(execFile)('python3', [driver, ask], {
     cwd,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...PLAIN, ...env },
     maxBuffer: 2 ** 28,
   });
   const shown = JSON.parse(stdout) as Omit<Shown, 'lines'>;

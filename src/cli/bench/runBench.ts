@@ -34,7 +34,8 @@ export async function runBench(flags: BenchFlags, session: Session): Promise<voi
   const context = { flags, ...session };
   const alone = flags.peer.length === 0 && flags.starts === 0;
   const outcome = alone ? await measureAlone(context) : await measureProcesses(context);
-  session.terminal.print(...(flags.json ? [jsonOf(flags, outcome)] : linesOf(flags, outcome)));
+  if (flags.json) session.terminal.printJson(jsonOf(flags, outcome));
+  else session.terminal.print(...linesOf(flags, outcome));
 }
 
 async function measureAlone(context: Context): Promise<Outcome> {
@@ -96,9 +97,9 @@ async function measureCommand(dataDir: string, { flags, signal }: Context): Prom
   }
 }
 
-function jsonOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): string {
+function jsonOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): object {
   const figures = { speeds: series.map(speedOf), ratios: ratiosOf(series), fresh, command };
-  return JSON.stringify({ machine: describeMachine(), programs, turns, steps, batchSize, ...figures });
+  return { machine: describeMachine(), programs, turns, steps, batchSize, ...figures };
 }
 
 /** Tables with an empty line between them. */
