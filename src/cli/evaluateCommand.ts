@@ -22,33 +22,55 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(named: string | undefined, flags: EvaluateFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ assertOwnData, readConfig }, { newestRun }] = await Promise.all([
+  const [{ assertOwnData, readConfig }, { exportedNotice }, { newestRun }] = await Promise.all([
     import('../run/config.js'),
+    import('../run/exported.js'),
     import('../run/folder.js'),
   ]);
   const run = named ?? (await newestRun());
   const config = await readConfig(run);
   const { norm, batchSize } = config;
+  const problem = await exportedNotice(run, norm);
+  if (problem !== undefined) terminal.notice(problem);
   const { openReady } = await import('../runtime/open.js');
   const { name: backend, device, fallback } = await openReady(flags, { listener: terminal, signal });
-  const [{ loadModel }, { loadFashionMnist }, { accuracy, populationAccuracy }, { defaultMode }, { Trainer }] =
-    await Promise.all([
-      import('../run/model.js'),
-      import('../data/fashionMnist.js'),
-      import('../train/evaluate.js'),
-      import('../train/mode.js'),
-      import('../train/trainer.js'),
-    ]);
+  const [
+    { loadModel },
+    { loadFashionMnist },
+    { accuracy, populationAccuracy },
+    { defaultMode },
+    { Trainer },
+    { runLine },
+  ] = await Promise.all([
+    import('../run/model.js'),
+    import('../data/fashionMnist.js'),
+    import('../train/evaluate.js'),
+    import('../train/mode.js'),
+    import('../train/trainer.js'),
+    import('../report/lines.js'),
+  ]);
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   assertOwnData(run, config, data);
-  const model = await loadModel(run, config, flags.midEpoch);
+  const { model, position } = await loadModel(run, config, flags.midEpoch);
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const testAccuracyPopulation = await populationAccuracy(trainer, signal);
+  const about = {
+    run,
+    norm,
+    epoch: position.batch === 0 ? position.epoch - 1 : position.epoch,
+    backend,
+    device,
+    fallback,
+  };
   const lines = [
     `test acc ${formatMetric(testAccuracy)} with the moving average`,
     `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
   ];
-  if (flags.json) terminal.printJson({ run, norm, backend, device, fallback, testAccuracy, testAccuracyPopulation });
-  else terminal.print(...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines));
+  if (flags.json) terminal.printJson({ ...about, testAccuracy, testAccuracyPopulation });
+  else
+    terminal.print(
+      runLine(run, config, position),
+      ...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines),
+    );
 }

@@ -84,9 +84,14 @@ export class Terminal implements Listener {
     }
   }
 
-  /** How long a line may be, of results or of the rest; 80 where there is no terminal. */
-  columns(stream: NodeJS.WriteStream = this.stream): number {
-    return looksOf(stream).columns ?? 80;
+  /** How long a line may be; 80 where there is no terminal. */
+  columns(): number {
+    return looksOf(this.stream).columns ?? 80;
+  }
+
+  /** How long a result's may be; undefined where there is no terminal, and a record is a line. */
+  resultColumns(): number | undefined {
+    return looksOf(process.stdout).columns;
   }
 
   /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */

@@ -28,7 +28,7 @@ export interface BackendInfo {
   fix?: string;
 }
 
-export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32'> {
+export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32' | 'verbose'> {
   /** auto, cpu or cuda[:N]. The native backend has one device, deterministic or not, a process: that of its first opening. */
   device?: string | undefined;
 }

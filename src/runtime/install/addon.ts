@@ -68,7 +68,8 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
-  const quiet = ['TF_LoadSessionFromSavedModel', 'TFE_NewContext'].map((name) => `-D${name}=quiet_${name}`);
+  const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
+  const quiet = said.map((name) => `-D${name}=quiet_${name}`);
   return [...mode, ...quiet, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
 }
 
