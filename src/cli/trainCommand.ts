@@ -100,9 +100,10 @@ async function run(
 ): Promise<void> {
   const { norm, seed, learningRate } = options;
   const [
-    { assertXla, configOf, recordedRun },
+    { assertCalls, assertXla, configOf, recordedRun },
     { assertBatch },
     { assertOwnData },
+    { assertTakes },
     { openReady },
     { describeData, loadFashionMnist },
     { svgChart, textChart },
@@ -110,16 +111,21 @@ async function run(
     import('../run/recordedRun.js'),
     import('../train/step.js'),
     import('../run/config.js'),
+    import('../nn/lenet.js'),
     import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
     import('../report/chart.js'),
   ]);
   // Told before anything is installed or fetched; what depends on what is found there is looked at again.
   assertBatch(norm !== 'none', options.batchSize);
-  assertXla({ ...options, mode: flags.eager ? 'eager' : 'graph', backend: flags.backend });
+  const asked = { mode: flags.eager ? 'eager' : 'graph', backend: flags.backend } as const;
+  assertXla({ ...options, ...asked });
+  assertCalls({ ...flags, ...asked });
   const backend = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   if (resumed) assertOwnData(folder, resumed.config, data);
+  const { height, width } = data.train;
+  assertTakes({ classes: data.classes, height, width });
   signal.throwIfAborted();
   if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
@@ -138,7 +144,7 @@ async function run(
   if (!final)
     return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
-  terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
+  if (norm !== 'none') terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
   if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });

@@ -16,9 +16,14 @@ export async function loadModel(
   midEpoch = false,
 ): Promise<{ model: tf.Sequential; position: Position }> {
   const { weights, position } = await readLearned(runFolder, midEpoch);
-  const model = lenet(options);
+  const model = modelOf(options);
   restoreWeights(model, weights, runFolder);
   return { model, position };
+}
+
+/** The model that a run's options describe, among others. */
+export function modelOf({ norm, seed, momentum, epsilon, classes, height, width }: LenetConfig): tf.Sequential {
+  return lenet({ norm, seed, momentum, epsilon, classes, height, width });
 }
 
 /** Puts saved weights into a model. Throws a BnTrainError that names `origin` where they are another model's. */

@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { BackendName, Fallback } from '../common/backends.js';
-import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { assertKnown, type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import { quoted, toType } from '../common/invocation.js';
@@ -33,16 +33,21 @@ export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'de
   device?: string | undefined;
 }
 
+const OPTIONS = Object.keys({
+  ...{ device: 0, tensorflow: 0, runtimeDir: 0, deterministic: 0, tf32: 0, verbose: 0, quiet: 0 },
+} satisfies Record<keyof BackendOptions | 'quiet', 0>);
+
 /**
  * Makes a tfjs backend the one in use: `native` is TensorFlow's C++, `wasm` and `js` ship with npm packages. `auto`
  * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. What is
  * slower than the best is told in one line on stderr, unless `quiet`. Installs nothing. Throws a BnTrainError for an
- * unknown name or device, for `native` without a runtime, and for a GPU that cannot be used.
+ * unknown name, device or option, for `native` without a runtime, and for a GPU that cannot be used.
  */
 export async function openBackend(
   name: BackendName = 'auto',
   { quiet = false, ...options }: BackendOptions & { quiet?: boolean | undefined } = {},
 ): Promise<BackendInfo> {
+  assertKnown('open the backend', options, OPTIONS);
   const tell = (line: string) => quiet || process.stderr.write(`${printable(line)}\n`);
   return open(name, options, { locate: locateRuntime }, tell);
 }

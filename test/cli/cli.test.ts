@@ -43,6 +43,12 @@ describe('wrong usage exits 2 with words', () => {
       words:
         'Cannot train with XLA: expected steps as graphs, on the native backend, got --eager\nhint: leave out --xla',
     },
+    {
+      args: ['none', '--eager', '--steps-per-call', '4'],
+      words:
+        'Cannot train 4 steps a call: expected steps as graphs, on the native backend, got --eager\nhint: leave out --steps-per-call\n',
+    },
+    { args: ['none', '--steps-per-call', '4', '--backend', 'js'], words: 'native backend, got the js backend' },
     { args: ['none', '--xla', '--backend', 'wasm'], words: 'on the native backend, got the wasm backend' },
     { args: ['scratch', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
     { args: ['setup', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
@@ -80,7 +86,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
     expect(await run(['inspect-gamma', 'nowhere'])).toMatchObject({
       code: 1,
       stderr:
-        'Cannot read the model of nowhere: expected the checkpoint of a finished epoch, got none\nhint: name the folder of a run that finished at least one epoch\n',
+        'Cannot read the run nowhere: expected a run folder with a config.json, got none\nhint: name a folder below ./runs, or train one: bn-train scratch\n',
     });
     expect(await run(['evaluate', 'nowhere'])).toMatchObject({
       code: 1,
@@ -182,7 +188,9 @@ describe('a run', () => {
 
   it('shows its gamma and beta, all layers, and the moving statistics', async () => {
     const { stdout } = await run(['inspect-gamma', 'one']);
-    expect(stdout).toMatch(/^gamma( +-?\d+\.\d{4}){6}\nbeta( +-?\d+\.\d{4}){6}\n$/);
+    expect(stdout).toMatch(
+      /^one: scratch, seed 1, after epoch 1 of 1\nlayer 1 of 4, after convolution 5×5, 1→6: 6 channels\ngamma( +-?\d+\.\d{4}){6}\nbeta( +-?\d+\.\d{4}){6}\n$/,
+    );
     const json = JSON.parse(
       (await run(['inspect-gamma', 'one', '--layer', 'all', '--moving', '--json'])).stdout,
     ) as Record<string, number[]>[];
@@ -214,11 +222,12 @@ describe('a run', () => {
   it('refuses to be resumed with contradicting options', async () => {
     expect(await run(['builtin', '--resume', 'one'])).toMatchObject({
       code: 2,
-      stderr: "Cannot resume one: expected the run's own command scratch, got builtin\nhint: leave it out\n",
+      stderr:
+        "Cannot resume one: expected scratch, the command that it began with, got builtin\nhint: bn-train scratch --resume 'one'\n",
     });
     expect(await run(['scratch', '--resume', 'one', '--lr', '0.5'])).toMatchObject({
       code: 2,
-      stderr: "Cannot resume one: expected the run's own learningRate 1, got 0.5\nhint: leave it out\n",
+      stderr: 'Cannot resume one: expected --lr 1, with which it began, got --lr 0.5\nhint: leave out --lr\n',
     });
   });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { quoted, startedAs, toType } from '../../src/common/invocation.js';
+import { option, quoted, startedAs, toType } from '../../src/common/invocation.js';
 import { start } from '../support/program.js';
 
-const clone = { file: '/clone/dist/common/invocation.js', env: {}, cwd: '/clone' };
+const clone = { own: '/clone/dist/common/invocation.js', env: {}, cwd: '/clone' };
 const npmStart = { npm_lifecycle_event: 'start', npm_package_name: 'bn-train' };
 
 describe('the words before a command are those that the program was started with', () => {
@@ -23,7 +23,7 @@ describe('the words before a command are those that the program was started with
     ['the file from elsewhere', { program: '/clone/bin/bn-train.js', cwd: '/home' }, '/clone/bin/bn-train.js'],
     ['a file in a folder with a space', { program: '/my clone/bin/bn-train.js' }, "'/my clone/bin/bn-train.js'"],
     ['a clone’s library', { program: '/clone/bench/own.js' }, 'bn-train'],
-    ['a dependency', { program: '/app/train.js', file: '/app/node_modules/bn-train/dist/common/x.js' }, 'npx bn-train'],
+    ['a dependency', { program: '/app/train.js', own: 'file:///app/node_modules/bn-train/dist/common/x.js' }, 'npx bn-train'],
     ['code without a file', { program: '' }, 'bn-train'],
   ])('%s', (_, start, words) => {
     expect(startedAs({ ...clone, ...start })).toBe(words);
@@ -36,6 +36,17 @@ describe('the words before a command are those that the program was started with
     const npm = await start('bin/bn-train.js', ['evaluate', 'nowhere'], { env: npmStart }).result;
     expect(npm.stderr).toContain('or train one: npm start -- scratch\n');
   });
+});
+
+it.each([
+  ['learningRate', '--lr'],
+  ['stepsPerCall', '--steps-per-call'],
+  ['seed', '--seed'],
+])('an option is a flag on the command line alone: %s', (name, flag) => {
+  expect(option(name, '/clone/bin/bn-train.js')).toBe(flag);
+  expect(option(name, '/usr/bin/bn-train')).toBe(flag);
+  expect(option(name, '/app/train.js')).toBe(name);
+  expect(option(name)).toBe(name);
 });
 
 it.each(['plain', 'with a space', "it's"])('a quoted name is one word to a shell: %s', async (name) => {

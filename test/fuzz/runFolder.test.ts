@@ -23,7 +23,7 @@ import { type Checkpoint, parseCheckpoint } from '../../src/run/checkpoint.js';
 import { Checkpoints, readNewestCheckpoint, readLearned } from '../../src/run/checkpoints.js';
 import { readConfig, type RunConfig } from '../../src/run/config.js';
 import { loadModel } from '../../src/run/model.js';
-import { readParameters } from '../../src/run/parameters.js';
+import { parametersOf } from '../../src/run/parameters.js';
 import { Recorder } from '../../src/run/recorder.js';
 import { amount } from '../support/amount.js';
 import { type Outcome, outcomeLater } from '../support/fuzz.js';
@@ -200,8 +200,8 @@ it("a weight named after an object's own functions is no parameter of a layer", 
   for (const [i, name] of ['a/moving_mean', 'a/constructor'].entries())
     Object.assign(model.weights[i] ?? {}, { originalName: name, name });
   await (await Checkpoints.open(folder)).save(model, progressedTo(2));
-  const layers = await readParameters(folder, { layer: 'all' });
-  expect(layers.map((layer) => Object.keys(layer))).toEqual([['layer']]);
+  const layers = parametersOf((await readLearned(folder)).weights, folder, { layer: 'all' });
+  expect(layers.map((layer) => Object.keys(layer))).toEqual([['layer', 'layers', 'after']]);
 });
 
 describe('the program on a damaged run says so and exits 1', () => {

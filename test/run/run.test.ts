@@ -254,7 +254,7 @@ describe('the checkpoints of a run', () => {
       message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got only those of its first epoch under way, the newest epoch-1-batch-27.ckpt`,
       hint: `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${folder('mid')}'`,
     });
-    expect(await readLearned(folder('mid'), true)).toHaveLength(model.weights.length);
+    expect((await readLearned(folder('mid'), true)).weights).toHaveLength(model.weights.length);
     const going = await Checkpoints.open(folder('mid'), progressedTo(1, 27).position);
     for (const batch of [0, 9, 18, 27]) await going.save(model, progressedTo(2, batch));
     const kept = ['epoch-2-batch-0.ckpt', 'epoch-2-batch-18.ckpt', 'epoch-2-batch-27.ckpt'];
@@ -338,7 +338,7 @@ it('a reader finds the weights of the next epoch where those it was about to rea
     return names;
   }) as typeof readdir;
   syncBuiltinESMExports();
-  const weights = await readLearned(folder('busy')).finally(() => {
+  const { weights } = await readLearned(folder('busy')).finally(() => {
     fs.promises.readdir = readdir;
     syncBuiltinESMExports();
   });

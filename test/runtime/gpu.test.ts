@@ -266,7 +266,7 @@ describe('the environment', () => {
     { set: {}, level: '0' },
     { set: { TF_CPP_MIN_LOG_LEVEL: '1' }, level: '1' },
   ])('has TensorFlow’s own words where they are asked for: $level', ({ set, level }) => {
-    const env: Record<string, string> = { ...set };
+    const env: NodeJS.ProcessEnv = { ...set };
     prepareEnvironment(undefined, { verbose: true }, env);
     expect(env['TF_CPP_MIN_LOG_LEVEL']).toBe(level);
   });
