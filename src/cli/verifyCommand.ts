@@ -38,12 +38,15 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   const subject: Subject = { batchNorm, BatchNorm, ...(backend.name === 'native' && { compileStep }) };
   const started = performance.now();
   const checks = allChecks();
-  const table = new CheckTable(checks.map(({ name }) => name));
+  const table = new CheckTable(
+    checks.map(({ name }) => name),
+    terminal.resultColumns(),
+  );
   const results: CheckResult[] = [];
-  if (!flags.json) terminal.print(table.header());
+  if (!flags.json) terminal.print(...table.header());
   for await (const result of verify(checks, subject, signal)) {
     results.push(result);
-    if (!flags.json) terminal.print(table.row(result));
+    if (!flags.json) terminal.print(...table.row(result));
   }
   const seconds = (performance.now() - started) / 1000;
   const { name, device, tensorflow, fallback } = backend;

@@ -10,6 +10,8 @@ import { inAscii, looksOf, typeset } from './typeset.js';
 export interface TerminalOptions {
   stream?: NodeJS.WriteStream;
   quiet?: boolean;
+  /** Whether every question is answered already. */
+  yes?: boolean;
 }
 
 /** Columns left free behind a bar: two for the "^C" that the terminal shows, one so that no line is full. */
@@ -25,6 +27,7 @@ const require = createRequire(import.meta.url);
 export class Terminal implements Listener {
   private readonly stream: NodeJS.WriteStream;
   private readonly quiet: boolean;
+  private readonly yes: boolean;
   private bar: SingleBar | undefined;
   private label = '';
   /** The bar's line as it stands there. */
@@ -32,9 +35,10 @@ export class Terminal implements Listener {
   private epochs = 0;
   private batches = 0;
 
-  constructor({ stream = process.stderr, quiet = false }: TerminalOptions = {}) {
+  constructor({ stream = process.stderr, quiet = false, yes = false }: TerminalOptions = {}) {
     this.stream = stream;
     this.quiet = quiet;
+    this.yes = yes;
   }
 
   /** Results, which go to stdout. */
@@ -57,6 +61,22 @@ export class Terminal implements Listener {
 
   notice = (...lines: string[]): void => {
     if (!this.quiet) this.warn(...lines);
+  };
+
+  /** Asks who sits at the terminal; the answer is a line, so that Ctrl-C stays a signal. */
+  confirm = async (question: string): Promise<boolean> => {
+    const isAttended = process.stdin.isTTY && this.stream.isTTY && (process.env['CI'] ?? '') === '';
+    if (this.yes || this.quiet || !isAttended) return true;
+    this.close();
+    const { createInterface } = await import('node:readline/promises');
+    const lines = createInterface({ input: process.stdin, terminal: false });
+    this.stream.write(asText([`${question} [y/N]`], this.stream).replace(/\n$/, ' '));
+    try {
+      const { value = '' } = (await lines[Symbol.asyncIterator]().next()) as { value?: string };
+      return /^y(es)?$/i.test(value.trim());
+    } finally {
+      lines.close();
+    }
   };
 
   /** A bar with bytes and time. */

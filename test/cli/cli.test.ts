@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -106,6 +106,32 @@ describe('what cannot be done exits 1 with words and a hint', () => {
     );
     const { code, stderr } = await run(['scratch', '--run-dir', 'file/below']);
     expect(stderr).toMatch(/^Cannot use the run folder file\/below: expected .*\nhint: .*\n$/);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    {
+      what: 'where no folder can be made',
+      place: () => '/proc/x',
+      words: 'a folder that can be written, /proc/x, got no such file or folder\nhint: choose another folder\n',
+    },
+    {
+      what: 'of a name that is too long',
+      place: () => 'a'.repeat(300),
+      words: 'a new or empty folder, got a name that is too long\nhint: name another one with --run-dir\n',
+    },
+    {
+      what: 'behind a link to itself',
+      place: () => {
+        symlinkSync('self', inWork('self'));
+        return 'self';
+      },
+      words: 'a new or empty folder, got links that lead to each other\nhint: name another one with --run-dir\n',
+    },
+  ])('a run folder $what', async ({ place, words }) => {
+    const folder = place();
+    const { code, stderr } = await run(['none', '--run-dir', folder]);
+    expect(stderr).toBe(`Cannot use the run folder ${folder}: expected ${words}`);
     expect(code).toBe(1);
   });
 

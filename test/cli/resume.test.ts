@@ -150,7 +150,7 @@ describe('what is no run', () => {
     const message = (folder: string) => `Cannot read the run ${folder}: expected a run folder with a config.json`;
     const file = path.join(run, 'config.json');
     await expect(assertRun(work, 'scratch')).rejects.toThrow(`${message(work)}, got none`);
-    await expect(assertRun(file, 'scratch')).rejects.toThrow(`${message(file)}, got ENOTDIR`);
+    await expect(assertRun(file, 'scratch')).rejects.toThrow(`${message(file)}, got a file where a folder belongs`);
     await expect(assertRun(`${work}/no`, 'scratch')).rejects.toThrow(`${message(`${work}/no`)}, got none`);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(config);
   });
