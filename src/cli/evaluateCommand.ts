@@ -1,6 +1,6 @@
 /** `bn-train evaluate`: a saved run's test accuracy, under the moving average and under population statistics. */
 import { Command } from 'commander';
-import { formatMetric } from '../common/format.js';
+import { formatCount, formatMetric } from '../common/format.js';
 import { addPlaceOptions, folder, midEpochOption, type PlaceOptions } from './options.js';
 import { type Session, withSession } from './session.js';
 
@@ -54,23 +54,17 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
   const { model, position } = await loadModel(run, config, flags.midEpoch);
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
-  const testAccuracyPopulation = await populationAccuracy(trainer, signal);
-  const about = {
-    run,
-    norm,
-    epoch: position.batch === 0 ? position.epoch - 1 : position.epoch,
-    backend,
-    device,
-    fallback,
-  };
-  const lines = [
-    `test acc ${formatMetric(testAccuracy)} with the moving average`,
-    `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
-  ];
-  if (flags.json) terminal.printJson({ ...about, testAccuracy, testAccuracyPopulation });
+  const population = await populationAccuracy(trainer, data.train.count, signal);
+  const { testAccuracyPopulation, populationImages } = population;
+  const epoch = position.batch === 0 ? position.epoch - 1 : position.epoch;
+  if (flags.json) terminal.printJson({ run, norm, epoch, backend, device, fallback, testAccuracy, ...population });
+  else terminal.print(runLine(run, config, position));
+  if (flags.json) return;
+  if (testAccuracyPopulation === null || populationImages === null)
+    terminal.print(`test acc ${formatMetric(testAccuracy)}`);
   else
     terminal.print(
-      runLine(run, config, position),
-      ...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines),
+      `test acc ${formatMetric(testAccuracy)} with the moving average`,
+      `test acc ${formatMetric(testAccuracyPopulation)} with population statistics (${formatCount(populationImages)} images)`,
     );
 }

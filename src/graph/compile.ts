@@ -2,17 +2,25 @@
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { toType } from '../common/invocation.js';
-import { CompiledSteps, describe } from './compiledSteps.js';
+import { CompiledSteps, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { nativeBackend, Session, XLA_HINT } from './binding.js';
+import {
+  assertOptions,
+  assertSettings,
+  type Declared,
+  definitionsIn,
+  type Signatures,
+  variablesIn,
+  whyFailed,
+} from './declarations.js';
+import { describe, type Input } from './inputs.js';
+import { countingSteps } from './optimizerState.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
-
-/** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */
-export type Signatures = readonly InputSpec[] | readonly (readonly InputSpec[])[];
+import { encodeSavedModel, NAMES } from './write/savedModel.js';
 
 export interface StepDefinition {
   step: StepFunction;
@@ -20,18 +28,20 @@ export interface StepDefinition {
 }
 
 export interface CompileOptions {
-  /** All that the steps read or assign to besides their inputs. The session holds its own copies while it lives. */
-  variables: readonly tf.Variable[];
+  /** All that the steps read or assign to besides their inputs. The session has their values while it lives. */
+  variables?: readonly (Declared | readonly Declared[])[];
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
   xla?: boolean;
 }
 
+const OPTIONS = Object.keys({ variables: 0, rules: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
+
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
-  run: (...inputs: tf.Tensor[]) => tf.Tensor[];
-  runMany: (...stacks: tf.Tensor[]) => tf.Tensor[];
+  run: (...inputs: Input[]) => tf.Tensor[];
+  runMany: (...stacks: Input[]) => tf.Tensor[];
 }
 
 /**
@@ -43,8 +53,10 @@ export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMa
  */
 export async function compileStep(
   step: StepFunction,
-  { inputs, ...options }: CompileOptions & { inputs: Signatures },
+  given: CompileOptions & { inputs: Signatures },
 ): Promise<CompiledStep> {
+  assertOptions(given, ['inputs', ...OPTIONS]);
+  const { inputs, ...options } = given;
   const steps = await compileSteps({ step: { step, inputs } }, options);
   return {
     run: (...given) => steps.run('step', ...given),
@@ -62,8 +74,13 @@ export async function compileStep(
  */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
-  { variables, rules, xla = false }: CompileOptions,
+  options: CompileOptions = {},
 ): Promise<CompiledSteps<Name>> {
+  assertOptions(options, OPTIONS);
+  assertSettings(options);
+  const { variables, rules, xla = false } = options;
+  const definitions = definitionsIn(steps);
+  const declared = variablesIn(variables);
   const backend = nativeBackend();
   if (!backend)
     throw cannot('compile the step', {
@@ -71,20 +88,19 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: `await openBackend('native') first; ${toType('setup')} installs it`,
     });
-  for (const variable of variables) assertVariable(variable);
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const recorded = new Map<string, NamedGraph>();
-  for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
-    assertName(name);
-    for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, variables);
+  const recorded = new Map<string, RecordedStep>();
+  for (const { name, step, signatures } of definitions)
+    for (const [i, signature] of signatures.entries()) {
+      const { step: counting, taken } = countingSteps(step);
+      const graph = explained(step, signature, () => record(backend, counting, signature, declared));
       if (xla) assertNotRandom(graph);
-      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
+      const written = { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph, signature, step: name, taken };
+      recorded.set(`${name}(${describe(signature)})`, written);
     }
-  }
   const bytes = encodeSavedModel([...recorded.values()], { xla });
   const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables });
+  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables: declared });
   try {
     compiled.write();
   } catch (error) {
@@ -92,22 +108,6 @@ export async function compileSteps<Name extends string>(
     throw error;
   }
   return compiled;
-}
-
-/** Layers' weights are none, and easily taken for some. */
-function assertVariable(given: unknown): void {
-  if (!(given instanceof tf.Variable))
-    throw cannot('compile the step', {
-      expected: 'variables to be a list of tf.Variable',
-      got: `${(given as object | undefined)?.constructor.name ?? String(given)} in it`,
-      hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
-    });
-}
-
-/** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */
-function assertName(name: string): void {
-  if (!/^[A-Za-z]\w*$/.test(name))
-    throw cannot('compile the step', { expected: 'a name of letters, digits and _', got: JSON.stringify(name) });
 }
 
 /** XLA would draw other numbers than the seed says. */
@@ -120,8 +120,10 @@ function assertNotRandom({ nodes }: Graph): void {
     });
 }
 
-function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {
-  const isList = (given: Signatures): given is readonly (readonly InputSpec[])[] =>
-    given.length > 0 && given.every((entry) => Array.isArray(entry));
-  return isList(inputs) ? inputs : [inputs];
+function explained<T>(step: StepFunction, signature: readonly InputSpec[], recording: () => T): T {
+  try {
+    return recording();
+  } catch (error) {
+    throw whyFailed(error, step, signature);
+  }
 }

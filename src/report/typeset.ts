@@ -58,6 +58,8 @@ const ASCII: Readonly<Record<string, string>> = {
     ε: 'epsilon',
   },
   ...{ '∂': 'd', '→': '->', '█': '#', '░': '-', '─': '-', '└': '+', '┤': '|', '•': '*' },
+  // Marks of the chart, alone and where they meet.
+  ...{ '⊗': '@', '⊕': '&', '∗': '%', '⊛': '#', '⋅': '.' },
   // The heights of a histogram's bars.
   ...{ '▁': '_', '▂': '.', '▃': ':', '▄': '-', '▅': '=', '▆': '+', '▇': '*' },
 };
@@ -113,7 +115,7 @@ function piecesOf(field: string): string[] {
   return pieces;
 }
 
-type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'gray';
+type Colour = 'red' | 'green' | 'yellow' | 'blue' | 'cyan' | 'gray';
 
 const COLOURS: [text: RegExp, colour: Colour][] = [
   [/^(Cannot|error:)/, 'red'],
@@ -121,6 +123,9 @@ const COLOURS: [text: RegExp, colour: Colour][] = [
   [/^missing:/, 'yellow'],
   [/ pass$/, 'green'],
   [/ FAIL\b/, 'red'],
+  // The chart's marks, as they are in its legend and, behind the axis, where they stand alone.
+  [/(?<=^ {8}.*)o(?= test acc)|(?<=^ *[-.\de]* [┤|].*)o/g, 'yellow'],
+  [/(?<=^ {8}.*)[×x](?= test acc)|(?<=^ *[-.\de]* [┤|].*)[×x]/g, 'blue'],
   // What a reader of an epoch's line looks at last.
   [/ [\d,]+ examples\/sec {3}.*$/, 'gray'],
 ];

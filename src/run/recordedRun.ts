@@ -87,8 +87,8 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
 
 /** Of a run's options those that training takes. */
 function stepsOf(config: RunConfig): Partial<TrainOptions> {
-  const { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla } = config;
-  return { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla };
+  const { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population } = config;
+  return { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population };
 }
 
 function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {

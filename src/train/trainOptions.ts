@@ -28,6 +28,11 @@ export interface TrainOptions {
   stepsPerCall?: number | undefined;
   /** Has XLA compile the graphs, for the device they run on. Default false, as it is many times slower on the CPU. */
   xla?: boolean | undefined;
+  /**
+   * Measures the test accuracy under population statistics as well: after each epoch with those of the first 10 whole
+   * batches, at the end with the whole training set's. Default true; without batch normalization there are none.
+   */
+  population?: boolean | undefined;
   /** Ends the run after the call under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
@@ -41,6 +46,7 @@ const COUNT: readonly [expected: string, holds: Holds] = [
   'a whole number from 1',
   (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 ];
+const YES_OR_NO: readonly [expected: string, holds: Holds] = ['true or false', (value) => typeof value === 'boolean'];
 const RULES: Record<keyof TrainOptions, readonly [expected: string, holds: Holds]> = {
   model: ANY,
   data: ANY,
@@ -51,7 +57,8 @@ const RULES: Record<keyof TrainOptions, readonly [expected: string, holds: Holds
   checkpointSteps: COUNT,
   mode: ['graph or eager', (value) => value === 'graph' || value === 'eager'],
   stepsPerCall: COUNT,
-  xla: ['true or false', (value) => typeof value === 'boolean'],
+  xla: YES_OR_NO,
+  population: YES_OR_NO,
   signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
   from: ANY,
 };

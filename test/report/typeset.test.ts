@@ -13,7 +13,16 @@ const MESSAGES = [
   "hint: name another one with --run-dir, or continue that run with --resume 'runs/20261124-013000-scratch'",
   'test acc 0.880 with population statistics, 0.867 with the moving average: that one lags behind weights that move fast',
   epochLine(
-    { epoch: 3, loss: 0.4, trainAccuracy: 0.8, testAccuracy: 0.7, examplesPerSecond: 34_567, seconds: 7.7 },
+    {
+      epoch: 3,
+      loss: 0.4,
+      trainAccuracy: 0.8,
+      testAccuracy: 0.7,
+      testAccuracyPopulation: 0.8,
+      populationImages: 2560,
+      examplesPerSecond: 34_567,
+      seconds: 7.7,
+    },
     10,
   ),
 ];

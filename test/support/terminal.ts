@@ -12,6 +12,8 @@ export interface Step {
   /** Keys; "\u0003" is Ctrl-C, "\u001a" Ctrl-Z. */
   type?: string;
   signal?: 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+  /** Columns that the window has from then on. */
+  resize?: number;
   /** Closes the window. */
   hangup?: true;
   /** What a shell's `fg` does. */
@@ -58,13 +60,13 @@ export async function onTerminal(
 }
 
 const ESCAPE = '\u001b';
-const SEQUENCE_OR_CHARACTER = new RegExp(`${ESCAPE}([78])|${ESCAPE}\\[(\\d*)([GK])|[^]`, 'gu');
+const SEQUENCE_OR_CHARACTER = new RegExp(`${ESCAPE}([78])|${ESCAPE}\\[(\\d*)([AGJKm])|[^]`, 'gu');
 /** Lines that the terminal has room for. */
 const ROWS = 24;
 
 /**
- * What a terminal makes of carriage returns, of moves within the line, of clearing it or what is right of the cursor, and
- * of keeping the cursor's place on the screen and going back there. Throws for any other control sequence, such as those
+ * What a terminal makes of carriage returns, of moves within the line and up, of clearing it or what is right of the cursor or
+ * after it, of colours, and of keeping the cursor's place on the screen and going back there. Throws for any other control sequence, such as those
  * that change a mode, and where the cursor is not left in the last line.
  */
 function linesOf(output: string): string[] {
@@ -78,6 +80,9 @@ function linesOf(output: string): string[] {
     else if (part === '\n') lines[++row] ??= [];
     else if (place === '7') kept = { row: row - top(), column };
     else if (place === '8') [row, column] = [top() + kept.row, kept.column];
+    else if (move === 'm') continue;
+    else if (move === 'A') row = Math.max(0, row - Number(number));
+    else if (move === 'J') [line.length, lines.length] = [Math.min(line.length, column), row + 1];
     else if (move === 'G') column = Number(number) - 1;
     else if (move === 'K' && number === '2') line.length = 0;
     else if (move === 'K' && Number(number) === 0) line.length = Math.min(line.length, column);
