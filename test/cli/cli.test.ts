@@ -413,6 +413,20 @@ it('a slower backend than the best is told under --quiet, and in --json', async 
   expect(code).toBe(0);
 });
 
+it('--no-population leaves the statistics out of lines and files, also where the run goes on', async () => {
+  const data = await writeSmallData(inWork('few'), 100, 20);
+  const train = (...args: string[]) =>
+    runProgram(['scratch', ...args, ...data.args], { env: { ...process.env, ...data.env }, cwd: work });
+  const begun = await train('--no-population', '--epochs', '1', '--batch-size', '50', '--run-dir', 'without');
+  expect(begun.stdout).toMatch(/^loss .*\n[\d,.]+ examples\/sec on cpu\n$/);
+  expect(begun.stderr).toMatch(/^epoch 1\/1 .* test acc 0\.\d{3} {3}\d/m);
+  expect(begun.stderr).not.toContain('population');
+  const goneOn = await train('--resume', 'without', '--epochs', '2');
+  expect(goneOn.stdout).not.toContain('population');
+  expect(readFileSync(inWork('without/metrics.csv'), 'utf8')).toMatch(/\n1,([\d.]+,){3},,.*\n2,([\d.]+,){3},,.*\n$/);
+  expect(readFileSync(inWork('without/chart.svg'), 'utf8')).not.toContain('population statistics');
+});
+
 describe('a start that fails', () => {
   it.each([
     ['--xla', '--eager'],

@@ -15,7 +15,7 @@ import type { TrainOptions } from '../../src/train/trainOptions.js';
 import type { Mode } from '../../src/train/mode.js';
 import { DeviceDataset } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { firstOf } from '../support/amount.js';
+import { ALL, firstOf } from '../support/amount.js';
 import { timeless } from '../support/timeless.js';
 
 const real = await loadFashionMnist();
@@ -558,6 +558,21 @@ describe('population statistics', () => {
       expect(event.populationImages).toBe(640);
     }
   });
+
+  it.runIf(ALL)(
+    'of an epoch take a quarter of its time at most, with the evaluation by the moving average',
+    async () => {
+      const shares: number[] = [];
+      let started = 0;
+      for await (const event of train({ model: lenet({ norm: 'scratch', seed: 1 }), data: real, epochs: 5, seed: 1 })) {
+        if (event.type === 'evaluate') started = performance.now();
+        if (event.type !== 'epoch') continue;
+        const seconds = (performance.now() - started) / 1000;
+        shares.push(seconds / (seconds + event.seconds));
+      }
+      expect(shares.sort((a, b) => a - b)[2]).toBeLessThan(0.25);
+    },
+  );
 
   it('are given up at a signal during an epoch’s, with the model’s own statistics back in it', async () => {
     const model = lenet({ norm: 'scratch', seed: 1 });
