@@ -200,3 +200,13 @@ it.each(Object.entries(refused))('%s is refused by name', async (_, [layer, inpu
   const step = (x: tf.Tensor) => [made.apply(x, { training: true }) as tf.Tensor];
   await expect(compileStep(step, given)).rejects.toThrow(message);
 });
+
+it('a recurrent layer that keeps its state between calls is refused, as that is no variable', async () => {
+  const made = layers.lstm({ ...recurrent, stateful: true, batchInputShape: [BATCH, ...series] });
+  const inputs = [tf.ones([BATCH, ...series])];
+  made.apply(inputs);
+  const given = { inputs, variables: weightsOf(made) };
+  await expect(compileStep((x) => [made.apply(x) as tf.Tensor], given)).rejects.toThrow(
+    'reading a tensor that was made outside',
+  );
+});
