@@ -59,7 +59,9 @@ describe('inspect-gamma', () => {
 
   it('takes a checkpoint in mid-epoch where asked', async () => {
     const gammaOf = async (...args: string[]) => (await run(['inspect-gamma', ...args])).stdout;
-    expect(await gammaOf('scratch-mid-epoch', '--mid-epoch')).toMatch(/^gamma( +-?\d+\.\d{4}){6}\n/);
+    expect(await gammaOf('scratch-mid-epoch', '--mid-epoch')).toMatch(
+      /^scratch-mid-epoch: scratch, seed 1, in epoch \d of \d after \d+ batches\nlayer 1 of 4, after convolution 5×5, 1→6: 6 channels\ngamma( +-?\d+\.\d{4}){6}\n/,
+    );
     // It was stopped in its second epoch.
     expect(await gammaOf('scratch-interrupted', '--mid-epoch')).not.toBe(await gammaOf('scratch-interrupted'));
     expect(await gammaOf('scratch-finished', '--mid-epoch')).toBe(await gammaOf('scratch-finished'));
