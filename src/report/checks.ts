@@ -4,7 +4,7 @@ import type { CheckResult } from '../verify/verify.js';
 /** Of the columns after a check's name. */
 const WIDTHS = [15, 15, 13, 11];
 /** Of the same where they stand in a line of their own. */
-const NARROW = [13, 13, 13, 11];
+const NARROW = [15, 16, 12, 10];
 const VERDICT = 'not applicable'.length;
 
 /** Makes rows for checks of these names, so that columns line up before the first result is there. */

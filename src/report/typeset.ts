@@ -82,8 +82,9 @@ export function wrap(line: string, columns: number): string[] {
   const add = (space: string, piece: string): void => {
     if (last.trim() === '' || fits(`${last}${space}${piece}`)) last += `${space}${piece}`;
     else {
-      lines.push(last);
-      last = `${hanging}${piece}`;
+      lines.push(last.trimEnd());
+      // What is too long in any case begins where it is broken the least.
+      last = fits(`${hanging}${piece}`) ? `${hanging}${piece}` : `  ${piece}`;
     }
   };
   for (const [, gap = '', field = ''] of line.matchAll(/( {3,}|^ *)((?:\S| {1,2}(?=\S))+)/g)) {

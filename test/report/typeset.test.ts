@@ -54,15 +54,12 @@ describe('a line in a terminal', () => {
       line: `hint: free some space, then: bn-train none --resume '/a/folder/with a name/20261124-013000' --epochs 20`,
       lines: [
         'hint: free some space, then:',
-        `      bn-train none --resume '/a/folder/with a name/20261124-013000' --epochs 20`,
+        `  bn-train none --resume '/a/folder/with a name/20261124-013000' --epochs 20`,
       ],
     },
     {
       line: `hint: rm -r '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' && bn-train setup`,
-      lines: [
-        'hint:',
-        `      rm -r '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' && bn-train setup`,
-      ],
+      lines: ['hint:', `  rm -r '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' && bn-train setup`],
     },
     {
       line: 'hint: apt-get install g++, then: /opt/bin/bn-train.js setup --cuda; or use --device cpu and wait for it',

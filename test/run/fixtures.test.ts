@@ -58,8 +58,11 @@ describe('inspect-gamma', () => {
   });
 
   it('takes a checkpoint in mid-epoch where asked', async () => {
-    const gammaOf = async (...args: string[]) => (await run(['inspect-gamma', ...args])).stdout;
-    expect(await gammaOf('scratch-mid-epoch', '--mid-epoch')).toMatch(/^gamma( +-?\d+\.\d{4}){6}\n/);
+    const said = async (...args: string[]) => (await run(['inspect-gamma', ...args])).stdout;
+    const gammaOf = async (...args: string[]) => /^gamma .*$/m.exec(await said(...args))?.[0];
+    expect(await said('scratch-mid-epoch', '--mid-epoch')).toMatch(
+      /^scratch-mid-epoch: scratch, seed 1, in epoch \d of \d after \d+ batches\nlayer 1 of 4, after convolution 5×5, 1→6: 6 channels\ngamma( +-?\d+\.\d{4}){6}\n/,
+    );
     // It was stopped in its second epoch.
     expect(await gammaOf('scratch-interrupted', '--mid-epoch')).not.toBe(await gammaOf('scratch-interrupted'));
     expect(await gammaOf('scratch-finished', '--mid-epoch')).toBe(await gammaOf('scratch-finished'));
