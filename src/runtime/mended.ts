@@ -152,7 +152,9 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   },
   tensorflow: {
     ...FITTING,
-    Exp: (given, stock) => stock({ ...given, inputs: { x: inputsOf(given).x.clone() } }),
+    // On this backend what a kernel gives is a tensor already.
+    Exp: (given, stock) =>
+      tf.tidy(() => stock({ ...given, inputs: { x: inputsOf(given).x.toFloat() } }) as unknown as tf.Tensor),
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
   },
 };
