@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -230,6 +230,23 @@ describe('a run', () => {
       code: 2,
       stderr: 'Cannot inspect one: expected a layer from 1 to 4, or all, got 5\nhint: choose another --layer\n',
     });
+  });
+
+  it('whose model/ is damaged says how it is written anew', async () => {
+    expect((await run(['inspect-gamma', 'one'])).stderr).toBe('');
+    const file = inWork('one/model/weights.bin');
+    const weights = readFileSync(file);
+    for (const [content, problem] of [
+      [Buffer.alloc(weights.length), 'is damaged, or of another moment'],
+      [undefined, 'is not whole'],
+    ] as const) {
+      if (content) writeFileSync(file, content);
+      else rmSync(file);
+      expect((await run(['inspect-gamma', 'one'])).stderr).toBe(
+        `one/model, for other programs, ${problem}; the checkpoint is good, to write it anew: bn-train scratch --resume 'one'\n`,
+      );
+    }
+    writeFileSync(file, weights);
   });
 
   it('is evaluated to the accuracies it ended with', async () => {
