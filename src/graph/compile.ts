@@ -1,10 +1,11 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, describe } from './compiledSteps.js';
+import { CompiledSteps, type Contents, describe } from './compiledSteps.js';
 import type { Graph } from './graph.js';
-import { nativeBackend, Session, XLA_HINT } from './binding.js';
+import { type NativeBackend, nativeBackend, Session, XLA_HINT } from './binding.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
+import { Generator, generator } from './random.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
@@ -21,6 +22,11 @@ export interface StepDefinition {
 export interface CompileOptions {
   /** All that the steps read or assign to besides their inputs. The session holds its own copies while it lives. */
   variables: readonly tf.Variable[];
+  /**
+   * Where layers' dropouts and noises come from: a generator that goes on from run to run, or the seed of an own one, by
+   * default a drawn one. A layer that has a seed draws by that.
+   */
+  seed?: number | Generator;
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
@@ -61,7 +67,7 @@ export async function compileStep(
  */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
-  { variables, rules, xla = false }: CompileOptions,
+  { seed, ...options }: CompileOptions,
 ): Promise<CompiledSteps<Name>> {
   const backend = nativeBackend();
   if (!backend)
@@ -70,27 +76,62 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
-  for (const variable of variables) assertVariable(variable);
+  for (const variable of options.variables) assertVariable(variable);
+  const layers = seed instanceof Generator ? seed : generator(seed);
+  const own = layers === seed ? undefined : layers;
+  try {
+    const { xla = false } = options;
+    const contents = withoutUndrawn(own, recordAll(backend, steps, { ...options, xla, layers }));
+    const bytes = encodeSavedModel([...contents.recorded.values()], { xla });
+    const session = await Session.open(backend, bytes, NAMES.tag);
+    const compiled = new CompiledSteps<Name>(backend, session, bytes, contents);
+    try {
+      compiled.write();
+    } catch (error) {
+      compiled.dispose();
+      throw error;
+    }
+    return compiled;
+  } catch (error) {
+    own?.dispose();
+    throw error;
+  }
+}
+
+type RecordOptions = Omit<CompileOptions, 'seed'> & { xla: boolean; layers: Generator };
+
+function recordAll(
+  backend: NativeBackend,
+  steps: Readonly<Record<string, StepDefinition>>,
+  { variables, rules, xla, layers }: RecordOptions,
+): Contents {
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
+  const all = [...new Set([...variables, layers.state])];
   const recorded = new Map<string, NamedGraph>();
-  for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
+  for (const [name, { step, inputs }] of Object.entries(steps)) {
     assertName(name);
     for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, variables);
+      const graph = record(backend, step, signature, all, layers);
       if (xla) assertNotRandom(graph);
       recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
     }
   }
-  const bytes = encodeSavedModel([...recorded.values()], { xla });
-  const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables });
-  try {
-    compiled.write();
-  } catch (error) {
-    compiled.dispose();
-    throw error;
-  }
-  return compiled;
+  return { recorded, variables: all };
+}
+
+/** `own`, a generator that the steps have to themselves, last of the variables, is left out where no layer drew. */
+function withoutUndrawn(own: Generator | undefined, { recorded, variables }: Contents): Contents {
+  const last = variables.length - 1;
+  if (!own || [...recorded.values()].some(({ graph }) => graph.updates.has(last))) return { recorded, variables, own };
+  own.dispose();
+  const without = ({ name, graph }: NamedGraph) => ({
+    name,
+    graph: { ...graph, variables: graph.variables.slice(0, last) },
+  });
+  return {
+    recorded: new Map([...recorded].map(([signature, named]) => [signature, without(named)])),
+    variables: variables.slice(0, last),
+  };
 }
 
 /** Layers' weights are none, and easily taken for some. */

@@ -5,6 +5,7 @@ import { cannot } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
 import type { Graph } from './graph.js';
 import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
+import type { Generator } from './random.js';
 import type { InputSpec } from './record/record.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
@@ -16,10 +17,12 @@ export function describe(signature: readonly InputSpec[]): string {
   return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
 }
 
-interface Contents {
+export interface Contents {
   /** By signature, such as "train(int32 [256])". */
   recorded: ReadonlyMap<string, NamedGraph>;
   variables: readonly tf.Variable[];
+  /** What layers draw from, where nobody else has it. */
+  own?: Generator | undefined;
 }
 
 /** Compiled steps and the session they run in. */
@@ -119,12 +122,14 @@ export class CompiledSteps<Name extends string> {
 
   /** Frees the session. The tfjs variables keep the values of the last `read`. */
   dispose(): void {
-    if (!this.disposed) this.session.close();
+    if (this.disposed) return;
+    this.session.close();
+    this.contents.own?.dispose();
     this.disposed = true;
   }
 
   private assertAlive(): void {
-    const gone = this.contents.variables.find((variable) => variable.isDisposed);
+    const gone = this.disposed ? undefined : this.contents.variables.find((variable) => variable.isDisposed);
     if (!this.disposed && !gone) return;
     throw cannot('use the compiled step', {
       expected: 'it and its variables to live',
