@@ -8,7 +8,8 @@ type Op = (x: tf.Tensor) => tf.Tensor;
 const shape = [2, 4, 6, 3];
 /** Away from the kinks and poles of the functions below. */
 const positive = () => tf.randomUniform(shape, 0.2, 0.8, 'float32', 5);
-const filter = () => tf.truncatedNormal<tf.Rank.R4>([3, 3, 3, 2], 0, 1, 'float32', 6);
+const weights = tf.tidy(() => tf.truncatedNormal([54], 0, 1, 'float32', 6).dataSync());
+const filter = () => tf.tensor4d(weights, [3, 3, 3, 2]);
 const image = (x: tf.Tensor) => x as tf.Tensor4D;
 const matrix = (x: tf.Tensor) => x.reshape<tf.Tensor2D>([16, 9]);
 
