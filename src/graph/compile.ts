@@ -44,7 +44,7 @@ export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMa
  * Needs the native backend. The variables are afterwards as they were before.
  *
  * Throws a BnTrainError naming the op or call that a graph cannot hold: reading values, tensors from outside, undeclared
- * variables, and all that differs between two calls.
+ * variables, randomness and clocks of the host, and all that differs between two calls.
  */
 export async function compileStep(
   step: StepFunction,

@@ -106,7 +106,8 @@ export class CompiledSteps<Name extends string> {
 
   /**
    * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
-   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Throws a BnTrainError for a folder that
+   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Where layers draw by a seed, one more
+   * variable holds their generator's state. Throws a BnTrainError for a folder that
    * cannot be written.
    */
   async save(folder: string): Promise<void> {
