@@ -1,18 +1,27 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, type Contents, describe } from './compiledSteps.js';
+import { CompiledSteps, type Contents, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { type NativeBackend, nativeBackend, Session, XLA_HINT } from './binding.js';
-import { type InputSpec, record, type StepFunction } from './record/record.js';
+import {
+  assertOptions,
+  assertSettings,
+  type Declared,
+  type Definition,
+  definitionsIn,
+  type Signatures,
+  variablesIn,
+  whyFailed,
+} from './declarations.js';
+import { describe, type Input } from './inputs.js';
+import { countingSteps } from './optimizerState.js';
 import { Generator, generator } from './random.js';
+import { type InputSpec, record, type StepFunction } from './record/record.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
-
-/** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */
-export type Signatures = readonly InputSpec[] | readonly (readonly InputSpec[])[];
+import { encodeSavedModel, NAMES } from './write/savedModel.js';
 
 export interface StepDefinition {
   step: StepFunction;
@@ -20,8 +29,8 @@ export interface StepDefinition {
 }
 
 export interface CompileOptions {
-  /** All that the steps read or assign to besides their inputs. The session holds its own copies while it lives. */
-  variables: readonly tf.Variable[];
+  /** All that the steps read or assign to besides their inputs. The session has their values while it lives. */
+  variables?: readonly (Declared | readonly Declared[])[];
   /**
    * Where layers' dropouts and noises come from: a generator that goes on from run to run, or the seed of an own one, by
    * default a drawn one. A layer that has a seed draws by that.
@@ -33,10 +42,12 @@ export interface CompileOptions {
   xla?: boolean;
 }
 
+const OPTIONS = Object.keys({ variables: 0, seed: 0, rules: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
+
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
-  run: (...inputs: tf.Tensor[]) => tf.Tensor[];
-  runMany: (...stacks: tf.Tensor[]) => tf.Tensor[];
+  run: (...inputs: Input[]) => tf.Tensor[];
+  runMany: (...stacks: Input[]) => tf.Tensor[];
 }
 
 /**
@@ -48,8 +59,10 @@ export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMa
  */
 export async function compileStep(
   step: StepFunction,
-  { inputs, ...options }: CompileOptions & { inputs: Signatures },
+  given: CompileOptions & { inputs: Signatures },
 ): Promise<CompiledStep> {
+  assertOptions(given, ['inputs', ...OPTIONS]);
+  const { inputs, ...options } = given;
   const steps = await compileSteps({ step: { step, inputs } }, options);
   return {
     run: (...given) => steps.run('step', ...given),
@@ -67,8 +80,13 @@ export async function compileStep(
  */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
-  { seed, ...options }: CompileOptions,
+  options: CompileOptions = {},
 ): Promise<CompiledSteps<Name>> {
+  assertOptions(options, OPTIONS);
+  assertSettings(options);
+  const { variables, seed, rules, xla = false } = options;
+  const definitions = definitionsIn(steps);
+  const declared = variablesIn(variables);
   const backend = nativeBackend();
   if (!backend)
     throw cannot('compile the step', {
@@ -76,12 +94,12 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
-  for (const variable of options.variables) assertVariable(variable);
+  const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
   const layers = seed instanceof Generator ? seed : generator(seed);
   const own = layers === seed ? undefined : layers;
   try {
-    const { xla = false } = options;
-    const contents = withoutUndrawn(own, recordAll(backend, steps, { ...options, xla, layers }));
+    const all = recordAll(backend, definitions, { variables: declared, layers, rules: chosen, xla });
+    const contents = own ? withoutUndrawn(own, all) : all;
     const bytes = encodeSavedModel([...contents.recorded.values()], { xla });
     const session = await Session.open(backend, bytes, NAMES.tag);
     const compiled = new CompiledSteps<Name>(backend, session, bytes, contents);
@@ -98,56 +116,40 @@ export async function compileSteps<Name extends string>(
   }
 }
 
-type RecordOptions = Omit<CompileOptions, 'seed'> & { xla: boolean; layers: Generator };
-
-function recordAll(
-  backend: NativeBackend,
-  steps: Readonly<Record<string, StepDefinition>>,
-  { variables, rules, xla, layers }: RecordOptions,
-): Contents {
-  const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const all = [...new Set([...variables, layers.state])];
-  const recorded = new Map<string, NamedGraph>();
-  for (const [name, { step, inputs }] of Object.entries(steps)) {
-    assertName(name);
-    for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, all, layers);
-      if (xla) assertNotRandom(graph);
-      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
-    }
-  }
-  return { recorded, variables: all };
+interface Recording {
+  variables: readonly tf.Variable[];
+  layers: Generator;
+  rules: readonly Rule[];
+  xla: boolean;
 }
 
-/** `own`, a generator that the steps have to themselves, last of the variables, is left out where no layer drew. */
-function withoutUndrawn(own: Generator | undefined, { recorded, variables }: Contents): Contents {
+function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Contents {
+  const { layers, rules, xla } = options;
+  const variables = [...new Set([...options.variables, layers.state])];
+  const recorded = new Map<string, RecordedStep>();
+  for (const { name, step, signatures } of definitions)
+    for (const [i, signature] of signatures.entries()) {
+      const { step: counting, taken } = countingSteps(step);
+      const graph = explained(step, signature, () => record(backend, counting, signature, variables, layers));
+      if (xla) assertNotRandom(graph);
+      const written = { name: `${name}_${i}`, graph: rewrite(graph, rules).graph, signature, step: name, taken };
+      recorded.set(`${name}(${describe(signature)})`, written);
+    }
+  return { recorded, variables };
+}
+
+/** `own`, a generator that the steps have to themselves, is left out, last of the variables, where no layer drew. */
+function withoutUndrawn(own: Generator, { recorded, variables }: Contents): Contents {
   const last = variables.length - 1;
-  if (!own || [...recorded.values()].some(({ graph }) => graph.updates.has(last))) return { recorded, variables, own };
+  if ([...recorded.values()].some(({ graph }) => graph.updates.has(last))) return { recorded, variables, own };
   own.dispose();
-  const without = ({ name, graph }: NamedGraph) => ({
-    name,
-    graph: { ...graph, variables: graph.variables.slice(0, last) },
-  });
+  const without = ({ graph, ...rest }: RecordedStep): RecordedStep => {
+    return { ...rest, graph: { ...graph, variables: graph.variables.slice(0, last) } };
+  };
   return {
-    recorded: new Map([...recorded].map(([signature, named]) => [signature, without(named)])),
+    recorded: new Map([...recorded].map(([signature, step]) => [signature, without(step)])),
     variables: variables.slice(0, last),
   };
-}
-
-/** Layers' weights are none, and easily taken for some. */
-function assertVariable(given: unknown): void {
-  if (!(given instanceof tf.Variable))
-    throw cannot('compile the step', {
-      expected: 'variables to be a list of tf.Variable',
-      got: `${(given as object | undefined)?.constructor.name ?? String(given)} in it`,
-      hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
-    });
-}
-
-/** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */
-function assertName(name: string): void {
-  if (!/^[A-Za-z]\w*$/.test(name))
-    throw cannot('compile the step', { expected: 'a name of letters, digits and _', got: JSON.stringify(name) });
 }
 
 /** XLA would draw other numbers than the seed says. */
@@ -160,8 +162,10 @@ function assertNotRandom({ nodes }: Graph): void {
     });
 }
 
-function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {
-  const isList = (given: Signatures): given is readonly (readonly InputSpec[])[] =>
-    given.length > 0 && given.every((entry) => Array.isArray(entry));
-  return isList(inputs) ? inputs : [inputs];
+function explained<T>(step: StepFunction, signature: readonly InputSpec[], recording: () => T): T {
+  try {
+    return recording();
+  } catch (error) {
+    throw whyFailed(error, step, signature);
+  }
 }

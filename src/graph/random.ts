@@ -1,7 +1,7 @@
 /** Random numbers that TensorFlow draws where it computes, so that a compiled step has fresh ones at every run. */
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../common/errors.js';
+import { cannot, shown } from '../common/errors.js';
 import { execute, nativeBackend, nativeTensor, nativeValue } from './binding.js';
 import { DTYPE } from './graph.js';
 
@@ -73,12 +73,12 @@ export class Generator {
 }
 
 /**
- * A generator by a seed, a whole number; without one, by a seed that is drawn. List its `state` in a compiled step's
+ * A generator by a seed, a whole number; without one, by a seed that is drawn. List it in a compiled step's
  * `variables`. Throws a BnTrainError for another seed.
  */
 export function generator(seed = Math.floor(Math.random() * 2 ** 31)): Generator {
   if (!Number.isSafeInteger(seed))
-    throw cannot('make a random generator', { expected: 'a whole number as its seed', got: String(seed) });
+    throw cannot('make a random generator', { expected: 'a whole number as its seed', got: shown(seed) });
   return new Generator(tf.tidy(() => tf.variable(ints([wordOf(seed), 0]), false)));
 }
 

@@ -158,7 +158,7 @@ describe('a compiled step with a generator', () => {
     const after = values(own.state);
     expect(after).toEqual([5, 12]);
     own.state.assign(tf.tensor1d([5, 0], 'int32'));
-    const compiled = await compileStep(step, { inputs, variables: [own.state] });
+    const compiled = await compileStep(step, { inputs, variables: [own] });
     const one = [1, 2].map(() => tf.tidy(() => compiled.run(ones).map(values)));
     const many = tf.tidy(() => compiled.runMany(tf.ones([2, 4])).map((stack) => tf.unstack(stack).map(values)));
     expect([...one, ...[0, 1].map((i) => many.map((all) => all[i]))]).toEqual(eager);
@@ -169,6 +169,16 @@ describe('a compiled step with a generator', () => {
     expect(tf.tidy(() => compiled.run(ones).map(values))).toEqual(eager[1]);
     compiled.dispose();
     own.dispose();
+  });
+
+  it.each<[string, unknown, string]>([
+    ['text', '7', '"7"'],
+    ['a fraction', 0.5, '0.5'],
+  ])('has no seed that is %s', async (_, seed, got) => {
+    const compiling = compileStep((x) => [x], { inputs, seed: seed as number });
+    await expect(compiling).rejects.toThrow(
+      `Cannot make a random generator: expected a whole number as its seed, got ${got}`,
+    );
   });
 
   it('is refused where it does not declare the state', async () => {

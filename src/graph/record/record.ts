@@ -17,8 +17,8 @@ export interface InputSpec {
 }
 
 /**
- * The graph of `step`, in which layers may draw from `generator`, whose state is among the variables; its inputs are zeros while it is recorded, and so may be what it computes. Variables and tensors
- * are afterwards as they were.
+ * The graph of `step`, in which layers may draw from `generator`, whose state is among the variables. Its inputs are
+ * zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
  * made outside it, variables that are not declared, shapes that follow from values, and whatever differs between two

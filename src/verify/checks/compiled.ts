@@ -47,7 +47,6 @@ async function trainBoth({ BatchNorm, compileStep }: Required<Subject>): Promise
   const definition = { inputs: samples[0] ?? [], variables };
   const got = await withCompiled(compileStep, [(x, target) => [step(x, target)], definition], (compiled) => {
     const losses = samples.map((given) => compiled.run(...given)[0]?.dataSync()[0] ?? NaN);
-    compiled.read();
     return end(losses);
   }).finally(dispose);
   return [within('weights and loss', expected, got, own, own)];
