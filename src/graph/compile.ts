@@ -16,8 +16,10 @@ import {
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
 import { countingSteps } from './optimizerState.js';
-import { Generator, generator } from './random.js';
+import type { Generator } from './random.js';
+import type { Draws } from './record/layers.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
+import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
@@ -84,9 +86,9 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { variables, seed, rules, xla = false } = options;
+  const { rules, xla = false } = options;
   const definitions = definitionsIn(steps);
-  const declared = variablesIn(variables);
+  const variables = variablesIn(options.variables);
   const backend = nativeBackend();
   if (!backend)
     throw cannot('compile the step', {
@@ -95,11 +97,10 @@ export async function compileSteps<Name extends string>(
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const layers = seed instanceof Generator ? seed : generator(seed);
-  const own = layers === seed ? undefined : layers;
+  const contents = await withDraws(options.seed, (draws) => {
+    return recordAll(backend, definitions, { variables, rules: chosen, xla, draws });
+  });
   try {
-    const all = recordAll(backend, definitions, { variables: declared, layers, rules: chosen, xla });
-    const contents = own ? withoutUndrawn(own, all) : all;
     const bytes = encodeSavedModel([...contents.recorded.values()], { xla });
     const session = await Session.open(backend, bytes, NAMES.tag);
     const compiled = new CompiledSteps<Name>(backend, session, bytes, contents);
@@ -111,45 +112,47 @@ export async function compileSteps<Name extends string>(
     }
     return compiled;
   } catch (error) {
-    own?.dispose();
+    contents.own?.dispose();
     throw error;
+  }
+}
+
+/** Few steps have layers that draw, and they are refused without: then all is recorded again. */
+async function withDraws(seed: number | Generator | undefined, recordBy: (draws?: Draws) => Contents) {
+  try {
+    return recordBy();
+  } catch (error) {
+    if (!isUnlessDrawn(error)) throw error;
+    const draws = (await import('./record/layers.js')).drawsBy(seed);
+    try {
+      return recordBy(draws);
+    } catch (refusal) {
+      draws.own?.dispose();
+      throw refusal;
+    }
   }
 }
 
 interface Recording {
   variables: readonly tf.Variable[];
-  layers: Generator;
   rules: readonly Rule[];
   xla: boolean;
+  draws: Draws | undefined;
 }
 
 function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Contents {
-  const { layers, rules, xla } = options;
-  const variables = [...new Set([...options.variables, layers.state])];
+  const { rules, xla, draws } = options;
+  const variables = [...new Set([...options.variables, ...(draws ? [draws.state] : [])])];
   const recorded = new Map<string, RecordedStep>();
   for (const { name, step, signatures } of definitions)
     for (const [i, signature] of signatures.entries()) {
       const { step: counting, taken } = countingSteps(step);
-      const graph = explained(step, signature, () => record(backend, counting, signature, variables, layers));
+      const graph = explained(step, signature, () => record(backend, counting, signature, variables, draws));
       if (xla) assertNotRandom(graph);
       const written = { name: `${name}_${i}`, graph: rewrite(graph, rules).graph, signature, step: name, taken };
       recorded.set(`${name}(${describe(signature)})`, written);
     }
-  return { recorded, variables };
-}
-
-/** `own`, a generator that the steps have to themselves, is left out, last of the variables, where no layer drew. */
-function withoutUndrawn(own: Generator, { recorded, variables }: Contents): Contents {
-  const last = variables.length - 1;
-  if ([...recorded.values()].some(({ graph }) => graph.updates.has(last))) return { recorded, variables, own };
-  own.dispose();
-  const without = ({ graph, ...rest }: RecordedStep): RecordedStep => {
-    return { ...rest, graph: { ...graph, variables: graph.variables.slice(0, last) } };
-  };
-  return {
-    recorded: new Map([...recorded].map(([signature, step]) => [signature, without(step)])),
-    variables: variables.slice(0, last),
-  };
+  return { recorded, variables, own: draws?.own };
 }
 
 /** XLA would draw other numbers than the seed says. */

@@ -25,7 +25,7 @@ export interface Contents {
   recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
   /** What layers draw from, where nobody else has it. */
-  own?: Generator;
+  own?: Generator | undefined;
 }
 
 const RUN = { doing: 'run the compiled step', many: false, each: '' };

@@ -46,7 +46,10 @@ function assertRecord(given: unknown, expected: string, hint: string): asserts g
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refuse(expected, kindOf(given), hint);
 }
 
-export function assertSettings({ rules, xla }: { rules?: unknown; xla?: unknown }): void {
+export function assertSettings({ seed, rules, xla }: { seed?: unknown; rules?: unknown; xla?: unknown }): void {
+  const isGenerator = isVariable((seed as { state?: unknown } | null | undefined)?.state);
+  if (seed !== undefined && !Number.isSafeInteger(seed) && !isGenerator)
+    throw refuse('seed to be a whole number or a random generator', shown(seed), 'random.generator(1) makes one');
   if (xla !== undefined && typeof xla !== 'boolean')
     throw refuse('xla to be true or false', kindOf(xla), 'leave it out');
   // Spread, as an array's own functions skip holes.

@@ -174,11 +174,13 @@ describe('a compiled step with a generator', () => {
   it.each<[string, unknown, string]>([
     ['text', '7', '"7"'],
     ['a fraction', 0.5, '0.5'],
+    ['null', null, 'null'],
   ])('has no seed that is %s', async (_, seed, got) => {
     const compiling = compileStep((x) => [x], { inputs, seed: seed as number });
-    await expect(compiling).rejects.toThrow(
-      `Cannot make a random generator: expected a whole number as its seed, got ${got}`,
-    );
+    await expect(compiling).rejects.toMatchObject({
+      message: `Cannot compile the step: expected seed to be a whole number or a random generator, got ${got}`,
+      hint: 'random.generator(1) makes one',
+    });
   });
 
   it('is refused where it does not declare the state', async () => {

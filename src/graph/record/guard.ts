@@ -1,9 +1,8 @@
 /** While a step is recorded: another binding under tfjs, no reading of values, and all as it was when the step is over. */
 import * as tf from '@tensorflow/tfjs';
 import type { Binding, NativeBackend } from '../binding.js';
-import type { Generator } from '../random.js';
 import { Exchange, exchangeHost, refuseDraw } from './host.js';
-import { exchangeDraws } from './layers.js';
+import type { Draws } from './layers.js';
 import { LIST_IT, refuse } from './refusal.js';
 
 export interface Guarded {
@@ -12,21 +11,21 @@ export interface Guarded {
   variables: ReadonlyMap<tf.Variable, tf.Tensor>;
   /** Gets every array of values that becomes a tensor during the step. */
   written: WeakSet<object>;
-  /** What layers draw from; its state is one of the variables. Without one, layers may not draw. */
-  generator: Generator | undefined;
+  /** Without, layers may not draw. */
+  draws: Draws | undefined;
   /** Whether this is the second run, which only finds what differs. */
   isReplay: boolean;
 }
 
 /** Runs `action` on the replacement binding. Variables are put back, and tensors that the action kept are disposed of. */
 export function guarded<T>(backend: NativeBackend, given: Guarded, action: () => T): T {
-  const { binding, variables, written, generator } = given;
+  const { binding, variables, written, draws } = given;
   const original = backend.binding;
   const before = new Map(registeredVariables().map((variable) => [variable, variable.clone()]));
   const hooks = new Hooks(backend, written);
   const host = new Exchange();
   try {
-    if (generator) exchangeDraws(host, generator);
+    draws?.exchange(host);
     exchangeHost(host, given);
     for (const [variable, value] of variables) variable.assign(value);
     backend.binding = binding;

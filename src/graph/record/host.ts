@@ -1,7 +1,7 @@
 /** What a step finds of its host while it is recorded: no randomness, and in the second run clocks that are ahead. */
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
-import { FREEZE_HINT, refuse } from './refusal.js';
+import { FREEZE_HINT, refuse, unlessDrawn } from './refusal.js';
 
 /** Properties that have another value until they are put back. */
 export class Exchange {
@@ -30,7 +30,7 @@ export function exchangeHost(host: Exchange, { isReplay }: { isReplay: boolean }
 }
 
 export function refuseDraw(by: string): Error {
-  return refuse(`randomness on the host (${by})`, FREEZE_HINT);
+  return unlessDrawn(refuse(`randomness on the host (${by})`, FREEZE_HINT));
 }
 
 /** A graph would repeat its numbers. */

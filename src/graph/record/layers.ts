@@ -1,7 +1,7 @@
 /** Layers of tfjs that draw on the host (dropouts, noises) draw in the graph while a step is recorded. */
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
-import type { Generator } from '../random.js';
+import { Generator, generator } from '../random.js';
 import type { Exchange } from './host.js';
 
 type Seed = number | string | null | undefined;
@@ -12,9 +12,24 @@ type NoiseShape = readonly (number | null)[] | null | undefined;
 const tfjs = createRequire(import.meta.url).resolve('@tensorflow/tfjs');
 const core = createRequire(tfjs)('@tensorflow/tfjs-core') as { randomUniform: Draw; randomNormal: Draw };
 
+/** What layers draw from while a step is recorded. */
+export interface Draws {
+  /** A variable of the step. */
+  readonly state: tf.Variable;
+  /** The generator, where it was made for this. */
+  readonly own: Generator | undefined;
+  exchange: (host: Exchange) => void;
+}
+
+export function drawsBy(seed?: number | Generator): Draws {
+  const source = seed instanceof Generator ? seed : generator(seed);
+  const own = source === seed ? undefined : source;
+  return { state: source.state, own, exchange: (host) => exchangeDraws(host, source) };
+}
+
 /** A layer with a seed draws by that, and not the same at every step, as it does op by op. */
-export function exchangeDraws(host: Exchange, generator: Generator): void {
-  const by = (seed: Seed) => (seed == null ? generator : generator.withSeed(seed));
+function exchangeDraws(host: Exchange, source: Generator): void {
+  const by = (seed: Seed) => (seed == null ? source : source.withSeed(seed));
   const draws = (name: 'uniform' | 'normal', stock: Draw): Draw => {
     return (shape, from, to, dtype = 'float32', seed) =>
       dtype === 'float32' ? by(seed)[name](shape, from, to) : stock(shape, from, to, dtype, seed);

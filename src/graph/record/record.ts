@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
-import type { Generator } from '../random.js';
+import type { Draws } from './layers.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -17,7 +17,7 @@ export interface InputSpec {
 }
 
 /**
- * The graph of `step`, in which layers may draw from `generator`, whose state is among the variables. Its inputs are
+ * The graph of `step`, in which layers may draw by `draws`, whose state is among the variables. Its inputs are
  * zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
@@ -29,7 +29,7 @@ export function record(
   step: StepFunction,
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
-  generator?: Generator,
+  draws?: Draws,
 ): Graph {
   const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
   const standIns = new Map<tf.Variable, tf.Tensor>();
@@ -39,7 +39,7 @@ export function record(
     const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
     const tape = new Tape(backend, [...given, ...before]);
     const run = (binding: Binding, { isReplay }: { isReplay: boolean }) =>
-      guarded(backend, { binding, variables: standIns, written: tape.written, generator, isReplay }, () => {
+      guarded(backend, { binding, variables: standIns, written: tape.written, draws, isReplay }, () => {
         const outputs = assertTensors(step(...inputs)).map((tensor) => nativeValue(backend, tensor));
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });

@@ -22,3 +22,15 @@ export function refuse(got: string, hint: string, cause?: unknown): BnTrainError
 export function differs(what: string): BnTrainError {
   return refuse(`${what} at a second call, as with a clock, a counter or randomness on the host`, FREEZE_HINT);
 }
+
+const perhapsDrawn = new WeakSet<object>();
+
+/** For what may be right once layers draw in the graph: a draw on the host, a tensor from outside that is an old mask. */
+export function unlessDrawn(refusal: BnTrainError): BnTrainError {
+  perhapsDrawn.add(refusal);
+  return refusal;
+}
+
+export function isUnlessDrawn(error: unknown): boolean {
+  return error instanceof Error && perhapsDrawn.has(error);
+}

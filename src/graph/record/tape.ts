@@ -4,7 +4,7 @@ import { messageOf } from '../../common/errors.js';
 import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, type Value } from '../graph.js';
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
-import { differs, LIST_IT, refuse } from './refusal.js';
+import { differs, LIST_IT, refuse, unlessDrawn } from './refusal.js';
 
 /** Its stock kernel leaves out the type of its input, which TensorFlow infers for one op but not in a graph. */
 const UNTYPED = 'ExpandDims';
@@ -106,9 +106,12 @@ export class Tape {
   private foreign(op: string, id: number): Error {
     const idOf = ({ dataId }: tf.Tensor) => this.backend.tensorMap.get(dataId).id;
     const variable = registeredVariables().find((candidate) => idOf(candidate) === id);
-    return variable
-      ? refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT)
-      : refuse(`${op} reading a tensor that was made outside`, `make it an input, or a variable and ${LIST_IT}`);
+    if (variable) return refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT);
+    const outside = refuse(
+      `${op} reading a tensor that was made outside`,
+      `make it an input, or a variable and ${LIST_IT}`,
+    );
+    return unlessDrawn(outside);
   }
 
   private differsAt(constant: number | undefined): Error {
