@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, shown } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import { execute, nativeBackend, nativeTensor, nativeValue } from './binding.js';
 import { DTYPE } from './graph.js';
 
@@ -61,7 +62,7 @@ export class Generator {
       throw cannot('draw random numbers', {
         expected: 'the native backend',
         got: `the ${tf.getBackend()} backend`,
-        hint: "await openBackend('native') first; bn-train setup installs it",
+        hint: `await openBackend('native') first; ${toType('setup')} installs it`,
       });
     tf.util.assertNonNegativeIntegerDimensions([...shape]);
     const key = this.seed === undefined ? this.state : this.state.mul(ints([0, 1])).add(ints([this.seed, 0]));

@@ -2,14 +2,14 @@
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
-import { lenet } from '../nn/lenet.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
-import { startOf, train, type TrainOptions } from '../train/loop.js';
+import { startOf, train } from '../train/loop.js';
 import { defaultMode } from '../train/mode.js';
+import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch } from '../train/step.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
-import { restoreWeights } from './model.js';
+import { modelOf, restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
 
 /** What has been opened to compute on. */
@@ -69,13 +69,13 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { folder, config, data, from, signal, onEvent, chart } = options;
   assertBatch(config.norm !== 'none', config.batchSize, data.train.count);
   assertXla(config);
-  const model = lenet(config);
+  const model = modelOf(config);
   if (from) restoreWeights(model, from.weights, folder);
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
   let final: FinalResult | undefined;
-  for await (const event of train({ ...config, model, data, signal, from: { position, history } })) {
+  for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
@@ -85,18 +85,37 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   return { epochs, final };
 }
 
+/** Of a run's options those that training takes. */
+function stepsOf(config: RunConfig): Partial<TrainOptions> {
+  const { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population } = config;
+  return { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population };
+}
+
 function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
   return rest;
 }
 
+interface Asked extends Pick<RunConfig, 'xla' | 'stepsPerCall' | 'mode'> {
+  backend: BackendName;
+}
+
 /** XLA compiles graphs, which only the native backend runs; `auto` is not known yet. */
-export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode'> & { backend: BackendName }): void {
+export function assertXla({ xla, ...asked }: Asked): void {
+  if (xla === true) assertGraphs('train with XLA', '--xla', asked);
+}
+
+/** Several steps a call are a loop in a graph. Runs that began when this was passed over may go on. */
+export function assertCalls({ stepsPerCall = 1, ...asked }: Asked): void {
+  if (stepsPerCall > 1) assertGraphs(`train ${stepsPerCall} steps a call`, '--steps-per-call', asked);
+}
+
+function assertGraphs(action: string, flag: string, { mode, backend }: Asked): void {
   const isOther = backend !== 'native' && backend !== 'auto';
-  if (xla === true && (mode === 'eager' || isOther))
-    throw cannot('train with XLA', {
+  if (mode === 'eager' || isOther)
+    throw cannot(action, {
       expected: 'steps as graphs, on the native backend',
       got: isOther ? `the ${backend} backend` : '--eager',
-      hint: 'leave out --xla',
+      hint: `leave out ${flag}`,
       exitCode: EXIT.usage,
     });
 }

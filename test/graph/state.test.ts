@@ -36,7 +36,7 @@ const valueOf = (tensor?: tf.Tensor) => tensor?.dataSync()[0];
 /** w ← w + x, and gives the new value. */
 async function counter(start = 0): Promise<{ w: tf.Variable; step: CompiledStep; next: () => number | undefined }> {
   const w = tf.tidy(() => tf.variable(tf.tensor1d([start])));
-  const step = await compileStep((x) => (w.assign(w.add(x)), [w.clone()]), { inputs: [vector], variables: [w] });
+  const step = await compileStep((x) => (w.assign(w.add(x)), [w.clone()]), { inputs: [vector], variables: [w, w] });
   return { w, step, next: () => tf.tidy(() => valueOf(step.run(one)[0])) };
 }
 
@@ -315,6 +315,7 @@ describe('a run sees what a variable was assigned', () => {
     );
     const step = await compileStep(dividing, { inputs: [vector], variables: [w] });
     step.run(one);
+    expect(valueOf(w)).toBe(2);
     expect(() => step.run(tf.tensor1d([-1]))).toThrow('division by zero');
     const left = valueOf(w) ?? NaN;
     step.run(one);

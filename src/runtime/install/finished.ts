@@ -8,6 +8,7 @@ import { cannot } from '../../common/errors.js';
 import { codeOf, hashOf, JSON_LIMIT, readBounded, writeFileAtomic } from '../../common/files.js';
 import { tryLock } from '../../common/lock.js';
 import { check, numberThat, oneOf, text, whole } from '../../common/shape.js';
+import { quoted, toType } from '../../common/invocation.js';
 import { nvidiaSizes } from './cuda.js';
 import { LIBRARIES } from './pins.js';
 
@@ -135,7 +136,7 @@ async function assertContent(folder: string, file: string, expected: string, sig
   throw cannot('use the native runtime', {
     expected: `${file} as it was proved to work, with SHA-256 ${expected}`,
     got,
-    hint: `rm -r '${folder}' && bn-train setup`,
+    hint: `rm -r ${quoted(folder)} && ${toType('setup')}`,
   });
 }
 
@@ -157,7 +158,7 @@ export async function assertTrusted(places: string[]): Promise<void> {
       throw cannot('use the native runtime', {
         expected: `only you and root to be able to change ${place}`,
         got: why.got,
-        hint: `if you trust what is in it: ${why.mend} '${place}' && bn-train setup`,
+        hint: `if you trust what is in it: ${why.mend} ${quoted(place)} && ${toType('setup')}`,
       });
   }
 }
