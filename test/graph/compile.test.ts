@@ -260,7 +260,7 @@ describe('a compiled step', () => {
   });
 
   it.each([
-    { folder: '/dev/null/saved', got: 'ENOTDIR' },
+    { folder: '/dev/null/saved', got: 'a file where a folder belongs' },
     { folder: '/proc/saved/deeper', got: 'no such file or folder' },
   ])('is not saved in $folder', async ({ folder, got }) => {
     const inputs = [{ shape: [2], dtype: 'float32' }] as const;

@@ -91,6 +91,8 @@ describe('rows are looked up', () => {
         expect(() => compiled.run(table(), tf.tensor1d([0, index, 1], 'int32'))).toThrow(
           expect.objectContaining(outside('GatherV2')(index)),
         );
+      const stacks = [table().expandDims(), tf.tensor2d([0, 4, 1], [1, 3], 'int32')];
+      expect(() => compiled.runMany(...stacks)).toThrow(expect.objectContaining(outside('GatherV2')(4)));
       // It can be used afterwards.
       expect(valuesOf(compiled.run(table(), tf.tensor1d([0, 0, 0], 'int32')))).toEqual([[1, 2, 1, 2, 1, 2]]);
     });

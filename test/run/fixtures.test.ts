@@ -58,8 +58,9 @@ describe('inspect-gamma', () => {
   });
 
   it('takes a checkpoint in mid-epoch where asked', async () => {
-    const gammaOf = async (...args: string[]) => (await run(['inspect-gamma', ...args])).stdout;
-    expect(await gammaOf('scratch-mid-epoch', '--mid-epoch')).toMatch(/^gamma( +-?\d+\.\d{4}){6}\n/);
+    const gammaOf = async (...args: string[]) =>
+      /^gamma .*$/m.exec((await run(['inspect-gamma', ...args])).stdout)?.[0];
+    expect(await gammaOf('scratch-mid-epoch', '--mid-epoch')).toMatch(/^gamma( +-?\d+\.\d{4}){6}$/);
     // It was stopped in its second epoch.
     expect(await gammaOf('scratch-interrupted', '--mid-epoch')).not.toBe(await gammaOf('scratch-interrupted'));
     expect(await gammaOf('scratch-finished', '--mid-epoch')).toBe(await gammaOf('scratch-finished'));
