@@ -29,7 +29,7 @@ describe("import … from 'bn-train'", () => {
       'BatchNorm BnTrainError batchNorm compileStep lenet loadFashionMnist openBackend populationStatistics train withBatchNorm withStatistics',
     ]);
     expect(await run(`const name = 'bn-train/graph'; ${names}`)).toEqual([
-      'compileStep compileSteps minimize optimizerVariables',
+      'compileStep compileSteps minimize optimizerVariables random',
     ]);
   });
 
@@ -46,5 +46,10 @@ describe("import … from 'bn-train'", () => {
     expect(losses).toHaveLength(5);
     expect(Math.abs((predicted ?? NaN) - 8)).toBeLessThan(2);
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 10);
+  });
+
+  it('draws as the README shows, after that', async () => {
+    const shown = 'console.log(noisy.run(tf.ones([64, 8]))[0].shape.join(), dice.state.dataSync().join());';
+    expect((await run([examples[1], examples[2], shown].join('\n'))).at(-1)).toBe('64,1 1,1');
   });
 });

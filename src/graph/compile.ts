@@ -2,13 +2,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { toType } from '../common/invocation.js';
-import { CompiledSteps, type RecordedStep } from './compiledSteps.js';
+import { CompiledSteps, type Contents, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
-import { nativeBackend, Session, XLA_HINT } from './binding.js';
+import { type NativeBackend, nativeBackend, Session, XLA_HINT } from './binding.js';
 import {
   assertOptions,
   assertSettings,
   type Declared,
+  type Definition,
   definitionsIn,
   type Signatures,
   variablesIn,
@@ -16,7 +17,10 @@ import {
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
 import { countingSteps } from './optimizerState.js';
+import type { Generator } from './random.js';
+import type { Draws } from './record/layers.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
+import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
@@ -30,13 +34,18 @@ export interface StepDefinition {
 export interface CompileOptions {
   /** All that the steps read or assign to besides their inputs. The session has their values while it lives. */
   variables?: readonly (Declared | readonly Declared[])[];
+  /**
+   * Where layers' dropouts and noises come from: a generator that goes on from run to run, or the seed of an own one, by
+   * default a drawn one. A layer that has a seed draws by that.
+   */
+  seed?: number | Generator;
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
   xla?: boolean;
 }
 
-const OPTIONS = Object.keys({ variables: 0, rules: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
+const OPTIONS = Object.keys({ variables: 0, seed: 0, rules: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
 
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
@@ -49,7 +58,7 @@ export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMa
  * Needs the native backend. The variables are afterwards as they were before.
  *
  * Throws a BnTrainError naming the op or call that a graph cannot hold: reading values, tensors from outside, undeclared
- * variables, and all that differs between two calls.
+ * variables, randomness and clocks of the host, and all that differs between two calls.
  */
 export async function compileStep(
   step: StepFunction,
@@ -78,9 +87,9 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { variables, rules, xla = false } = options;
+  const { rules, xla = false } = options;
   const definitions = definitionsIn(steps);
-  const declared = variablesIn(variables);
+  const variables = variablesIn(options.variables);
   const backend = nativeBackend();
   if (!backend)
     throw cannot('compile the step', {
@@ -89,25 +98,62 @@ export async function compileSteps<Name extends string>(
       hint: `await openBackend('native') first; ${toType('setup')} installs it`,
     });
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
+  const contents = await withDraws(options.seed, (draws) => {
+    return recordAll(backend, definitions, { variables, rules: chosen, xla, draws });
+  });
+  try {
+    const bytes = encodeSavedModel([...contents.recorded.values()], { xla });
+    const session = await Session.open(backend, bytes, NAMES.tag);
+    const compiled = new CompiledSteps<Name>(backend, session, bytes, contents);
+    try {
+      compiled.write();
+    } catch (error) {
+      compiled.dispose();
+      throw error;
+    }
+    return compiled;
+  } catch (error) {
+    contents.own?.dispose();
+    throw error;
+  }
+}
+
+/** Few steps have layers that draw, and they are refused without: then all is recorded again. */
+async function withDraws(seed: number | Generator | undefined, recordBy: (draws?: Draws) => Contents) {
+  try {
+    return recordBy();
+  } catch (error) {
+    if (!isUnlessDrawn(error)) throw error;
+    const draws = (await import('./record/layers.js')).drawsBy(seed);
+    try {
+      return recordBy(draws);
+    } catch (refusal) {
+      draws.own?.dispose();
+      throw refusal;
+    }
+  }
+}
+
+interface Recording {
+  variables: readonly tf.Variable[];
+  rules: readonly Rule[];
+  xla: boolean;
+  draws: Draws | undefined;
+}
+
+function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Contents {
+  const { rules, xla, draws } = options;
+  const variables = [...new Set([...options.variables, ...(draws ? [draws.state] : [])])];
   const recorded = new Map<string, RecordedStep>();
   for (const { name, step, signatures } of definitions)
     for (const [i, signature] of signatures.entries()) {
       const { step: counting, taken } = countingSteps(step);
-      const graph = explained(step, signature, () => record(backend, counting, signature, declared));
+      const graph = explained(step, signature, () => record(backend, counting, signature, variables, draws));
       if (xla) assertNotRandom(graph);
-      const written = { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph, signature, step: name, taken };
+      const written = { name: `${name}_${i}`, graph: rewrite(graph, rules).graph, signature, step: name, taken };
       recorded.set(`${name}(${describe(signature)})`, written);
     }
-  const bytes = encodeSavedModel([...recorded.values()], { xla });
-  const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables: declared });
-  try {
-    compiled.write();
-  } catch (error) {
-    compiled.dispose();
-    throw error;
-  }
-  return compiled;
+  return { recorded, variables, own: draws?.own };
 }
 
 /** XLA would draw other numbers than the seed says. */

@@ -6,6 +6,7 @@ import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.
 import type { Value } from './graph.js';
 import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
 import { assertLive, describe, describeGiven, type Input, isTensor, match, type Match, plainTensor } from './inputs.js';
+import type { Generator } from './random.js';
 import type { InputSpec } from './record/record.js';
 import { FollowedOptimizer } from './optimizerState.js';
 import { SessionVariables } from './sessionVariables.js';
@@ -19,10 +20,12 @@ export interface RecordedStep extends NamedGraph {
   taken: ReadonlyMap<tf.Optimizer, number>;
 }
 
-interface Contents {
+export interface Contents {
   /** By signature, such as "train(int32 [256])". */
   recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
+  /** What layers draw from, where nobody else has it. */
+  own?: Generator | undefined;
 }
 
 const RUN = { doing: 'run the compiled step', many: false, each: '' };
@@ -88,7 +91,8 @@ export class CompiledSteps<Name extends string> {
 
   /**
    * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
-   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Throws a BnTrainError for a folder that
+   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Where layers draw by a seed, one more
+   * variable holds their generator's state. Throws a BnTrainError for a folder that
    * cannot be written.
    */
   async save(folder: string): Promise<void> {
@@ -110,6 +114,7 @@ export class CompiledSteps<Name extends string> {
       this.variables.fetchAll();
     } finally {
       this.session.close();
+      this.contents.own?.dispose();
     }
   }
 
@@ -120,7 +125,7 @@ export class CompiledSteps<Name extends string> {
         (i) => variables.at(i),
         (i, variable) => variables.replace(i, variable),
       );
-    const gone = this.variables.disposed;
+    const gone = this.disposed ? undefined : variables.disposed;
     if (!this.disposed && !gone) return;
     throw cannot('use the compiled step', {
       expected: 'it and its variables to live',

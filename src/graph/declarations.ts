@@ -12,8 +12,9 @@ export type InputExample = (Pick<InputSpec, 'shape'> & Partial<Pick<InputSpec, '
 /** Those of a step's inputs: one signature, or several that the step is recorded for. */
 export type Signatures = readonly InputExample[] | readonly (readonly InputExample[])[];
 
-/** A variable, a layer's weight, or a model or layer with all of its weights. */
-export type Declared = tf.Variable | tf.LayerVariable | { readonly weights: readonly tf.LayerVariable[] };
+/** A variable, a layer's weight, a model or layer with all of its weights, or a random generator with its state. */
+export type Declared =
+  tf.Variable | tf.LayerVariable | { readonly weights: readonly tf.LayerVariable[] } | { readonly state: tf.Variable };
 
 export interface Definition {
   readonly name: string;
@@ -45,7 +46,10 @@ function assertRecord(given: unknown, expected: string, hint: string): asserts g
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refuse(expected, kindOf(given), hint);
 }
 
-export function assertSettings({ rules, xla }: { rules?: unknown; xla?: unknown }): void {
+export function assertSettings({ seed, rules, xla }: { seed?: unknown; rules?: unknown; xla?: unknown }): void {
+  const isGenerator = isVariable((seed as { state?: unknown } | null | undefined)?.state);
+  if (seed !== undefined && !Number.isSafeInteger(seed) && !isGenerator)
+    throw refuse('seed to be a whole number or a random generator', shown(seed), 'random.generator(1) makes one');
   if (xla !== undefined && typeof xla !== 'boolean')
     throw refuse('xla to be true or false', kindOf(xla), 'leave it out');
   // Spread, as an array's own functions skip holes.
@@ -124,8 +128,8 @@ const isVariable = (value: unknown): value is tf.Variable => value instanceof tf
 
 function variablesOf(declared: unknown): tf.Variable[] {
   if (isVariable(declared)) return [declared];
-  const { weights, val } = (declared ?? {}) as { weights?: unknown; val?: unknown };
-  if (isVariable(val)) return [val];
+  const { weights, val, state } = (declared ?? {}) as { weights?: unknown; val?: unknown; state?: unknown };
+  for (const own of [val, state]) if (isVariable(own)) return [own];
   if (Array.isArray(weights) && weights.every(isWeight)) return weights.flatMap(variablesOf);
   throw refuse(
     "variables to be a list of tf.Variable, a model's weights, or models",

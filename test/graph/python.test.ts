@@ -7,6 +7,7 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { compileStep } from '../../src/graph/compile.js';
+import { random } from '../../src/graph/index.js';
 import { INPUT_TYPES } from '../../src/graph/record/inputTypes.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
@@ -18,6 +19,25 @@ interface Answer {
   version: string;
   outputs: number[][][];
   variables: number[][];
+}
+
+const describeTensor = (tensor: tf.Tensor) => ({
+  shape: tensor.shape,
+  dtype: tensor.dtype as string,
+  values: [...tensor.dataSync()],
+});
+
+/** What the SavedModel in the folder, which is removed, gives there. */
+function askPython(folder: string, request: unknown): Answer {
+  const script = path.join(import.meta.dirname, 'run_saved_model.py');
+  const { stdout, stderr, status } = spawnSync(python ?? '', [script, folder], {
+    input: JSON.stringify(request),
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+  });
+  rmSync(folder, { recursive: true });
+  expect(status, stderr).toBe(0);
+  return JSON.parse(stdout) as Answer;
 }
 
 it.runIf(process.env['CI'] !== undefined)('CI names a Python with TensorFlow', () => {
@@ -49,11 +69,6 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
     });
     const folder = mkdtempSync(path.join(os.tmpdir(), 'bn-train-python-'));
     await compiled.save(folder);
-    const describeTensor = (tensor: tf.Tensor) => ({
-      shape: tensor.shape,
-      dtype: tensor.dtype as string,
-      values: [...tensor.dataSync()],
-    });
     const variables = [
       ...weights.map(describeTensor),
       // As ByteRows holds them.
@@ -77,15 +92,7 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
         { step: 'step_0', inputs: one.map(describeTensor) },
       ],
     };
-    const script = path.join(import.meta.dirname, 'run_saved_model.py');
-    const { stdout, stderr, status } = spawnSync(python ?? '', [script, folder], {
-      input: JSON.stringify(request),
-      encoding: 'utf8',
-      maxBuffer: 1e8,
-    });
-    rmSync(folder, { recursive: true });
-    expect(status, stderr).toBe(0);
-    const answer = JSON.parse(stdout) as Answer;
+    const answer = askPython(folder, request);
     const values = (outputs: tf.Tensor[]) => outputs.map((tensor) => [...tensor.dataSync()]);
     const expected = tf.tidy(() => [
       values(compiled.run(...one)),
@@ -100,6 +107,23 @@ describe.runIf(python !== undefined)('a SavedModel in Python', () => {
     compiled.read();
     for (const [i, weight] of weights.entries())
       for (const [j, value] of weight.dataSync().entries()) expect(answer.variables[i]?.[j]).toBeCloseTo(value, 4);
+    compiled.dispose();
+  });
+
+  it('draws what it draws here for the same state', async () => {
+    const [own, input] = [random.generator(3), tf.ones([40])];
+    const layer = tf.layers.dropout({ rate: 0.5 });
+    const step = (x: tf.Tensor) => [layer.apply(x, { training: true }) as tf.Tensor, own.normal([5])];
+    const compiled = await compileStep(step, { inputs: [input], variables: [own.state], seed: own });
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'bn-train-python-'));
+    await compiled.save(folder);
+    const request = {
+      variables: [own.state].map(describeTensor),
+      calls: [1, 2].map(() => ({ step: 'step_0', inputs: [input].map(describeTensor) })),
+    };
+    const answer = askPython(folder, request);
+    const expected = [1, 2].map(() => tf.tidy(() => compiled.run(input).map((tensor) => [...tensor.dataSync()])));
+    expect(answer.outputs).toEqual(expected);
     compiled.dispose();
   });
 });

@@ -1,5 +1,7 @@
 /** What a recorded step may not do, what it leaves as it was, and that a graph holds nothing from the recording. */
 import '../support/native.js';
+import crypto, { randomInt } from 'node:crypto';
+import { hrtime } from 'node:process';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileStep } from '../../src/graph/compile.js';
@@ -9,7 +11,8 @@ import type { Binding } from '../../src/graph/binding.js';
 const vector = { shape: [3], dtype: 'float32' } as const;
 const REFUSED = 'Cannot compile the step: expected a step of TensorFlow ops on its inputs and variables alone, got ';
 const VARIABLES = "list it in variables; an optimizer's own are given by optimizerVariables(optimizer, trainable)";
-const CHANGES = 'make what changes an input of the step; give a random op a seed; build layers before';
+const CHANGES =
+  'make what changes an input of the step; draw by random.generator(seed) of bn-train/graph; build layers before';
 
 let tensors = 0;
 beforeEach(() => void (tensors = tf.memory().numTensors));
@@ -164,20 +167,66 @@ describe('a step is refused that', () => {
   ])('%s', async (_, step, what) => {
     const { message, hint } = await refusal(step);
     expect(message).toMatch(
-      new RegExp(`^${REFUSED.replace(/[.]/g, '\\.')}${what}.* at a second call, as with randomness`),
+      new RegExp(
+        `^${REFUSED.replace(/[.]/g, '\\.')}${what}.* at a second call, as with a clock, a counter or randomness`,
+      ),
     );
     expect(hint).toBe(CHANGES);
   });
 
   it.each<[string, StepFunction]>([
-    ['draws random numbers', (x) => [x.add(tf.randomUniform([3]))]],
-    ['drops out without a seed', (x) => [tf.dropout(x, 0.5)]],
-    ['chooses at random', (x) => [Math.random() < 0.5 ? x.square() : x.neg()]],
-  ])('%s', async (_, step) => {
-    expect(await refusal(step)).toMatchObject({
-      message: `${REFUSED}randomness on the host (Math.random)`,
-      hint: CHANGES,
-    });
+    ['Math.random', (x) => [Math.random() < 0.5 ? x.square() : x.neg()]],
+    ['tf.randomUniform', (x) => [x.add(tf.randomUniform([3]))]],
+    ['tf.randomUniform', (x) => [x.add(tf.randomUniform([3], 0, 1, 'float32', 1))]],
+    ['tf.randomUniformInt', (x) => [x.add(tf.randomUniformInt([3], 0, 9, 1))]],
+    ['tf.randomNormal', (x) => [x.add(tf.randomNormal([3], 0, 1, 'float32', 1))]],
+    ['tf.randomStandardNormal', (x) => [x.add(tf.randomStandardNormal([3], 'float32', 1))]],
+    ['tf.truncatedNormal', (x) => [x.add(tf.truncatedNormal([3], 0, 1, 'float32', 1))]],
+    ['tf.randomGamma', (x) => [x.add(tf.randomGamma([3], 1, 1, 'float32', 1))]],
+    ['tf.rand', (x) => [x.add(tf.rand([3], () => 0.5))]],
+    ['tf.dropout', (x) => [tf.dropout(x, 0.5)]],
+    ['tf.dropout', (x) => [tf.dropout(x, 0.5, undefined, 1)]],
+    ['tf.truncatedNormal', (x) => [x.add(tf.initializers.glorotNormal({ seed: 1 }).apply([3, 1]).flatten())]],
+    ['Math.random', (x) => [x.add(tf.multinomial(tf.tensor1d([0, 1]), 3).toFloat())]],
+    ['crypto.randomInt', (x) => [randomInt(2) ? x.square() : x.neg()]],
+    ['crypto.randomInt', (x) => [crypto.randomInt(2) ? x.square() : x.neg()]],
+    ['crypto.randomUUID', (x) => [globalThis.crypto.randomUUID() < '8' ? x.square() : x.neg()]],
+    ['crypto.getRandomValues', (x) => [x.add(globalThis.crypto.getRandomValues(new Uint8Array(1))[0] ?? 0)]],
+  ])('draws on the host: %s', async (by, step) => {
+    expect(await refusal(step)).toMatchObject({ message: `${REFUSED}randomness on the host (${by})`, hint: CHANGES });
+  });
+
+  const later = (() => {
+    const start = Date.now() + 60_000;
+    return () => Date.now() > start;
+  })();
+  it.each<[string, (x: tf.Tensor) => tf.Tensor]>([
+    ['Date.now', (x) => x.mul(Date.now())],
+    ['Date.now, in minutes', (x) => x.mul(Math.floor(Date.now() / 60_000) % 60)],
+    ['whether it is later', (x) => (later() ? x.square() : x.neg())],
+    ['a span that is mostly 0', (x) => x.mul(-(Date.now() - Date.now()))],
+    ['the year', (x) => x.mul(new Date().getUTCFullYear())],
+    ['the month', (x) => x.mul(new Date().getUTCMonth())],
+    ['the weekday', (x) => x.mul(new Date().getUTCDay())],
+    ['the hour', (x) => x.mul(new Date().getUTCHours())],
+    ['the minute', (x) => x.mul(new Date().getUTCMinutes())],
+    ['the date as text', (x) => x.mul(Number(Date().slice(11, 15)))],
+    ['performance.now', (x) => x.mul(Math.floor(performance.now() / 1000))],
+    ['process.hrtime', (x) => x.mul(process.hrtime()[0])],
+    [
+      'process.hrtime, since',
+      (
+        (start) => (x: tf.Tensor) =>
+          x.mul(process.hrtime(start)[0])
+      )(process.hrtime()),
+    ],
+    ['hrtime, imported', (x) => x.mul(hrtime()[0])],
+    ['hrtime.bigint', (x) => x.mul(Number(hrtime.bigint() / 1_000_000_000n))],
+    ['process.uptime', (x) => x.mul(Math.floor(process.uptime()))],
+  ])('uses a clock: %s', async (_, step) => {
+    const { message, hint } = await refusal((x) => [step(x)]);
+    expect(message).toMatch(/ at a second call, as with a clock, a counter or randomness on the host$/);
+    expect(hint).toBe(CHANGES);
   });
 
   it('returns a tensor from outside', async () => {
@@ -257,6 +306,49 @@ describe('recording', () => {
     expect([...binding.tensorDataSync(total?.id ?? -1)]).toEqual([0]);
     for (const made of [x, axes, total?.id ?? -1, id]) lean.deleteTensor(made);
     expect(() => binding.deleteTensor(x)).toThrow(`tensor_id: ${x}`);
+  });
+
+  it('lets a step tell the time and time itself', async () => {
+    const told: string[] = [];
+    const compiled = await compileStep(
+      (x) => {
+        const [start, clock] = [performance.now(), hrtime()];
+        const result = x.square();
+        told.push(`${new Date().toISOString()} ${performance.now() - start} ${hrtime(clock).join()} ${Date.now()}`);
+        return [result];
+      },
+      { inputs: [vector], variables: [] },
+    );
+    expect(told).toHaveLength(2);
+    expect(told[0]?.slice(0, 10)).toBe(new Date().toISOString().slice(0, 10));
+    compiled.dispose();
+  });
+
+  it("puts the host's clocks and randomness back, after a refusal, too", async () => {
+    const places: [object, ...string[]][] = [
+      [globalThis, 'Date'],
+      [Date, 'now'],
+      [performance, 'now'],
+      [process, 'hrtime', 'uptime'],
+      [hrtime, 'bigint'],
+      [Math, 'random'],
+      [crypto, 'randomInt', 'randomUUID'],
+      [globalThis.crypto, 'getRandomValues', 'randomUUID'],
+      [tf.RNN.prototype, 'call'],
+    ];
+    const host = () => [
+      hrtime,
+      randomInt,
+      ...places.flatMap(([target, ...names]) =>
+        names.flatMap((name): unknown[] => [Reflect.get(target, name), Object.hasOwn(target, name)]),
+      ),
+    ];
+    const before = host();
+    await refusal((x) => [x.mul(Date.now())]);
+    await refusal((x) => [x.mul(Math.random())]);
+    (await compileStep((x) => [x.square()], { inputs: [vector], variables: [] })).dispose();
+    for (const [i, found] of host().entries()) expect(found).toBe(before[i]);
+    expect(Math.abs(Date.now() - new Date().getTime())).toBeLessThan(60_000);
   });
 
   it('leaves the backend usable after a refusal', async () => {

@@ -1,7 +1,9 @@
 /** While a step is recorded: another binding under tfjs, no reading of values, and all as it was when the step is over. */
 import * as tf from '@tensorflow/tfjs';
 import type { Binding, NativeBackend } from '../binding.js';
-import { FREEZE_HINT, LIST_IT, refuse } from './refusal.js';
+import { Exchange, exchangeHost, refuseDraw } from './host.js';
+import type { Draws } from './layers.js';
+import { LIST_IT, refuse } from './refusal.js';
 
 export interface Guarded {
   binding: Binding;
@@ -9,28 +11,31 @@ export interface Guarded {
   variables: ReadonlyMap<tf.Variable, tf.Tensor>;
   /** Gets every array of values that becomes a tensor during the step. */
   written: WeakSet<object>;
+  /** Without, layers may not draw. */
+  draws: Draws | undefined;
+  /** Whether this is the second run, which only finds what differs. */
+  isReplay: boolean;
 }
 
 /** Runs `action` on the replacement binding. Variables are put back, and tensors that the action kept are disposed of. */
-export function guarded<T>(backend: NativeBackend, { binding, variables, written }: Guarded, action: () => T): T {
+export function guarded<T>(backend: NativeBackend, given: Guarded, action: () => T): T {
+  const { binding, variables, written, draws } = given;
   const original = backend.binding;
   const before = new Map(registeredVariables().map((variable) => [variable, variable.clone()]));
   const hooks = new Hooks(backend, written);
-  const random = Math.random;
+  const host = new Exchange();
   try {
+    draws?.exchange(host);
+    exchangeHost(host, given);
     for (const [variable, value] of variables) variable.assign(value);
     backend.binding = binding;
     hooks.set();
-    // tfjs draws its seeds and numbers from here; a graph would repeat them.
-    Math.random = () => {
-      throw refuse('randomness on the host (Math.random)', FREEZE_HINT);
-    };
     const result = tf.tidy(action as unknown as () => tf.TensorContainer) as T;
     if (hooks.refusal) throw hooks.refusal;
     assertDeclared(before, variables);
     return result;
   } finally {
-    Math.random = random;
+    host.putBack();
     putBack(before);
     for (const tensor of hooks.kept) if (!tensor.isDisposed) tensor.dispose();
     backend.binding = original;
@@ -38,6 +43,9 @@ export function guarded<T>(backend: NativeBackend, { binding, variables, written
     for (const old of before.values()) old.dispose();
   }
 }
+
+const DRAWING = /^(rand\w*|truncatedNormal)__op$/;
+const DROPPING = /^(dropout)__op$/;
 
 /** What tfjs calls on its way to a tensor's values, watched. */
 class Hooks {
@@ -59,7 +67,15 @@ class Hooks {
     const { backend, written } = this;
     const engine = tf.engine();
     const [keep, write, read] = [engine.keep.bind(engine), backend.write.bind(backend), backend.readSync.bind(backend)];
+    const startScope = engine.startScope.bind(engine);
     Object.assign(engine, {
+      // Each function of tfjs begins with it. Those that draw do so on the host, and with a seed the same every time.
+      startScope: (name?: string) => {
+        const [, drawing] = DRAWING.exec(name ?? '') ?? [];
+        const [, dropping] = DROPPING.exec((engine.state.activeScope as { name?: string } | null)?.name ?? '') ?? [];
+        if (drawing !== undefined) throw refuseDraw(`tf.${dropping ?? drawing}`);
+        startScope(name);
+      },
       keep: <T extends tf.Tensor>(tensor: T): T => {
         if (tensor.id > this.firstId) this.kept.add(tensor);
         return keep(tensor);
@@ -96,7 +112,7 @@ class Hooks {
   unset(): void {
     this.gather.kernelFunc = this.stockGather;
     for (const name of ['readSync', 'read', 'write']) Reflect.deleteProperty(this.backend, name);
-    Reflect.deleteProperty(tf.engine(), 'keep');
+    for (const name of ['keep', 'startScope']) Reflect.deleteProperty(tf.engine(), name);
   }
 }
 

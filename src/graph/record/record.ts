@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
+import type { Draws } from './layers.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -16,8 +17,8 @@ export interface InputSpec {
 }
 
 /**
- * The graph of `step`; its inputs are zeros while it is recorded, and so may be what it computes. Variables and tensors
- * are afterwards as they were.
+ * The graph of `step`, in which layers may draw by `draws`, whose state is among the variables. Its inputs are
+ * zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
  * made outside it, variables that are not declared, shapes that follow from values, and whatever differs between two
@@ -28,6 +29,7 @@ export function record(
   step: StepFunction,
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
+  draws?: Draws,
 ): Graph {
   const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
   const standIns = new Map<tf.Variable, tf.Tensor>();
@@ -36,18 +38,19 @@ export function record(
     const given = inputs.map((tensor) => nativeValue(backend, tensor));
     const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
     const tape = new Tape(backend, [...given, ...before]);
-    const run = (binding: Binding) =>
-      guarded(backend, { binding, variables: standIns, written: tape.written }, () => {
+    const run = (binding: Binding, { isReplay }: { isReplay: boolean }) =>
+      guarded(backend, { binding, variables: standIns, written: tape.written, draws, isReplay }, () => {
         // Clones: a step may dispose of what it is given, as a stock kernel does.
         const outputs = assertTensors(step(...inputs.map((tensor) => tensor.clone()))).map((tensor) =>
           nativeValue(backend, tensor),
         );
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
-    const { outputs, after } = run(tape.recorder(leanBinding(backend.binding, [...given, ...before])));
+    const executor = leanBinding(backend.binding, [...given, ...before]);
+    const { outputs, after } = run(tape.recorder(executor), { isReplay: false });
     tape.assertKnown([...outputs, ...after]);
     // No op is run again: this only finds what differs.
-    const again = run(tape.replayer());
+    const again = run(tape.replayer(), { isReplay: true });
     tape.assertReplayed();
     if (JSON.stringify(again) !== JSON.stringify({ outputs, after })) throw differs('other results');
     return { inputs: given, variables: before, outputs, updates: updated(before, after), ...tape.contents() };

@@ -5,7 +5,7 @@ import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, typ
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
-import { differs, LIST_IT, refuse } from './refusal.js';
+import { differs, LIST_IT, refuse, unlessDrawn } from './refusal.js';
 
 const attributesOf = new Map(
   Object.entries(INPUT_TYPES).flatMap(([named, ops]) => ops.match(/\w+/g)?.map((op) => [op, named.split(' ')]) ?? []),
@@ -117,9 +117,12 @@ export class Tape {
   private foreign(op: string, id: number): Error {
     const idOf = ({ dataId }: tf.Tensor) => this.backend.tensorMap.get(dataId).id;
     const variable = registeredVariables().find((candidate) => idOf(candidate) === id);
-    return variable
-      ? refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT)
-      : refuse(`${op} reading a tensor that was made outside`, `make it an input, or a variable and ${LIST_IT}`);
+    if (variable) return refuse(`${op} reading the variable ${variable.name}, which it does not declare`, LIST_IT);
+    const outside = refuse(
+      `${op} reading a tensor that was made outside`,
+      `make it an input, or a variable and ${LIST_IT}`,
+    );
+    return unlessDrawn(outside);
   }
 
   private differsAt(constant: number | undefined): Error {
