@@ -3,7 +3,6 @@ import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as v from 'valibot';
 import { lastLine, runCommand } from '../../common/command.js';
 import { type Compiler, findCompiler } from '../../common/compiler.js';
 import { BnTrainError, messageOf } from '../../common/errors.js';
@@ -19,7 +18,6 @@ import {
   writeFolderAtomic,
 } from '../../common/files.js';
 import { withLock } from '../../common/lock.js';
-import { check, text } from '../../common/shape.js';
 import { assertTrusted } from '../../common/trust.js';
 
 export interface Library {
@@ -52,7 +50,8 @@ const MINUTE = 60_000;
 
 const WHAT = 'compiled kernels';
 
-const MARKER = v.pipe(v.string(), v.parseJson(), v.object({ compiler: text(), sha256: text() }));
+/** What a library has beside it: its SHA-256 and the compiler's version, a line each. */
+const MARKER = /^([0-9a-f]{64})\n(.*)\n$/;
 
 /** What keeps a library from being had, in one line. */
 class Reason extends Error {}
@@ -76,6 +75,8 @@ export async function buildLibrary(
     return { reason: `${folderOf('')} cannot be used: ${describeFileError(error)}` };
   }
 }
+
+const markerIn = (folder: string) => path.join(folder, 'library.sha256');
 
 const folderOf = (hash: string) => path.join(cacheDirectory(), 'kernels', hash);
 
@@ -109,10 +110,10 @@ async function cpuFeatures(): Promise<string> {
 
 /** A library that is whole, marked as used now; undefined where there is none. Throws for one that others could have changed. */
 async function readLibrary(folder: string): Promise<Omit<Library, 'hash'> | undefined> {
-  const [marker, library] = [path.join(folder, 'library.json'), path.join(folder, 'library.so')];
-  const read = check(MARKER, await readBounded(marker, JSON_LIMIT).then(String, () => ''));
-  if ('problem' in read) return undefined;
-  const { compiler, sha256 } = read.value;
+  const [marker, library] = [markerIn(folder), path.join(folder, 'library.so')];
+  const read = MARKER.exec(await readBounded(marker, JSON_LIMIT).then(String, () => ''));
+  if (!read) return undefined;
+  const [, sha256, compiler = ''] = read;
   const there = await stat(library).catch(() => undefined);
   if (!there?.isFile()) return undefined;
   const cache = path.dirname(path.dirname(folder));
@@ -149,8 +150,7 @@ async function fill(folder: string, sources: readonly string[], compiler: Compil
   await run(compiler, ['-shared', ...objects, '-o', library], folder, making);
   assertOpens(library);
   await Promise.all(objects.map((object) => rm(object)));
-  const marker = { compiler: compiler.version, sha256: await hashOf(library) };
-  await writeFileAtomic(path.join(folder, 'library.json'), JSON.stringify(marker, null, 2));
+  await writeFileAtomic(markerIn(folder), `${await hashOf(library)}\n${compiler.version}\n`);
 }
 
 async function run({ command, args }: Compiler, more: string[], folder: string, making: Making): Promise<void> {
@@ -181,7 +181,7 @@ async function removeOldest(): Promise<void> {
   const all = folderOf('');
   const used = await Promise.all(
     (await readdir(all)).map(async (name) => {
-      const marker = await stat(path.join(all, name, 'library.json')).catch(() => undefined);
+      const marker = await stat(markerIn(path.join(all, name))).catch(() => undefined);
       return { name, time: marker?.mtimeMs };
     }),
   );
