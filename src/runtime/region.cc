@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,11 +15,7 @@
 #include "tensorflow/c/ops.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
-#if __has_include("tensorflow/core/public/release_version.h")
-#include "tensorflow/core/public/release_version.h"
-#else
 #include "tensorflow/core/public/version.h"
-#endif
 
 namespace {
 
@@ -35,10 +30,25 @@ using Tensor = std::unique_ptr<TF_Tensor, decltype(&TF_DeleteTensor)>;
 Status NewStatus() { return Status(TF_NewStatus(), TF_DeleteStatus); }
 bool IsOk(const Status& status) { return TF_GetCode(status.get()) == TF_OK; }
 
+// The version of graphs that TensorFlow writes, which changes with nearly every day's work on it: the start of a VersionDef,
+// in protocol buffers' format.
+int64_t GraphVersion() {
+  const std::unique_ptr<TF_Graph, decltype(&TF_DeleteGraph)> graph(TF_NewGraph(), TF_DeleteGraph);
+  const std::unique_ptr<TF_Buffer, decltype(&TF_DeleteBuffer)> versions(TF_NewBuffer(), TF_DeleteBuffer);
+  TF_GraphVersions(graph.get(), versions.get(), NewStatus().get());
+  const auto* bytes = static_cast<const uint8_t*>(versions->data);
+  int64_t producer = 0;
+  for (size_t i = 1; i < versions->length; ++i) {
+    producer |= int64_t{bytes[i] & 0x7f} << (7 * (i - 1));
+    if (bytes[i] < 0x80) break;
+  }
+  return producer;
+}
+
 // The C API's contexts are TensorFlow's own by another name. It promises that to nobody, so what it does not offer is only
 // used in the very version that this was compiled for.
 bool IsKnownTensorflow() {
-  static const bool known = std::strcmp(TF_Version(), TF_VERSION_STRING) == 0;
+  static const bool known = GraphVersion() == TF_GRAPH_DEF_VERSION;
   return known;
 }
 
