@@ -51,7 +51,7 @@ const MINUTE = 60_000;
 const WHAT = 'compiled kernels';
 
 /** What a library has beside it: its SHA-256 and the compiler's version, a line each. */
-const MARKER = /^([0-9a-f]{64})\n(.*)\n$/;
+const MARKER = /^([0-9a-f]{64})\n([^\n]*)\n$/;
 
 /** What keeps a library from being had, in one line. */
 class Reason extends Error {}
@@ -81,20 +81,19 @@ const markerIn = (folder: string) => path.join(folder, 'library.sha256');
 const folderOf = (hash: string) => path.join(cacheDirectory(), 'kernels', hash);
 
 async function libraryOf(sources: readonly string[], compiler: Compiler, making: Making): Promise<Library> {
-  const words = [...compiler.args, ...FLAGS, NATIVE, ...(making.flags ?? [])];
-  const parts = [await readFile(HEADER, 'utf8'), ...sources, compiler.command, compiler.version, ...words];
-  const hash = sha256Of(JSON.stringify([...parts, await cpuFeatures()])).slice(0, 16);
+  const { signal, flags } = making;
+  const code = [await readFile(HEADER, 'utf8'), ...sources];
+  const hash = sha256Of(JSON.stringify([code, compiler, FLAGS, flags, await cpuFeatures()])).slice(0, 16);
   const folder = folderOf(hash);
   const make = async () => {
     const other = await readLibrary(folder);
     if (other) return other;
     await assertTrusted(WHAT, [path.dirname(path.dirname(folder)), path.dirname(folder)]);
     await rm(folder, { recursive: true, force: true });
-    await writeFolderAtomic(folder, (work) => fill(work, sources, { ...compiler, args: words }, making));
+    await writeFolderAtomic(folder, (work) => fill(work, sources, compiler, making));
     await removeOldest();
     return readLibrary(folder);
   };
-  const { signal } = making;
   const made = (await readLibrary(folder)) ?? (await withLock(`${folder}.lock`, make, undefined, signal));
   if (!made) throw new Reason(`${folder} was changed while it was made`);
   return { ...made, hash };
@@ -153,13 +152,14 @@ async function fill(folder: string, sources: readonly string[], compiler: Compil
   await writeFileAtomic(markerIn(folder), `${await hashOf(library)}\n${compiler.version}\n`);
 }
 
-async function run({ command, args }: Compiler, more: string[], folder: string, making: Making): Promise<void> {
+async function run(compiler: Compiler, args: string[], folder: string, making: Making): Promise<void> {
   const { signal, timeout = MINUTE } = making;
+  const words = [...compiler.args, ...FLAGS, NATIVE, ...(making.flags ?? []), ...args];
   // The compiler's temporary files go the way of the folder, also after a kill.
-  const outcome = await runCommand(command, [...args, ...more], { env: { TMPDIR: folder }, signal, timeout });
-  const name = [command, ...args.slice(0, args.indexOf('-std=c++17'))].join(' ');
-  if (outcome?.late) throw new Reason(`${name} took longer than ${timeout / 1000} s to compile`);
+  const outcome = await runCommand(compiler.command, words, { env: { TMPDIR: folder }, signal, timeout });
   if (outcome?.code === 0) return;
+  const name = [compiler.command, ...compiler.args].join(' ');
+  if (outcome?.late) throw new Reason(`${name} took longer than ${timeout / 1000} s to compile`);
   const said = outcome?.stderr ?? '';
   if (said.includes('No space left')) throw new Reason(`no space left on the device for ${folderOf('')}`);
   const why = said.split('\n').find((line) => line.includes('error')) ?? lastLine(said);
