@@ -1,7 +1,7 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, describe } from './compiledSteps.js';
+import { CompiledSteps, describe, type Fusion } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { nativeBackend, Session, XLA_HINT } from './binding.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
@@ -23,6 +23,11 @@ export interface CompileOptions {
   variables: readonly tf.Variable[];
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
+  /**
+   * Runs what is done element by element, row by row and in sums over the batch as generated code, compiled for this CPU
+   * when it is first needed. Default: on the CPU, where there is a C++ compiler, and no `rules` or `xla` ask for another form.
+   */
+  fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
   xla?: boolean;
 }
@@ -52,6 +57,7 @@ export async function compileStep(
     write: () => steps.write(),
     save: (folder) => steps.save(folder),
     dispose: () => steps.dispose(),
+    fused: steps.fused,
   };
 }
 
@@ -61,7 +67,7 @@ export async function compileStep(
  */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
-  { variables, rules, xla = false }: CompileOptions,
+  { variables, rules, xla = false, fuse = rules === undefined }: CompileOptions,
 ): Promise<CompiledSteps<Name>> {
   const backend = nativeBackend();
   if (!backend)
@@ -78,12 +84,15 @@ export async function compileSteps<Name extends string>(
     for (const [i, signature] of listOf(inputs).entries()) {
       const graph = record(backend, step, signature, variables);
       if (xla) assertNotRandom(graph);
-      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph: rewrite(graph, chosen).graph });
+      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph });
     }
   }
-  const bytes = encodeSavedModel([...recorded.values()], { xla });
+  const given = [...recorded.values()];
+  const encode = () => encodeSavedModel(given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })), { xla });
+  const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given) : undefined;
+  const bytes = fused?.bytes ?? encode();
   const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, bytes, { recorded, variables });
+  const compiled = new CompiledSteps<Name>(backend, session, encode, { recorded, variables, fused: fused?.kernels });
   try {
     compiled.write();
   } catch (error) {
@@ -91,6 +100,15 @@ export async function compileSteps<Name extends string>(
     throw error;
   }
   return compiled;
+}
+
+/** The bytes to open a session on; only the reason where there are none. */
+async function fuseSteps(recorded: readonly NamedGraph[]): Promise<{ bytes?: Uint8Array; kernels: Fusion }> {
+  const { fuse } = await import('./fuse/fuse.js');
+  const fused = await fuse(recorded.map(({ graph }) => graph));
+  if ('reason' in fused) return { kernels: fused };
+  const graphs = fused.graphs.map((graph, i) => ({ name: recorded[i]?.name ?? '', graph }));
+  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
 }
 
 /** Layers' weights are none, and easily taken for some. */

@@ -16,7 +16,12 @@ export function describe(signature: readonly InputSpec[]): string {
   return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
 }
 
+/** The kernels that run in a fused step: their hash and the compiler; or the reason why it was not fused. */
+export type Fusion = { readonly hash: string; readonly compiler: string } | { readonly reason: string };
+
 interface Contents {
+  /** Undefined where that was not asked for. */
+  fused: Fusion | undefined;
   /** By signature, such as "train(int32 [256])". */
   recorded: ReadonlyMap<string, NamedGraph>;
   variables: readonly tf.Variable[];
@@ -35,9 +40,14 @@ export class CompiledSteps<Name extends string> {
   constructor(
     private readonly backend: NativeBackend,
     private readonly session: Session,
-    private readonly bytes: Uint8Array,
+    private readonly encode: () => Uint8Array,
     private readonly contents: Contents,
   ) {}
+
+  /** Undefined where fusing was not asked for. */
+  get fused(): Fusion | undefined {
+    return this.contents.fused;
+  }
 
   /**
    * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
@@ -102,14 +112,14 @@ export class CompiledSteps<Name extends string> {
   }
 
   /**
-   * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
+   * Writes the SavedModel, never fused, into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
    * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Throws a BnTrainError for a folder that
    * cannot be written.
    */
   async save(folder: string): Promise<void> {
     try {
       await makeFolder(folder);
-      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.bytes);
+      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.encode());
     } catch (cause) {
       const [expected, got] = [`a folder that can be written, ${folder}`, describeFileError(cause)];
       const hint = 'choose another folder or change its permissions';
