@@ -81,6 +81,7 @@ export interface TrainFlags extends PlaceOptions {
   momentum?: number;
   epsilon?: number;
   eager?: boolean;
+  fuse: boolean;
   xla?: boolean;
   stepsPerCall?: number;
   checkpointSteps?: number;

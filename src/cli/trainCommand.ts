@@ -40,6 +40,7 @@ export function trainCommand(norm: Norm): Command {
     .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
     .option('--eager', 'run every op by itself instead of each step as one graph')
+    .option('--no-fuse', 'run the graph with TensorFlow’s own ops alone, not with code made for it on this CPU')
     .option(
       '--steps-per-call <n>',
       'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
@@ -84,7 +85,8 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
     const { backend, mode, deterministic = false } = resumed.config;
-    const own = { ...flags, backend, device: resumed.device, eager: mode === 'eager', deterministic };
+    const how = { eager: mode === 'eager', fuse: mode === 'fused' };
+    const own = { ...flags, ...how, backend, device: resumed.device, deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }
@@ -101,6 +103,7 @@ async function run(
   const [
     { assertXla, configOf, recordedRun },
     { assertBatch },
+    { defaultMode },
     { assertOwnData },
     { openReady },
     { describeData, loadFashionMnist },
@@ -108,6 +111,7 @@ async function run(
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
+    import('../train/mode.js'),
     import('../run/config.js'),
     import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
@@ -124,21 +128,24 @@ async function run(
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
-  const now = configOf(options, backend, flags.eager === true, data);
+  const mode = flags.eager ? 'eager' : defaultMode({ xla: options.xla === true, fuse: flags.fuse });
+  const now = configOf(options, backend, mode, data);
   const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
   saves();
-  const { epochs, final } = await recordedRun({
+  const result = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
+    notice: terminal.notice,
     chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
   });
+  const { epochs, final } = result;
   const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
   if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
   const { name, device, fallback } = backend;
-  const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
+  const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
   if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
   else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
 }

@@ -23,7 +23,10 @@ export interface TrainOptions {
   seed?: number;
   /** Yields a 'checkpoint' event after each so many batches of an epoch. Default: none. */
   checkpointSteps?: number | undefined;
-  /** Steps as one graph each, or op by op. Default: graphs on the native backend, op by op elsewhere. */
+  /**
+   * How steps are run: as one graph each, fused or not, or op by op. Default: the first of these that is to be had, which
+   * the 'start' event tells.
+   */
   mode?: Mode;
   /**
    * Steps that one call into TensorFlow takes, as one graph. The events are the same, and come together at the end of the
@@ -58,9 +61,9 @@ export async function* train({
   batchSize = 256,
   seed,
   checkpointSteps,
-  mode = defaultMode(),
   stepsPerCall,
   xla,
+  mode = defaultMode({ xla: xla === true }),
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
@@ -71,7 +74,8 @@ export async function* train({
   let position = { ...from.position };
   try {
     const examples = trainer.trainCount;
-    yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position: { ...position } };
+    const size = { epochs, batches: Math.ceil(examples / batchSize), examples };
+    yield { type: 'start', ...size, position: { ...position }, ...trainer.how };
     while (position.epoch <= epochs) {
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
       trainer.sync();

@@ -119,7 +119,7 @@ it.each<{ what: string; does: string; reason: string; timeout?: number }>([
 
 it('no compiler is a reason', async () => {
   process.env = { XDG_CACHE_HOME: cache, PATH: '/nowhere' };
-  expect(await buildLibrary([])).toEqual({ reason: 'there is no C++ compiler' });
+  expect(await buildLibrary([])).toEqual({ reason: 'there is no C++ compiler (apt-get install g++)' });
 });
 
 it('a compiler whose version is junk serves as well', async () => {

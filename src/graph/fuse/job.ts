@@ -172,7 +172,8 @@ export class Job {
     this.before.push(`float* const ${sums} = ${own('chunk')}; ${vectorLoop('0', width, `${sums}[i] = ${start};`)}`);
     const isWhole = step.width === width;
     const partial = isWhole ? own : this.setting.memory.own('float', step.width);
-    if (!isWhole) this.after.push(`{ float* const y = ${partial('chunk')}; ${reduce(step.op, 'y', sums, step.axes, '')} }`);
+    if (!isWhole)
+      this.after.push(`{ float* const y = ${partial('chunk')}; ${reduce(step.op, 'y', sums, step.axes, '')} }`);
     this.setting.partial.set(step, partial);
     return `${sums}[i] = ${combine(`${sums}[i]`, value)};`;
   }

@@ -66,7 +66,7 @@ export async function buildLibrary(
 ): Promise<Library | { reason: string }> {
   try {
     const compiler = await findCompiler(making.signal);
-    if (!compiler) throw new Reason('there is no C++ compiler');
+    if (!compiler) throw new Reason('there is no C++ compiler (apt-get install g++)');
     return await libraryOf(sources, compiler, making);
   } catch (error) {
     making.signal?.throwIfAborted();

@@ -23,7 +23,9 @@ export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
 export function isShared({ kind, byRow, width, operands }: Step): boolean {
-  const simple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || axes.every(({ stride }) => stride === 0)));
+  const simple = operands.every(
+    ({ moves, axes }) => !moves && (isDirect(axes) || axes.every(({ stride }) => stride === 0)),
+  );
   return kind === 'map' && !byRow && width >= LARGE && simple;
 }
 

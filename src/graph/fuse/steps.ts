@@ -174,7 +174,16 @@ export class Steps {
       const own = row(this.value(id).shape);
       return { ...this.origin(id), moves: byRow, axes: align(own, own) };
     });
-    return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes: align(large, small), cheap: false };
+    return {
+      kind: 'route',
+      op,
+      output,
+      byRow,
+      width: sizeOf(large),
+      operands,
+      axes: align(large, small),
+      cheap: false,
+    };
   }
 
   /** Whether all its elements are one constant, as the ones are that gradients begin with. */
