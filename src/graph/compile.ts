@@ -88,7 +88,11 @@ export async function compileSteps<Name extends string>(
     }
   }
   const given = [...recorded.values()];
-  const encode = () => encodeSavedModel(given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })), { xla });
+  const encode = () =>
+    encodeSavedModel(
+      given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
+      { xla },
+    );
   const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given) : undefined;
   const bytes = fused?.bytes ?? encode();
   const session = await Session.open(backend, bytes, NAMES.tag);

@@ -91,7 +91,10 @@ function node(region: WrittenRegion, known: Steps, at: { library: string; symbol
       { name: 'rows', kind: 'int', value: at.rows },
       { name: 'shapes', kind: 'int', value: outputs.flatMap(({ shape }) => [shape.length, ...shape]) },
       { name: 'forward', kind: 'int', value: forward },
-      types('Tin', inputs.map((id) => known.value(id))),
+      types(
+        'Tin',
+        inputs.map((id) => known.value(id)),
+      ),
       types('Tout', outputs),
     ],
     inputs,

@@ -21,7 +21,8 @@ export function findRegions(known: Steps): Region[] {
   delay(known, members, levels, last);
   const { nodes, outputs, updates } = known.graph;
   const stored = new Set([...outputs, ...updates.values()].map(({ id }) => known.source(id)));
-  for (const node of nodes) if (isOther(known, members, node)) for (const id of node.inputs) stored.add(known.source(id));
+  for (const node of nodes)
+    if (isOther(known, members, node)) for (const id of node.inputs) stored.add(known.source(id));
   const isBetter = recomputation(members);
   const regions: Region[] = [];
   // From the last level to the first: each asks earlier ones for what it does not compute again itself.
@@ -80,7 +81,12 @@ function leveled(known: Steps, members: Map<number, Member>): Map<Node, number> 
 }
 
 /** What is not of the batch's size, such as new weights, waits until it is read, or for the end. */
-function delay(known: Steps, members: ReadonlyMap<number, Member>, levels: ReadonlyMap<Node, number>, last: number): void {
+function delay(
+  known: Steps,
+  members: ReadonlyMap<number, Member>,
+  levels: ReadonlyMap<Node, number>,
+  last: number,
+): void {
   const latest = new Map<number, number>();
   for (const node of known.graph.nodes.toReversed()) {
     const member = members.get(node.outputs[0]?.id ?? 0);

@@ -3,7 +3,9 @@ import { sizeOf } from '../graph.js';
 import type { Axis } from './geometry.js';
 
 /** How a reduction of TensorFlow's puts two values together, what it begins with, and the function for many in a row. */
-export const REDUCTION: Readonly<Record<string, { combine: (a: string, b: string) => string; start: string; all: string }>> = {
+export const REDUCTION: Readonly<
+  Record<string, { combine: (a: string, b: string) => string; start: string; all: string }>
+> = {
   Sum: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
   Mean: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
   Max: { combine: (a, b) => `max_(${a}, ${b})`, start: '-__builtin_inff()', all: 'maximum_' },
@@ -56,7 +58,11 @@ export function reduce(op: string, to: string, from: string, axes: readonly Axis
   const folded = outer.filter(({ stride }) => stride === 0);
   if (last.stride === 0)
     return nest(kept, 'k', (whole, part) => {
-      const more = nest(folded, 'r', (at) => `a = ${combine('a', `${all}(${from} + ${whole} + ${at}, ${last.size})`)};`);
+      const more = nest(
+        folded,
+        'r',
+        (at) => `a = ${combine('a', `${all}(${from} + ${whole} + ${at}, ${last.size})`)};`,
+      );
       return `float a = ${start}; ${more} ${to}[${part}] = a${finish};`;
     });
   if (sizeOf(folded.map(({ size }) => size)) <= UNROLLED)
@@ -82,7 +88,8 @@ export function route(to: string, [x, y, dy]: readonly string[], axes: readonly 
   const folded = outer.filter(({ stride }) => stride === 0);
   return nest(kept, 'k', (whole, part) => {
     const given = positions(folded).map(
-      (at) => `{ const bool hit = open & (${x}[${whole} + ${at}] == m); ${to}[${whole} + ${at}] = hit ? d : 0; open = open & !hit; }`,
+      (at) =>
+        `{ const bool hit = open & (${x}[${whole} + ${at}] == m); ${to}[${whole} + ${at}] = hit ? d : 0; open = open & !hit; }`,
     );
     return `const float m = ${y}[${part}], d = ${dy}[${part}]; bool open = true; ${given.join(' ')}`;
   });

@@ -28,7 +28,11 @@ export function writeRegion(region: Region, known: Steps): WrittenRegion {
   const bodies: string[] = [];
   const times = new Map(phases.map((phase) => [phase.time, phase]));
   const totals = new Map<number, Step[]>();
-  for (const { time, steps } of phases) totals.set(time + 1, steps.filter(({ kind }) => kind === 'total'));
+  for (const { time, steps } of phases)
+    totals.set(
+      time + 1,
+      steps.filter(({ kind }) => kind === 'total'),
+    );
   const lastTime = Math.max(...times.keys()) + 1;
   const setting: Setting = { ...common, isStored: () => false };
   for (let time = 0; time <= lastTime; time++) {
@@ -87,7 +91,12 @@ function takenOver(outputs: readonly Value[], { known, reads, writes }: Setting,
     const fits = (id: number) => {
       const { dtype, shape } = known.value(id);
       if (dtype !== output.dtype || sizeOf(shape) !== sizeOf(output.shape)) return false;
-      return !taken.has(id) && known.producers.has(id) && write && reads.every((read) => read.id !== id || isBefore(read, write));
+      return (
+        !taken.has(id) &&
+        known.producers.has(id) &&
+        write &&
+        reads.every((read) => read.id !== id || isBefore(read, write))
+      );
     };
     const i = memory.inputs.findIndex(fits);
     if (i >= 0) taken.add(memory.inputs[i] as number);
@@ -95,8 +104,7 @@ function takenOver(outputs: readonly Value[], { known, reads, writes }: Setting,
   });
 }
 
-const PARAMETERS =
-  'int64_t chunk, int64_t chunks, int64_t rows, const void* const* in, void* const* out, char* s';
+const PARAMETERS = 'int64_t chunk, int64_t chunks, int64_t rows, const void* const* in, void* const* out, char* s';
 
 function assemble(bodies: readonly string[], memory: Memory): string {
   const functions = bodies.map(
