@@ -62,7 +62,10 @@ function encodeAttribute({ kind, value }: Attribute): string {
     case 'type':
       return typeAttr(value);
     case 'types':
-      return message(1, each(value, (dtype) => int(6, dtype)));
+      return message(
+        1,
+        each(value, (dtype) => int(6, dtype)),
+      );
     case 'string':
       return textAttr(value);
     case 'float':
