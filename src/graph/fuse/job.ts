@@ -127,6 +127,8 @@ export class Job {
     const locals = new Map<string, string>();
     const start: string[] = [];
     const body: string[] = [];
+    // After all reading, as a result may take the place of what is read.
+    const stores: string[] = [];
     const local = (operand: Operand): string => {
       const key = this.groupOf.get(operand.id) === g ? `${operand.id}` : this.keyOf(operand);
       const found = locals.get(key);
@@ -149,11 +151,11 @@ export class Job {
       const value = step.op.replaceAll(/\$(\d)/g, (_, i: string) => from[Number(i)] ?? '');
       body.push(`const ${typeOf(step.output)} ${name} = ${value};`);
       locals.set(`${step.output.id}`, name);
-      if (this.isRead(step, g)) body.push(`${this.target(step, g)}[i] = ${name};`);
+      if (this.isRead(step, g)) stores.push(`${this.target(step, g)}[i] = ${name};`);
     }
     const share = this.place.job === 'share';
     const bounds = share ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] : ['0', `${width}`];
-    lines.push(...start, vectorLoop(bounds[0] ?? '', bounds[1] ?? '', body.join(' ')));
+    lines.push(...start, vectorLoop(bounds[0] ?? '', bounds[1] ?? '', [...body, ...stores].join(' ')));
   }
 
   /** Whether somebody outside its loop reads it. */

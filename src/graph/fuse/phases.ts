@@ -42,7 +42,8 @@ export function schedule({ steps, outputs }: Region): Schedule {
       const from = byId.get(id);
       if (!from) continue;
       const before = (times.get(id) ?? 0) + (from.kind === 'total' ? 1 : 0);
-      const together = pass && isPass(before) && (step.byRow ? moves : isShared(from) && isDirect(axes));
+      const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes));
+      const together = pass && isPass(before) && isAlike;
       if (!together && isPass(before)) wholes.add(id);
       time = Math.max(time, together ? before : nextTime(before, pass));
     }

@@ -39,6 +39,8 @@ const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
 const LEADERLESS = /BackpropFilter/;
+/** Whose leading axis may have been several. */
+const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
 
 /** A graph with what fusing asks about its values. */
 export class Steps {
@@ -218,6 +220,6 @@ export class Steps {
       return is(0) && this.axesOf(node, x)?.has(x.shape.length - stripped(x.shape).length) === false;
     }
     const isLike = (id: number) => stripped(this.value(id).shape)[0] === stripped(output.shape)[0];
-    return inputs.some((id) => this.batched.has(id) && (VIEWS.includes(op) || isLike(id)));
+    return inputs.some((id) => this.batched.has(id) && (REGROUPING.includes(op) || isLike(id)));
   }
 }
