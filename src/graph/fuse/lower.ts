@@ -5,6 +5,7 @@ import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { ROUTE } from './steps.js';
+import { WINDOW } from './text.js';
 
 const { float32, int32 } = DTYPE;
 const KEEP = { name: 'keep_dims', kind: 'bool', value: true } as const;
@@ -38,7 +39,7 @@ const pooling: Rule = {
     const [x = 0] = node.inputs;
     const pooled = node.outputs[0].shape;
     const found = windows(node, editor.shape(x), pooled);
-    return found && pool(node.op === 'AvgPool' ? 'Mean' : 'Max', x, found.large, pooled, editor);
+    return found && pool(node.op === 'AvgPool' ? 'Mean' : WINDOW, x, found.large, pooled, editor);
   },
 };
 

@@ -78,11 +78,12 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   const all = (...dtypes: number[]) => given.every((dtype) => dtypes.includes(dtype) && dtype === given[0]);
   const to = C_TYPES.get(output.dtype);
   if (to === undefined || !given.every((dtype) => C_TYPES.has(dtype))) return undefined;
+  if (op === 'Cast' && given[0] === float32 && output.dtype === int32) return 'int_($0)';
   if (op === 'Cast') return output.dtype === bool ? '$0 != 0' : `static_cast<${to}>($0)`;
   if (COPIES.includes(op)) return '$0';
   // The older one picks whole rows by a vector.
   if (op === 'Select' && operands[0]?.shape.length !== output.shape.length) return undefined;
-  if (SELECTS.includes(op)) return given[0] === bool && given[1] === output.dtype ? '$0 ? $1 : $2' : undefined;
+  if (SELECTS.includes(op) && given[0] === bool) return '$0 ? $1 : $2';
   if (op in LOGIC) return all(bool) ? LOGIC[op] : undefined;
   if (op in COMPARISONS) return all(float32, int32) ? COMPARISONS[op] : undefined;
   if (!all(float32)) return undefined;
@@ -91,7 +92,7 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   return FLOAT[op];
 }
 
-export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/m(ax|in)_\(/g, '('));
+export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/(max|min)_\(/g, '('));
 
 /** A number as float32, to the last bit. */
 export function literal(value: number): string {

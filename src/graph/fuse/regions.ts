@@ -49,10 +49,9 @@ export function findRegions(known: Steps): Region[] {
   return regions;
 }
 
-/** TensorFlow has each by itself, too, and fuses some with a product; but it is slow to add up rows. */
+/** TensorFlow has an element-wise op by itself, too, and fuses some with a product; but it is slow to add up rows. */
 function isWorthIt({ steps }: Region): boolean {
-  const [first] = steps;
-  return steps.length > 1 || (first?.kind !== 'map' && first?.byRow === true) || first?.kind === 'route';
+  return steps.length > 1 || steps[0]?.kind !== 'map';
 }
 
 /** An op that stays TensorFlow's, and is not only another shape of its input. */

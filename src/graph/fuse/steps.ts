@@ -2,6 +2,7 @@
 import { attribute, type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
 import { expressionOf, isCheap } from './operators.js';
+import { REDUCTION } from './text.js';
 
 export interface Operand {
   /** The value whose elements are read, whatever its shape. */
@@ -34,7 +35,7 @@ export interface Step {
   readonly cheap: boolean;
 }
 
-const REDUCTIONS = ['Sum', 'Mean', 'Max', 'Min'];
+const REDUCTIONS = Object.keys(REDUCTION);
 const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';

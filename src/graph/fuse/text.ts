@@ -2,12 +2,21 @@
 import { sizeOf } from '../graph.js';
 import type { Axis } from './geometry.js';
 
+/** The maximum of a pooling's window; no op of TensorFlow's. */
+export const WINDOW = 'MaxOfWindow';
+
 /** How a reduction of TensorFlow's puts two values together, what it begins with, and the function for many in a row. */
 export const REDUCTION: Readonly<
   Record<string, { combine: (a: string, b: string) => string; start: string; all: string }>
 > = {
   Sum: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
   Mean: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
+  // Begins and goes on as TensorFlow's pooling does, which sees no NaN.
+  [WINDOW]: {
+    combine: (a, b) => `(${b} > ${a} ? ${b} : ${a})`,
+    start: '-__FLT_MAX__',
+    all: 'maximum_',
+  },
   Max: { combine: (a, b) => `max_(${a}, ${b})`, start: '-__builtin_inff()', all: 'maximum_' },
   Min: { combine: (a, b) => `min_(${a}, ${b})`, start: '__builtin_inff()', all: 'minimum_' },
 };
@@ -68,7 +77,7 @@ export function reduce(op: string, to: string, from: string, axes: readonly Axis
   if (sizeOf(folded.map(({ size }) => size)) <= UNROLLED)
     return nest(kept, 'k', (whole, part) => {
       const terms = positions(folded).map((at) => `${from}[${whole} + i + ${at}]`);
-      const value = terms.length > 0 ? terms.reduce(combine) : start;
+      const value = op === WINDOW || terms.length === 0 ? terms.reduce(combine, start) : terms.reduce(combine);
       return vectorLoop('0', last.size, `${to}[${part} + i] = (${value})${finish};`);
     });
   return nest(kept, 'k', (whole, part) => {
