@@ -56,12 +56,7 @@ const LARGE: Program = {
     const product = tf.matMul(x, w).mul(0.01);
     const y = tf.tanh(tf.matMul(product, w, false, true));
     const both = y.mul(tf.matMul(product, w, false, true)).add(1);
-    return [
-      tf.sum(x, 0),
-      tf.mean(tf.square(x), 0),
-      tf.max(y, 0),
-      tf.matMul(both, w),
-    ];
+    return [tf.sum(x, 0), tf.mean(tf.square(x), 0), tf.max(y, 0), tf.matMul(both, w)];
   },
 };
 const sample = (numRuns: number) => [LARGE, ...fc.sample(program, { numRuns, seed: 11 })];
@@ -129,13 +124,10 @@ it('has functions that are exact to a few units in the last place', async () => 
   const inputs = [[4096, 16]].map((shape) => ({ shape, dtype: 'float32' as const }));
   const list = Object.entries(FUNCTIONS);
   // Of each its own op, and one more, so that there is something to fuse.
-  const step = await compileStep(
-    (x) => list.flatMap(([, { op }]) => [op(x), tf.neg(op(x))]),
-    {
-      inputs,
-      variables: [],
-    },
-  );
+  const step = await compileStep((x) => list.flatMap(([, { op }]) => [op(x), tf.neg(op(x))]), {
+    inputs,
+    variables: [],
+  });
   expect(step.fused).toHaveProperty('compiler');
   // Of all magnitudes, and more densely where functions turn.
   const values = Float32Array.from({ length: 65536 }, (_, i) =>
