@@ -2,7 +2,7 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 
 type Op = (x: tf.Tensor) => tf.Tensor;
 const shape = [2, 4, 6, 3];

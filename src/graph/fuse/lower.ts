@@ -16,7 +16,13 @@ function windows(node: Parameters<Rule['apply']>[0], image: readonly number[], p
   const strides = attribute(node, 'strides') as readonly number[];
   const [batch = 0, rows = 0, columns = 0, channels = 0] = pooled;
   const isWhole = image[1] === rows * height && image[2] === columns * width;
-  if (attribute(node, 'data_format') !== 'NHWC' || !isWhole || strides[1] !== height || strides[2] !== width)
+  if (
+    attribute(node, 'data_format') !== 'NHWC' ||
+    !isWhole ||
+    height * width < 2 ||
+    strides[1] !== height ||
+    strides[2] !== width
+  )
     return undefined;
   const small = [batch, rows, 1, columns, 1, channels];
   return { large: [batch, rows, height, columns, width, channels], small, size: height * width };

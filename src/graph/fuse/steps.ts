@@ -86,7 +86,8 @@ export class Steps {
     if (x === undefined || node.outputs.length !== 1 || this.value(x).dtype !== output.dtype) return false;
     if (VIEWS.includes(node.op) || node.op === 'Cast') return true;
     if (node.op === 'Slice') return this.isPart(node, output);
-    return REDUCTIONS.includes(node.op) && sizeOf(this.value(x).shape) === sizeOf(output.shape);
+    const size = sizeOf(output.shape);
+    return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
   }
 
   /** As a loop, or undefined for an op that stays TensorFlow's. */
