@@ -67,7 +67,7 @@ it('a run that goes on keeps its mode, whatever there is by then', async () => {
   expect(configOf('graph')).not.toHaveProperty('resumed');
   expect(await resume('fused', ['--no-fuse'])).toMatchObject({
     code: 2,
-    stderr: `Cannot resume ${path.join(work, 'fused')}: expected the run's own mode fused, got graph\nhint: leave it out\n`,
+    stderr: `Cannot resume ${path.join(work, 'fused')}: expected no --no-fuse, without which it began, got --no-fuse\nhint: leave out --no-fuse\n`,
   });
 });
 

@@ -408,20 +408,20 @@ describe('variables when compiling', () => {
 describe('options and steps', () => {
   const OPTIONS = 'compileStep(step, { inputs, variables })';
   it.each<[string, unknown, unknown, string, string]>([
-    ['no options', sum, undefined, 'an object with inputs, variables, rules, xla, got undefined', OPTIONS],
-    ['a list of them', sum, [], 'an object with inputs, variables, rules, xla, got an array', OPTIONS],
+    ['no options', sum, undefined, 'an object with inputs, variables, rules, fuse, xla, got undefined', OPTIONS],
+    ['a list of them', sum, [], 'an object with inputs, variables, rules, fuse, xla, got an array', OPTIONS],
     [
       'one misspelt',
       sum,
       { inputs: [0], variable: [] },
-      'no options but inputs, variables, rules, xla, got "variable"',
+      'no options but inputs, variables, rules, fuse, xla, got "variable"',
       'did you mean variables?',
     ],
     [
       'one that is none',
       sum,
       { inputs: [0], batch: 1 },
-      'no options but inputs, variables, rules, xla, got "batch"',
+      'no options but inputs, variables, rules, fuse, xla, got "batch"',
       'leave it out',
     ],
     ['another xla', sum, { inputs: [0], xla: 'yes' }, 'xla to be true or false, got a string', 'leave it out'],

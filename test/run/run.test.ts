@@ -312,7 +312,7 @@ describe('the checkpoints of a run', () => {
     await mkdir(folder('listed'));
     writeFileSync(folder('listed/checkpoint'), '');
     await expect(newest('listed')).rejects.toThrow(
-      `Cannot read the checkpoints of ${folder('listed')}: expected a folder of them, got ENOTDIR: not a directory`,
+      `Cannot read the checkpoints of ${folder('listed')}: expected a folder of them, got a file where a folder belongs`,
     );
   });
 });

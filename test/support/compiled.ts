@@ -3,10 +3,13 @@ import * as plain from '../../src/graph/compile.js';
 
 export const mode = { fuse: false };
 
-const fuseOf = ({ rules, xla }: plain.CompileOptions = {}) => mode.fuse && !rules && xla !== true;
+/** What is no set of options stays what it is, for the words that refuse it. */
+const withMode = <T extends plain.CompileOptions>(given: T): T =>
+  typeof given === 'object' && !Array.isArray(given)
+    ? { fuse: mode.fuse && !given.rules && given.xla !== true, ...given }
+    : given;
 
-export const compileStep: typeof plain.compileStep = (step, options) =>
-  plain.compileStep(step, { fuse: fuseOf(options), ...options });
+export const compileStep: typeof plain.compileStep = (step, options) => plain.compileStep(step, withMode(options));
 
-export const compileSteps: typeof plain.compileSteps = (steps, options) =>
-  plain.compileSteps(steps, { fuse: fuseOf(options), ...options });
+export const compileSteps: typeof plain.compileSteps = (steps, options = {}) =>
+  plain.compileSteps(steps, withMode(options));
