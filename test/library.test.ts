@@ -34,14 +34,17 @@ describe("import … from 'bn-train'", () => {
   });
 
   it('trains as the README shows', async () => {
-    const [loss, accuracy] = (await run(examples[0] ?? ''))[0]?.split(' ').map(Number) ?? [];
+    const [loss, accuracy, population] = (await run(examples[0] ?? ''))[0]?.split(' ').map(Number) ?? [];
     expect(loss).toBeLessThan(0.8);
     expect(accuracy).toBeGreaterThan(0.6);
+    expect(population).toBeGreaterThan(0.6);
   });
 
   it('compiles as the README shows: an MLP with Adam', async () => {
-    const losses = (await run(examples[1] ?? '')).map(Number);
+    const [predicted, ...rest] = (await run(examples[1] ?? '')).map(Number).reverse();
+    const losses = rest.reverse();
     expect(losses).toHaveLength(5);
+    expect(Math.abs((predicted ?? NaN) - 8)).toBeLessThan(2);
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 10);
   });
 });

@@ -1,6 +1,6 @@
 /** `bn-train evaluate`: a saved run's test accuracy, under the moving average and under population statistics. */
 import { Command } from 'commander';
-import { formatMetric } from '../common/format.js';
+import { formatCount, formatMetric } from '../common/format.js';
 import { addPlaceOptions, folder, midEpochOption, type PlaceOptions } from './options.js';
 import { type Session, withSession } from './session.js';
 
@@ -44,12 +44,14 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
   const model = await loadModel(run, config, flags.midEpoch);
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
-  const testAccuracyPopulation = await populationAccuracy(trainer, signal);
-  const lines = [
-    `test acc ${formatMetric(testAccuracy)} with the moving average`,
-    `test acc ${formatMetric(testAccuracyPopulation)} with population statistics`,
-  ];
-  if (flags.json)
-    terminal.print(JSON.stringify({ run, norm, backend, device, fallback, testAccuracy, testAccuracyPopulation }));
-  else terminal.print(...(norm === 'none' ? [`test acc ${formatMetric(testAccuracy)}`] : lines));
+  const population = await populationAccuracy(trainer, data.train.count, signal);
+  const { testAccuracyPopulation, populationImages } = population;
+  if (flags.json) terminal.print(JSON.stringify({ run, norm, backend, device, fallback, testAccuracy, ...population }));
+  else if (testAccuracyPopulation === null || populationImages === null)
+    terminal.print(`test acc ${formatMetric(testAccuracy)}`);
+  else
+    terminal.print(
+      `test acc ${formatMetric(testAccuracy)} with the moving average`,
+      `test acc ${formatMetric(testAccuracyPopulation)} with population statistics (${formatCount(populationImages)} images)`,
+    );
 }

@@ -80,6 +80,8 @@ export interface TrainFlags extends PlaceOptions {
   seed?: number;
   momentum?: number;
   epsilon?: number;
+  /** False where it was asked to be left out. */
+  population?: boolean;
   eager?: boolean;
   fuse: boolean;
   xla?: boolean;

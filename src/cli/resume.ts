@@ -48,6 +48,7 @@ export async function readRun(
     ...own,
     epochs: flags.epochs ?? own.epochs,
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
+    population: flags.population === false ? false : own.population,
     stepsPerCall: flags.stepsPerCall ?? askedSteps(own),
   };
   const checkpoint = await readNewestCheckpoint(folder, notice);

@@ -39,6 +39,7 @@ export function trainCommand(norm: Norm): Command {
     )
     .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
+    .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
     .option('--eager', 'run every op by itself instead of each step as one graph')
     .option('--no-fuse', 'run the graph with TensorFlow’s own ops alone, not with code made for it on this CPU')
     .option(
@@ -99,7 +100,7 @@ async function run(
   { terminal, signal, saves }: Session,
   resumed?: Resumed,
 ): Promise<void> {
-  const { norm, seed, learningRate } = options;
+  const { norm, seed, learningRate, batchSize } = options;
   const [
     { assertXla, configOf, recordedRun },
     { assertBatch },
@@ -107,7 +108,8 @@ async function run(
     { assertOwnData },
     { openReady },
     { describeData, loadFashionMnist },
-    { svgChart, textChart },
+    { textChart },
+    { svgChart },
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
@@ -116,6 +118,7 @@ async function run(
     import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
     import('../report/chart.js'),
+    import('../report/svgChart.js'),
   ]);
   // Told before anything is installed or fetched; what depends on what is found there is looked at again.
   assertBatch(norm !== 'none', options.batchSize);
@@ -137,23 +140,24 @@ async function run(
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
     notice: terminal.notice,
-    chart: (epochs) => svgChart(epochs, `${norm}, lr ${learningRate}, seed ${seed}`),
+    chart: (epochs) =>
+      svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
   });
   const { epochs, final } = result;
   const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
   if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
-  terminal.notice('', ...textChart(epochs, terminal.columns()).split('\n'), '');
+  terminal.notice('', ...textChart(epochs, terminal.columns()), '');
   terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
   if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
-  else terminal.print(...finalLines(final, { device, normalized: norm !== 'none' }));
+  else terminal.print(...finalLines(final, device));
 }
 
 function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
   const { lr = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
   const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon, seed = randomInt(LARGEST_SEED) } = flags;
-  const { xla = false, deterministic, checkpointSteps, stepsPerCall } = flags;
+  const { xla = false, deterministic, population, checkpointSteps, stepsPerCall } = flags;
   const recipe = { norm, learningRate: lr, epochs, batchSize, seed, momentum, epsilon };
-  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic };
+  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic, population };
 }

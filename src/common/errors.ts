@@ -33,16 +33,26 @@ export function cannot(action: string, reason: Reason): BnTrainError {
   return new BnTrainError(printable(`Cannot ${action}: expected ${reason.expected}, got ${reason.got}`), reason);
 }
 
-/** A value out of a file, as JSON, as far as a message has room for it. */
+/** A value, as JSON if it is any, as far as a message has room for it. */
 export function shown(value: unknown): string {
   try {
     // JSON knows neither undefined nor Infinity.
-    const text = value === undefined || typeof value === 'number' ? String(value) : JSON.stringify(value);
+    const text =
+      typeof value === 'number' ? String(value) : ((JSON.stringify(value) as string | undefined) ?? kindOf(value));
     return text.length > 60 ? `${text.slice(0, 60)}…` : text;
   } catch (error) {
     if (error instanceof RangeError) return 'a value nested too deeply';
+    // A big integer, or what holds itself.
+    if (error instanceof TypeError) return kindOf(value);
     throw error;
   }
+}
+
+/** "null", "a string", "an object". */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  const kind = value instanceof Promise ? 'promise' : Array.isArray(value) ? 'array' : typeof value;
+  return `${/^[aou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
 /** The message of anything that was thrown. */

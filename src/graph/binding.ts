@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
 import { temporaryFolder } from '../common/files.js';
-import type { Value } from './graph.js';
+import { DTYPE, type Value } from './graph.js';
 
 export interface OpAttribute {
   readonly name: string;
@@ -33,18 +33,20 @@ export interface Binding {
   deleteSavedModel: (session: number) => void;
 }
 
-/** What the backend knows of a tensor: its native id, or values that are not uploaded yet. */
-interface TensorRecord {
+/** What the backend knows of a tensor's data: its native id, or values that are not uploaded yet, when the id is -1. */
+export interface DataRecord {
   id: number;
-  dtype: number;
-  values: ArrayBufferView | null;
+  readonly shape: readonly number[];
+  readonly dtype: number;
+  readonly values: ArrayBufferView | null;
+  /** How many tensors share it. */
+  refCount: number;
 }
 
 export interface NativeBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
   binding: Binding;
-  readonly tensorMap: { get: (dataId: object) => TensorRecord };
-  createOutputTensor: (metadata: Value) => tf.Tensor;
+  readonly tensorMap: { get: (dataId: object) => DataRecord; set: (dataId: object, record: DataRecord) => void };
   getInputTensorIds: (tensors: tf.Tensor[]) => number[];
 }
 
@@ -71,12 +73,32 @@ export function withFunctions(binding: Binding, functions: Partial<Binding>): Bi
   return Object.create(binding, Object.getOwnPropertyDescriptors(functions)) as Binding;
 }
 
-/** A tensor of a native value. tfjs has no int64 and would say so: such a tensor calls itself int32. */
-export function nativeTensor(backend: NativeBackend, { dtype, ...rest }: Value): tf.Tensor {
-  const { TF_INT64, TF_INT32 } = backend.binding;
-  const tensor = backend.createOutputTensor({ ...rest, dtype: dtype === TF_INT64 ? TF_INT32 : dtype });
-  backend.tensorMap.get(tensor.dataId).dtype = dtype;
-  return tensor;
+/** tfjs's names for TensorFlow's types. It has none for the others: such a tensor calls itself int32. */
+const NAMED = new Map<number, tf.DataType>([
+  [DTYPE.float32, 'float32'],
+  [DTYPE.bool, 'bool'],
+  [7, 'string'],
+  [8, 'complex64'],
+]);
+
+/** A tensor of a native value, on the native backend even while another one is in use. */
+export function nativeTensor(backend: NativeBackend, { id, shape, dtype }: Value): tf.Tensor {
+  const dataId = {};
+  backend.tensorMap.set(dataId, { id, shape, dtype, values: null, refCount: 1 });
+  const info = { dataId, shape: [...shape], dtype: NAMED.get(dtype) ?? 'int32' };
+  return tf.engine().makeTensorFromTensorInfo(info, backend);
+}
+
+/**
+ * Gives a variable other data, as `assign` does, which would bring the data to whichever backend is in use. What shares
+ * the old data keeps it.
+ */
+export function replaceData(backend: NativeBackend, variable: tf.Variable, record: DataRecord): void {
+  const engine = tf.engine();
+  engine.disposeTensor(variable);
+  variable.dataId = {};
+  backend.tensorMap.set(variable.dataId, record);
+  engine.trackTensor(variable, backend);
 }
 
 /** The same value under a native id that nothing else has: in tfjs, clones and other variables may share a tensor's own. */
@@ -89,10 +111,15 @@ export const XLA_HINT = 'leave xla out for this step';
 
 /** A TensorFlow session that holds a SavedModel's graphs and their variables. */
 export class Session {
+  /** The addon's own, which works while a step is recorded, too. */
+  private readonly binding: Binding;
+
   private constructor(
     private readonly backend: NativeBackend,
     private readonly id: number,
-  ) {}
+  ) {
+    this.binding = backend.binding;
+  }
 
   /** Opens a session on the bytes of a saved_model.pb; nothing is left on disk. */
   static async open(backend: NativeBackend, savedModel: Uint8Array, tag: string): Promise<Session> {
@@ -105,14 +132,18 @@ export class Session {
     }
   }
 
+  /** New tensors, which the caller owns, of what nothing needs to be fed for; while a step is recorded, too. */
+  fetch(names: readonly string[]): Value[] {
+    return this.binding.runSavedModel(this.id, [], '', listed(names));
+  }
+
   /**
    * Feeds native tensors by name and fetches new ones, which the caller owns. XLA compiles a graph when it first runs:
    * then throws a BnTrainError naming an op that it does not have.
    */
   run(feeds: ReadonlyMap<string, number>, fetches: readonly string[]): Value[] {
-    const list = (names: Iterable<string>) => Array.from(names, (name) => `${name}:0`).join(',');
     try {
-      return this.backend.binding.runSavedModel(this.id, [...feeds.values()], list(feeds.keys()), list(fetches));
+      return this.backend.binding.runSavedModel(this.id, [...feeds.values()], listed(feeds.keys()), listed(fetches));
     } catch (error) {
       const [, op] = /unsupported operations .*?: (\w+) \(No registered/s.exec(messageOf(error)) ?? [];
       if (op === undefined) throw error;
@@ -121,6 +152,10 @@ export class Session {
   }
 
   close(): void {
-    this.backend.binding.deleteSavedModel(this.id);
+    this.binding.deleteSavedModel(this.id);
   }
+}
+
+function listed(names: Iterable<string>): string {
+  return Array.from(names, (name) => `${name}:0`).join(',');
 }

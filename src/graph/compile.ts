@@ -1,17 +1,25 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, describe, type Fusion } from './compiledSteps.js';
+import { CompiledSteps, type Fusion, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { nativeBackend, Session, XLA_HINT } from './binding.js';
+import {
+  assertOptions,
+  assertSettings,
+  type Declared,
+  definitionsIn,
+  type Signatures,
+  variablesIn,
+  whyFailed,
+} from './declarations.js';
+import { describe, type Input } from './inputs.js';
+import { countingSteps } from './optimizerState.js';
 import { type InputSpec, record, type StepFunction } from './record/record.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
 import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
-
-/** Shapes and types of a step's inputs: one signature, or several that the step is recorded for. */
-export type Signatures = readonly InputSpec[] | readonly (readonly InputSpec[])[];
 
 export interface StepDefinition {
   step: StepFunction;
@@ -19,8 +27,8 @@ export interface StepDefinition {
 }
 
 export interface CompileOptions {
-  /** All that the steps read or assign to besides their inputs. The session holds its own copies while it lives. */
-  variables: readonly tf.Variable[];
+  /** All that the steps read or assign to besides their inputs. The session has their values while it lives. */
+  variables?: readonly (Declared | readonly Declared[])[];
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
   /**
@@ -32,10 +40,12 @@ export interface CompileOptions {
   xla?: boolean;
 }
 
+const OPTIONS = Object.keys({ variables: 0, rules: 0, fuse: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
+
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
-  run: (...inputs: tf.Tensor[]) => tf.Tensor[];
-  runMany: (...stacks: tf.Tensor[]) => tf.Tensor[];
+  run: (...inputs: Input[]) => tf.Tensor[];
+  runMany: (...stacks: Input[]) => tf.Tensor[];
 }
 
 /**
@@ -47,8 +57,10 @@ export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMa
  */
 export async function compileStep(
   step: StepFunction,
-  { inputs, ...options }: CompileOptions & { inputs: Signatures },
+  given: CompileOptions & { inputs: Signatures },
 ): Promise<CompiledStep> {
+  assertOptions(given, ['inputs', ...OPTIONS]);
+  const { inputs, ...options } = given;
   const steps = await compileSteps({ step: { step, inputs } }, options);
   return {
     run: (...given) => steps.run('step', ...given),
@@ -67,8 +79,13 @@ export async function compileStep(
  */
 export async function compileSteps<Name extends string>(
   steps: Readonly<Record<Name, StepDefinition>>,
-  { variables, rules, xla = false, fuse = rules === undefined }: CompileOptions,
+  options: CompileOptions = {},
 ): Promise<CompiledSteps<Name>> {
+  assertOptions(options, OPTIONS);
+  assertSettings(options);
+  const { variables, rules, xla = false, fuse = rules === undefined } = options;
+  const definitions = definitionsIn(steps);
+  const declared = variablesIn(variables);
   const backend = nativeBackend();
   if (!backend)
     throw cannot('compile the step', {
@@ -76,17 +93,15 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: "await openBackend('native') first; bn-train setup installs it",
     });
-  for (const variable of variables) assertVariable(variable);
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const recorded = new Map<string, NamedGraph>();
-  for (const [name, { step, inputs }] of Object.entries<StepDefinition>(steps)) {
-    assertName(name);
-    for (const [i, signature] of listOf(inputs).entries()) {
-      const graph = record(backend, step, signature, variables);
+  const recorded = new Map<string, RecordedStep>();
+  for (const { name, step, signatures } of definitions)
+    for (const [i, signature] of signatures.entries()) {
+      const { step: counting, taken } = countingSteps(step);
+      const graph = explained(step, signature, () => record(backend, counting, signature, declared));
       if (xla) assertNotRandom(graph);
-      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph });
+      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph, signature, step: name, taken });
     }
-  }
   const given = [...recorded.values()];
   const encode = () =>
     encodeSavedModel(
@@ -96,7 +111,8 @@ export async function compileSteps<Name extends string>(
   const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given) : undefined;
   const bytes = fused?.bytes ?? encode();
   const session = await Session.open(backend, bytes, NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, encode, { recorded, variables, fused: fused?.kernels });
+  const contents = { recorded, variables: declared, fused: fused?.kernels };
+  const compiled = new CompiledSteps<Name>(backend, session, encode, contents);
   try {
     compiled.write();
   } catch (error) {
@@ -115,22 +131,6 @@ async function fuseSteps(recorded: readonly NamedGraph[]): Promise<{ bytes?: Uin
   return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
 }
 
-/** Layers' weights are none, and easily taken for some. */
-function assertVariable(given: unknown): void {
-  if (!(given instanceof tf.Variable))
-    throw cannot('compile the step', {
-      expected: 'variables to be a list of tf.Variable',
-      got: `${(given as object | undefined)?.constructor.name ?? String(given)} in it`,
-      hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
-    });
-}
-
-/** It becomes part of the graph's names, in which TensorFlow gives other characters a meaning. */
-function assertName(name: string): void {
-  if (!/^[A-Za-z]\w*$/.test(name))
-    throw cannot('compile the step', { expected: 'a name of letters, digits and _', got: JSON.stringify(name) });
-}
-
 /** XLA would draw other numbers than the seed says. */
 function assertNotRandom({ nodes }: Graph): void {
   if (nodes.some(({ op }) => op === RANDOM))
@@ -141,8 +141,10 @@ function assertNotRandom({ nodes }: Graph): void {
     });
 }
 
-function listOf(inputs: Signatures): readonly (readonly InputSpec[])[] {
-  const isList = (given: Signatures): given is readonly (readonly InputSpec[])[] =>
-    given.length > 0 && given.every((entry) => Array.isArray(entry));
-  return isList(inputs) ? inputs : [inputs];
+function explained<T>(step: StepFunction, signature: readonly InputSpec[], recording: () => T): T {
+  try {
+    return recording();
+  } catch (error) {
+    throw whyFailed(error, step, signature);
+  }
 }

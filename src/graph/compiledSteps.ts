@@ -1,19 +1,22 @@
-/** Compiled steps: each a graph in one session, run with one call, and variables that are carried over when asked. */
+/** Compiled steps: each a graph in one session, run with one call. */
 import * as path from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
-import { cannot } from '../common/errors.js';
+import * as tf from '@tensorflow/tfjs';
+import { cannot, kindOf } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
-import type { Graph } from './graph.js';
-import { aliasOf, type NativeBackend, nativeValue, type Session } from './binding.js';
+import type { Value } from './graph.js';
+import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
+import { assertLive, describe, describeGiven, type Input, isTensor, match, type Match, plainTensor } from './inputs.js';
 import type { InputSpec } from './record/record.js';
+import { FollowedOptimizer } from './optimizerState.js';
+import { SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
-const ASSIGN_HINT =
-  "to change an optimizer's learning rate, assign to its variable and write(), or use minimize; setLearningRate makes another";
-
-/** "float32 [256, 784], int32 []". */
-export function describe(signature: readonly InputSpec[]): string {
-  return signature.map(({ dtype, shape }) => `${dtype} [${shape.join(', ')}]`).join(', ');
+export interface RecordedStep extends NamedGraph {
+  /** The name of the step, of whose signatures this is one. */
+  step: string;
+  signature: readonly InputSpec[];
+  /** How many steps each optimizer takes in it. */
+  taken: ReadonlyMap<tf.Optimizer, number>;
 }
 
 /** The kernels that run in a fused step: their hash and the compiler; or the reason why it was not fused. */
@@ -23,17 +26,17 @@ interface Contents {
   /** Undefined where that was not asked for. */
   fused: Fusion | undefined;
   /** By signature, such as "train(int32 [256])". */
-  recorded: ReadonlyMap<string, NamedGraph>;
+  recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
 }
 
+const RUN = { doing: 'run the compiled step', many: false, each: '' };
+const RUN_MANY = { doing: 'run the compiled step many times', many: true, each: 'for each step inputs as in ' };
+
 /** Compiled steps and the session they run in. */
 export class CompiledSteps<Name extends string> {
-  /** The data of each tfjs variable when it last was the session's value. */
-  private readonly known: object[] = [];
-  /** Variables that the session has changed since. */
-  private readonly changed = new Set<number>();
-
+  private readonly variables: SessionVariables;
+  private readonly optimizers = new Map<tf.Optimizer, FollowedOptimizer>();
   private disposed = false;
 
   /** Use `compileSteps`. */
@@ -42,7 +45,12 @@ export class CompiledSteps<Name extends string> {
     private readonly session: Session,
     private readonly encode: () => Uint8Array,
     private readonly contents: Contents,
-  ) {}
+  ) {
+    const { recorded, variables } = contents;
+    this.variables = new SessionVariables(backend, session, variables);
+    for (const optimizer of [...recorded.values()].flatMap(({ taken }) => [...taken.keys()]))
+      this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables));
+  }
 
   /** Undefined where fusing was not asked for. */
   get fused(): Fusion | undefined {
@@ -50,14 +58,12 @@ export class CompiledSteps<Name extends string> {
   }
 
   /**
-   * Runs a step on inputs of a shape that it was recorded for. The caller owns the outputs.
+   * Runs a step on inputs of a shape that it was recorded for: tensors, or plain numbers. The caller owns the outputs.
    * Throws a BnTrainError for other shapes or types.
    */
-  run(name: Name, ...inputs: tf.Tensor[]): tf.Tensor[] {
-    this.assertAlive();
-    const found = this.find(name, inputs);
-    if (!found) throw this.mismatch('run the compiled step', name, inputs);
-    return this.call(found.name, found.graph, inputs);
+  run(name: Name, ...inputs: Input[]): tf.Tensor[] {
+    const found = this.find(name, inputs, RUN);
+    return this.call(found, found.step.name, inputs, 1);
   }
 
   /**
@@ -66,49 +72,28 @@ export class CompiledSteps<Name extends string> {
    * may order sums in a loop differently; a random op's draws are a series of their own. A call's cost is paid once.
    * The caller owns the outputs. Throws a BnTrainError for other shapes or types, and for a step without inputs.
    */
-  runMany(name: Name, ...stacks: tf.Tensor[]): tf.Tensor[] {
-    this.assertAlive();
-    const slices = stacks.map(({ dtype, shape }) => ({ dtype, shape: shape.slice(1) }));
-    const found = this.find(name, slices);
-    const doing = 'run the compiled step many times';
-    if (!found) throw this.mismatch(doing, name, stacks, 'for each step inputs as in ');
-    const counts = new Set(stacks.map(({ shape }) => shape[0]));
-    if (counts.size !== 1 || ![...counts].every((count) => count > 0))
-      throw cannot(doing, {
+  runMany(name: Name, ...stacks: Input[]): tf.Tensor[] {
+    const found = this.find(name, stacks, RUN_MANY);
+    const [count = 0, ...others] = new Set(found.shapes.map(([steps]) => steps));
+    if (count === 0 || others.length > 0)
+      throw cannot(RUN_MANY.doing, {
         expected: 'inputs with one and the same number of steps, above 0, as their first axis',
-        got: `${name}(${describe(stacks)})`,
+        got: `${name}(${describeGiven(stacks)})`,
         hint: 'stack the inputs of all steps: tf.stack([first, second])',
       });
-    return this.call(NAMES.many(found.name), found.graph, stacks);
+    return this.call(found, NAMES.many(found.step.name), stacks, count);
   }
 
-  /** Gives the tfjs variables the session's values. */
+  /** Fetches, with one call, the values that the tfjs variables would each fetch when they are looked at. */
   read(): void {
     this.assertAlive();
-    const changed = [...this.changed];
-    if (changed.length === 0) return;
-    const values = this.session.run(new Map(), changed.map(NAMES.get));
-    for (const [j, i] of changed.entries()) {
-      const tensor = this.backend.createOutputTensor(values[j] as (typeof values)[number]);
-      this.variable(i).assign(tensor);
-      tensor.dispose();
-      this.known[i] = this.variable(i).dataId;
-    }
-    this.changed.clear();
+    this.variables.fetchAll();
   }
 
-  /** Gives the session the values of tfjs variables that were assigned to since the last `read` or `write`. */
+  /** Gives the session the values of tfjs variables that were assigned to, as the next run would. */
   write(): void {
     this.assertAlive();
-    const { variables } = this.contents;
-    const stale = [...variables.keys()].filter((i) => this.known[i] !== this.variable(i).dataId);
-    if (stale.length === 0) return;
-    const feeds = new Map(stale.map((i) => [NAMES.set(i), nativeValue(this.backend, this.variable(i)).id] as const));
-    for (const { id } of this.session.run(feeds, stale.map(NAMES.done))) this.backend.binding.deleteTensor(id);
-    for (const i of stale) {
-      this.known[i] = this.variable(i).dataId;
-      this.changed.delete(i);
-    }
+    this.variables.store();
   }
 
   /**
@@ -127,59 +112,76 @@ export class CompiledSteps<Name extends string> {
     }
   }
 
-  /** Frees the session. The tfjs variables keep the values of the last `read`. */
+  /** Frees the session; the tfjs variables keep the values that they had in it. */
   dispose(): void {
-    if (!this.disposed) this.session.close();
+    if (this.disposed) return;
     this.disposed = true;
+    try {
+      this.variables.fetchAll();
+    } finally {
+      this.session.close();
+    }
   }
 
   private assertAlive(): void {
-    const gone = this.contents.variables.find((variable) => variable.isDisposed);
+    const { variables } = this;
+    for (const optimizer of this.disposed ? [] : this.optimizers.values())
+      optimizer.follow(
+        (i) => variables.at(i),
+        (i, variable) => variables.replace(i, variable),
+      );
+    const gone = this.variables.disposed;
     if (!this.disposed && !gone) return;
     throw cannot('use the compiled step', {
       expected: 'it and its variables to live',
       got: gone ? `the variable ${gone.name}, which was disposed of` : 'a step after its dispose()',
-      hint: gone ? ASSIGN_HINT : 'compile it again',
+      hint: 'compile it again',
     });
   }
 
-  /** The variable gets data of its own, so that assigning an older clone of it is seen by `write`. */
-  private markChanged(i: number): void {
-    if (this.changed.has(i)) return;
-    this.changed.add(i);
-    const alias = aliasOf(this.backend, this.variable(i));
-    this.variable(i).assign(alias);
-    alias.dispose();
-    this.known[i] = this.variable(i).dataId;
-  }
-
-  private variable(i: number): tf.Variable {
-    return this.contents.variables[i] as tf.Variable;
-  }
-
-  private find(name: Name, inputs: readonly InputSpec[]): NamedGraph | undefined {
-    return this.contents.recorded.get(`${name}(${describe(inputs)})`);
-  }
-
-  private call(graphName: string, { outputs, updates }: Graph, inputs: readonly tf.Tensor[]): tf.Tensor[] {
-    const feeds = new Map(
-      inputs.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
-    );
-    const fetches = outputs.map((_, i) => NAMES.output(graphName, i));
-    const results = this.session.run(feeds, fetches.length > 0 ? fetches : [NAMES.ran(graphName)]);
-    for (const i of updates.keys()) this.markChanged(i);
-    const tensors = results.map((metadata) => this.backend.createOutputTensor(metadata));
-    for (const surplus of tensors.slice(fetches.length)) surplus.dispose();
-    return tensors.slice(0, fetches.length);
-  }
-
-  private mismatch(doing: string, name: Name, inputs: readonly InputSpec[], each = ''): Error {
-    const all = [...this.contents.recorded.keys()];
-    const ofStep = all.filter((signature) => signature.startsWith(`${name}(`));
-    return cannot(doing, {
-      expected: ofStep.length > 0 ? each + ofStep.join(' or ') : `a step named ${all.join(', ')}`,
-      got: `${name}(${describe(inputs)})`,
+  /** The recorded step for these inputs; throws where there is none. */
+  private find(name: Name, inputs: readonly unknown[], how: typeof RUN): Match<RecordedStep> {
+    const { doing, many, each } = how;
+    this.assertAlive();
+    for (const [i, input] of inputs.entries()) if (isTensor(input)) assertLive(doing, `input ${i}`, input);
+    const all = [...this.contents.recorded.values()];
+    const ofStep = all.filter(({ step }) => step === name);
+    const found = match(ofStep, inputs, many);
+    if (found) return found;
+    const listed = (steps: RecordedStep[]) => steps.map(({ step, signature }) => `${step}(${describe(signature)})`);
+    throw cannot(doing, {
+      expected: ofStep.length > 0 ? each + listed(ofStep).join(' or ') : `a step named ${listed(all).join(', ')}`,
+      got: `${typeof name === 'string' ? name : kindOf(name)}(${describeGiven(inputs)})`,
       hint: 'list every shape in inputs when compiling: [[a], [b]]',
     });
+  }
+
+  private call({ step, shapes }: Match<RecordedStep>, graphName: string, inputs: readonly Input[], times: number) {
+    const { graph, signature, taken } = step;
+    for (const optimizer of taken.keys()) this.optimizers.get(optimizer)?.assertSame();
+    return tf.tidy(() => {
+      const tensors = inputs.map((input, i) =>
+        isTensor(input) ? input : plainTensor(this.backend, input, signature[i]?.dtype, shapes[i] ?? []),
+      );
+      const feeds = new Map(
+        tensors.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
+      );
+      const fetches = graph.outputs.map((_, i) => NAMES.output(graphName, i));
+      this.variables.store(graph.updates.keys());
+      const all = fetches.length > 0 ? fetches : [NAMES.ran(graphName)];
+      const results = this.runAndMark(feeds, all, graph.updates.keys());
+      for (const [optimizer, steps] of taken) this.optimizers.get(optimizer)?.count(steps * times);
+      for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
+      return results.map((value) => nativeTensor(this.backend, value));
+    });
+  }
+
+  /** A run that fails may have assigned to some of the variables, too. */
+  private runAndMark(feeds: ReadonlyMap<string, number>, fetches: string[], changing: Iterable<number>): Value[] {
+    try {
+      return this.session.run(feeds, fetches);
+    } finally {
+      this.variables.changed(changing);
+    }
   }
 }

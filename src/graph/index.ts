@@ -1,6 +1,8 @@
 /** `bn-train/graph`: compiled steps for any model made of tfjs ops. */
 export { compileStep, compileSteps } from './compile.js';
-export type { CompiledStep, CompileOptions, Signatures, StepDefinition } from './compile.js';
+export type { CompiledStep, CompileOptions, StepDefinition } from './compile.js';
+export type { Declared, InputExample, Signatures } from './declarations.js';
+export type { Input } from './inputs.js';
 export type { CompiledSteps } from './compiledSteps.js';
 export { minimize, optimizerVariables } from './optimizer.js';
 export type { InputSpec, StepFunction } from './record/record.js';

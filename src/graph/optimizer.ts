@@ -1,40 +1,27 @@
 /** Optimizers of tfjs inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { at, fieldsOf, makeVariable, placesOf } from './optimizerState.js';
 
 /**
  * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its
  * first step, and its constants, which it holds as tensors. List them in `variables` when compiling a step that uses it.
- * A learning rate among them is changed by assigning to its variable: `setLearningRate` would make another tensor.
  */
 export function optimizerVariables(optimizer: tf.Optimizer, trainable: readonly tf.Variable[]): tf.Variable[] {
-  const fields = optimizer as unknown as Record<string, unknown>;
-  for (const [name, value] of Object.entries(fields))
-    if (value instanceof tf.Tensor && !(value instanceof tf.Variable)) {
-      fields[name] = tf.variable(value, false);
-      value.dispose();
-    }
-  const changing = variablesOf(optimizer);
+  for (const field of Object.keys(optimizer)) makeVariable(optimizer, field);
+  const variables = () => placesOf(optimizer).map((place) => at(optimizer, place) as tf.Variable);
+  const changing = variables();
   const before = changing.map((variable) => variable.clone());
-  const { iterations_: iterations } = fields;
+  const { iterations } = optimizer;
   // Without a gradient an optimizer makes its slots and moves nothing.
   const none = Object.fromEntries(trainable.map(({ name }) => [name, null]));
   optimizer.applyGradients(none as unknown as tf.NamedTensorMap);
-  fields['iterations_'] = iterations;
+  fieldsOf(optimizer)['iterations_'] = iterations;
   for (const [i, old] of before.entries()) {
     changing[i]?.assign(old);
     old.dispose();
   }
-  return variablesOf(optimizer);
-}
-
-/** Those it holds itself, and those in its lists of slots, one per trained variable. */
-function variablesOf(optimizer: tf.Optimizer): tf.Variable[] {
-  const slots = (value: unknown): unknown[] =>
-    Array.isArray(value) ? value.map((slot: { variable?: unknown }) => slot.variable) : [value];
-  return Object.values(optimizer)
-    .flatMap(slots)
-    .filter((value): value is tf.Variable => value instanceof tf.Variable);
+  return variables();
 }
 
 /**

@@ -1,18 +1,26 @@
 /** The lines of text a run prints, made from its figures alone. */
 import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
 import type { Computer } from '../run/recordedRun.js';
-import type { EpochResult, FinalResult, Position } from '../train/events.js';
+import type { EpochResult, FinalResult, PopulationResult, Position } from '../train/events.js';
 
-/** "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.790   7,812 examples/sec   7.7 s". */
+/**
+ * "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.565 moving average, 0.844 population (2,560 images)   7,812
+ * examples/sec   7.7 s".
+ */
 export function epochLine(result: EpochResult, epochs: number): string {
   return [
     `epoch ${String(result.epoch).padStart(String(epochs).length)}/${epochs}`,
     `loss ${formatMetric(result.loss)}`,
     `train acc ${formatMetric(result.trainAccuracy)}`,
-    `test acc ${formatMetric(result.testAccuracy)}`,
+    `test acc ${formatMetric(result.testAccuracy)}${besides(result)}`,
     `${formatCount(result.examplesPerSecond)} examples/sec`,
     formatSeconds(result.seconds),
   ].join('   ');
+}
+
+function besides({ testAccuracyPopulation, populationImages }: PopulationResult): string {
+  if (testAccuracyPopulation === null || populationImages === null) return '';
+  return ` moving average, ${formatMetric(testAccuracyPopulation)} population (${formatCount(populationImages)} images)`;
 }
 
 /** "interrupted in epoch 2 after 70 of 235 batches (1.9 s)", or after the last epoch. */
@@ -27,20 +35,20 @@ export function interruptedLine(
 
 const rate = new Intl.NumberFormat('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-/** The two lines that readers of the recipe know, and one on the statistics. */
-export function finalLines(
-  final: FinalResult,
-  { device, normalized }: { device: string; normalized: boolean },
-): string[] {
-  const { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, examplesPerSecond } = final;
+/** The two lines that readers of the recipe know, and one on the statistics where they were taken. */
+export function finalLines(final: FinalResult, device: string): string[] {
+  const { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, populationImages, examplesPerSecond } = final;
   const moving = formatMetric(testAccuracy);
   return [
     `loss ${formatMetric(loss)}, train acc ${formatMetric(trainAccuracy)}, test acc ${moving}`,
     `${rate.format(examplesPerSecond)} examples/sec on ${device}`,
-    normalized
-      ? `test acc ${formatMetric(testAccuracyPopulation)} with population statistics, ${moving} with the moving average: ` +
-        'that one lags behind weights that move fast, while these are taken over the whole training set with the final weights'
-      : `test acc ${moving} with population statistics too: without batch normalization there are none`,
+    ...(testAccuracyPopulation === null || populationImages === null
+      ? []
+      : [
+          `test acc ${formatMetric(testAccuracyPopulation)} with population statistics, ${moving} with the moving average: ` +
+            'that one lags behind weights that move fast, while these are taken over the whole training set ' +
+            `(${formatCount(populationImages)} images) with the final weights`,
+        ]),
   ];
 }
 

@@ -37,6 +37,9 @@ const HEADER = v.object({
       loss: finite,
       trainAccuracy: share,
       testAccuracy: share,
+      // Runs from before they were measured each epoch have neither.
+      testAccuracyPopulation: v.optional(v.nullable(share), null),
+      populationImages: v.optional(v.nullable(whole(1)), null),
       examplesPerSecond: time,
       seconds: time,
     }),

@@ -29,6 +29,8 @@ const OPTIONS = v.object({
   stepsPerCall: v.optional(whole(1)),
   // Whether XLA compiled the graphs, whose last bits differ then.
   xla: v.optional(yesOrNo),
+  // Whether population statistics are taken, if that was asked for; without batch normalization there are none.
+  population: v.optional(yesOrNo),
   // On a GPU, the same bits from the same seed every time.
   deterministic: v.optional(yesOrNo),
 });

@@ -9,7 +9,16 @@ import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
 import { cannotWrite } from './folder.js';
 
-const COLUMNS = ['epoch', 'loss', 'trainAccuracy', 'testAccuracy', 'examplesPerSecond', 'seconds'] as const;
+const COLUMNS = [
+  'epoch',
+  'loss',
+  'trainAccuracy',
+  'testAccuracy',
+  'testAccuracyPopulation',
+  'populationImages',
+  'examplesPerSecond',
+  'seconds',
+] as const;
 
 export function toCsv(history: EpochResult[]): string {
   return [COLUMNS.join(','), ...history.map(toRow), ''].join('\n');

@@ -1,9 +1,20 @@
 /** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
 import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../common/errors.js';
 
 type Given = Parameters<tf.KernelFunc>[0];
 type Inputs = Record<'x' | 'b' | 'alpha' | 'filter' | 'dy' | 'input', tf.Tensor>;
-type Attributes = tf.CastAttrs & tf.GatherV2Attrs & tf.Conv2DAttrs & tf.AvgPoolGradAttrs;
+type Attributes = tf.CastAttrs &
+  tf.GatherV2Attrs &
+  Dilated &
+  tf.AvgPoolGradAttrs &
+  tf.Conv2DBackpropInputAttrs &
+  tf.SliceAttrs;
+
+/** tfjs lets a caller pass null for no dilation. */
+type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & { dilations: tf.Conv2DAttrs['dilations'] | null };
+type Shape4D = tf.Tensor4D['shape'];
+type Shape5D = tf.Tensor5D['shape'];
 
 type Rule = (given: Given, stock: tf.KernelFunc, kernelName: string) => ReturnType<tf.KernelFunc>;
 
@@ -19,7 +30,8 @@ const byJs =
     if (!wrong(attributesOf(given))) return stock(given);
     const [js, own] = [tf.findBackend('cpu'), given.backend as tf.KernelBackend];
     const copy = (from: tf.KernelBackend, to: tf.KernelBackend, { dataId, shape, dtype }: tf.TensorInfo) => ({
-      dataId: to.write(from.readSync(dataId), shape, dtype),
+      // The JS backend may hold whole numbers as floats, which WASM would take for their bits.
+      dataId: to.write(tf.util.toTypedArray(from.readSync(dataId), dtype), shape, dtype),
       shape,
       dtype,
     });
@@ -49,7 +61,8 @@ const padded =
     if (pad !== 'same') return stock(given);
     const { x, filter } = inputsOf(given) as { x: tf.Tensor4D; filter: tf.Tensor4D };
     const shapes = [x.shape, filter.shape] as const;
-    const { padInfo } = tf.backend_util.computeConv2DInfo(...shapes, strides, dilations, pad, undefined, depthwise);
+    const { computeConv2DInfo } = tf.backend_util;
+    const { padInfo } = computeConv2DInfo(...shapes, strides, dilations ?? 1, pad, undefined, depthwise);
     return tf.tidy(() => {
       const inputs = { ...given.inputs, x: surrounded(x, padInfo) };
       return tensor(stock({ ...given, inputs, attrs: { ...given.attrs, pad: 'valid' } }));
@@ -66,6 +79,32 @@ const ofCounted: Rule = (given, stock) => {
     const share = surrounded(tf.onesLike(input), padInfo).avgPool(filterSize, strides, 'valid');
     return tensor(stock({ ...given, inputs: { ...given.inputs, dy: dy.div(share) } }));
   });
+};
+
+/** Throws for a gradient of another shape than the convolution's own output, for which TensorFlow ends the process. */
+const fitting =
+  (outputOf: (attributes: Attributes, filter: tf.TensorInfo) => { outShape: number[] }): Rule =>
+  (given, stock) => {
+    const { dy, filter } = inputsOf(given);
+    const { outShape } = outputOf(attributesOf(given), filter);
+    if (tf.util.arraysEqual(outShape, dy.shape)) return stock(given);
+    throw cannot('transpose the convolution', {
+      expected: `an input of shape [${outShape.join(', ')}] for the output shape [${attributesOf(given).inputShape.join(', ')}]`,
+      got: `[${dy.shape.join(', ')}]`,
+      hint: 'give an output shape that the convolution, with these strides and this padding, takes to the shape of the input',
+    });
+  };
+
+const FITTING: Record<string, Rule> = {
+  Conv2DBackpropInput: fitting(({ inputShape, strides, pad, dimRoundingMode, dataFormat }, { shape }) => {
+    const format = tf.backend_util.convertConv2DDataFormat(dataFormat);
+    const shapes = [inputShape, shape as Shape4D] as const;
+    return tf.backend_util.computeConv2DInfo(...shapes, strides, 1, pad, dimRoundingMode, false, format);
+  }),
+  Conv3DBackpropInputV2: fitting((attributes, { shape }) => {
+    const { inputShape, strides, pad } = attributes as unknown as tf.Conv3DBackpropInputV2Attrs;
+    return tf.backend_util.computeConv3DInfo(inputShape, shape as Shape5D, strides, 1, pad);
+  }),
 };
 
 /** An image with zeros around it. */
@@ -89,7 +128,14 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     Minimum: keepingNaN('b'),
     Prelu: (given) => {
       const { x, alpha } = inputsOf(given);
-      return tf.tidy(() => tf.where(x.less(0), x.mul(alpha), x));
+      return tf.tidy(() => tf.where(x.less(0), x.mul(alpha), x.toFloat()));
+    },
+    Slice: (given, stock) => {
+      const { begin, size } = attributesOf(given);
+      const { parseSliceParams, assertParamsValid } = tf.slice_util;
+      const { x } = inputsOf(given);
+      assertParamsValid(x, ...(parseSliceParams(x, begin, size) as [number[], number[]]));
+      return stock(given);
     },
     GatherV2: byJs(({ batchDims }) => batchDims !== 0),
     Conv2D: padded(),
@@ -105,6 +151,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
+    ...FITTING,
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
   },
 };

@@ -1,7 +1,8 @@
 /** Accuracy on the test set, under the moving statistics or the population's. */
 import * as tf from '@tensorflow/tfjs';
 import { batches, calls } from '../data/batches.js';
-import { combineMoments, isNormalized, withStatistics } from '../nn/population.js';
+import { combineMoments, withStatistics } from '../nn/population.js';
+import type { PopulationResult } from './events.js';
 import { EVALUATION_BATCH, type Trainer } from './trainer.js';
 
 function inOrder(count: number): Int32Array {
@@ -18,29 +19,36 @@ export async function accuracy(trainer: Trainer, signal?: AbortSignal): Promise<
   return correct / trainer.testCount;
 }
 
+/** What each epoch's statistics are taken over: few enough to be felt little, and far more values than a channel needs. */
+const EPOCH_BATCHES = 10;
+
+/** The images of the first 10 whole batches of the training set, or of as many as it has; where it has none, all. */
+export function imagesOfEpoch({ trainCount, batchSize }: Pick<Trainer, 'trainCount' | 'batchSize'>): number {
+  return Math.min(EPOCH_BATCHES, Math.floor(trainCount / batchSize)) * batchSize || trainCount;
+}
+
 /**
- * Test accuracy with every BN layer's statistics taken over the whole training set, in order, in batches of the
- * training size (Wu & Johnson 2021). The model is left as it was.
+ * Test accuracy with every BN layer's statistics taken over the first `images` of the training set, in order, in batches
+ * of the training size (Wu & Johnson 2021). The model is left as it was.
  */
-export async function populationAccuracy(trainer: Trainer, signal?: AbortSignal): Promise<number> {
-  if (!isNormalized(trainer.model)) return accuracy(trainer, signal);
-  trainer.sync();
+export async function populationAccuracy(
+  trainer: Trainer,
+  images: number,
+  signal?: AbortSignal,
+): Promise<PopulationResult> {
+  if (!trainer.takesMoments) return { testAccuracyPopulation: null, populationImages: null };
   async function* moments() {
-    const all = batches(inOrder(trainer.trainCount), trainer.batchSize);
+    const all = batches(inOrder(images), trainer.batchSize);
     for (const call of calls(all, { most: trainer.stepsPerCall })) {
       for (const [i, vectors] of trainer.moments(call).entries()) yield { size: call[i]?.length ?? 0, vectors };
       await breathe(signal);
     }
   }
   const statistics = await combineMoments(trainer.model, moments());
-  try {
-    return await withStatistics(statistics, () => {
-      trainer.reload();
-      return accuracy(trainer, signal);
-    });
-  } finally {
-    trainer.reload();
-  }
+  return withStatistics(statistics, async () => ({
+    testAccuracyPopulation: await accuracy(trainer, signal),
+    populationImages: images,
+  }));
 }
 
 /** Lets signals and timers be seen between two calls into TensorFlow, and throws the signal's reason once it is aborted. */

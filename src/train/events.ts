@@ -2,8 +2,16 @@
 import type { Fusion } from '../graph/compiledSteps.js';
 import type { Mode } from './mode.js';
 
+/** What population statistics make of the test set; nulls without batch normalization, and where they were not asked for. */
+export interface PopulationResult {
+  /** Test accuracy, in [0, 1], with each layer's statistics taken anew over training images, the weights held still. */
+  testAccuracyPopulation: number | null;
+  /** How many training images they were taken over: the first ones of the training set. */
+  populationImages: number | null;
+}
+
 /** Figures of one epoch. Loss is softmax cross-entropy in nats, averaged over the epoch's examples; accuracies in [0, 1]. */
-export interface EpochResult {
+export interface EpochResult extends PopulationResult {
   epoch: number;
   loss: number;
   trainAccuracy: number;
@@ -14,12 +22,11 @@ export interface EpochResult {
   seconds: number;
 }
 
-export interface FinalResult {
+/** Population statistics are of the whole training set here. */
+export interface FinalResult extends PopulationResult {
   loss: number;
   trainAccuracy: number;
   testAccuracy: number;
-  /** Under population statistics; the same as `testAccuracy` for a model without batch normalization. */
-  testAccuracyPopulation: number;
   /** All training examples of the run over all time spent in training batches. */
   examplesPerSecond: number;
 }

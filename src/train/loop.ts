@@ -4,8 +4,8 @@ import { batches, calls, shuffledOrder } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
-import { accuracy, breathe, populationAccuracy } from './evaluate.js';
-import type { EpochResult, FinalResult, Position, Progressed, TrainEvent } from './events.js';
+import { accuracy, breathe, imagesOfEpoch, populationAccuracy } from './evaluate.js';
+import type { EpochResult, FinalResult, PopulationResult, Position, Progressed, TrainEvent } from './events.js';
 import { defaultMode, type Mode } from './mode.js';
 import { assertCount, type StepResult, Trainer } from './trainer.js';
 
@@ -35,6 +35,11 @@ export interface TrainOptions {
   stepsPerCall?: number | undefined;
   /** Has XLA compile the graphs, for the device they run on. Default false, as it is many times slower on the CPU. */
   xla?: boolean | undefined;
+  /**
+   * Measures the test accuracy under population statistics as well: after each epoch with those of the first 10 whole
+   * batches, at the end with the whole training set's. Default true; without batch normalization there are none.
+   */
+  population?: boolean | undefined;
   /** Ends the run after the call under way, with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
@@ -64,12 +69,13 @@ export async function* train({
   stepsPerCall,
   xla,
   mode = defaultMode({ xla: xla === true }),
+  population,
   signal,
   from = { position: startOf(1), history: [] },
 }: TrainOptions): AsyncGenerator<TrainEvent> {
   assertCount('epochs', epochs);
   if (checkpointSteps !== undefined) assertCount('checkpointSteps', checkpointSteps);
-  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla });
+  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla, population });
   const history = [...from.history];
   let position = { ...from.position };
   try {
@@ -78,17 +84,21 @@ export async function* train({
     yield { type: 'start', ...size, position: { ...position }, ...trainer.how };
     while (position.epoch <= epochs) {
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
-      trainer.sync();
       signal?.throwIfAborted();
       assertPossible(position);
       yield { type: 'evaluate', of: 'test' };
-      const result = summarize(position, await accuracy(trainer, signal));
+      const testAccuracy = await accuracy(trainer, signal);
+      const result = summarize(
+        position,
+        testAccuracy,
+        await populationAccuracy(trainer, imagesOfEpoch(trainer), signal),
+      );
       history.push(result);
       position = startOf(position.epoch + 1);
       yield { type: 'epoch', ...result };
     }
-    yield { type: 'evaluate', of: 'population' };
-    yield { type: 'end', ...finish(history, await populationAccuracy(trainer, signal)) };
+    if (trainer.takesMoments) yield { type: 'evaluate', of: 'population' };
+    yield { type: 'end', ...finish(history, await populationAccuracy(trainer, examples, signal)) };
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
     yield { type: 'interrupted', position };
@@ -115,10 +125,7 @@ async function* trainEpoch(
     const seconds = (performance.now() - started) / 1000 / call.length;
     for (const [i, result] of results.entries())
       yield advance(position, result, { size: call[i]?.length ?? 0, seconds });
-    if (position.batch % checkpointSteps === 0) {
-      trainer.sync();
-      yield { type: 'checkpoint', position: { ...position } };
-    }
+    if (position.batch % checkpointSteps === 0) yield { type: 'checkpoint', position: { ...position } };
   }
 }
 
@@ -163,16 +170,20 @@ function assertPossible({ epoch, loss, correct, examples }: Position): void {
   });
 }
 
-function summarize({ epoch, loss, correct, examples, seconds }: Position, testAccuracy: number): EpochResult {
-  const trainAccuracy = correct / examples;
-  return { epoch, loss: loss / examples, trainAccuracy, testAccuracy, examplesPerSecond: examples / seconds, seconds };
+function summarize(
+  { epoch, loss, correct, examples, seconds }: Position,
+  testAccuracy: number,
+  population: PopulationResult,
+): EpochResult {
+  const [trainAccuracy, examplesPerSecond] = [correct / examples, examples / seconds];
+  return { epoch, loss: loss / examples, trainAccuracy, testAccuracy, ...population, examplesPerSecond, seconds };
 }
 
-function finish(history: EpochResult[], testAccuracyPopulation: number): FinalResult {
+function finish(history: EpochResult[], population: PopulationResult): FinalResult {
   const last = history.at(-1);
   if (!last) throw cannot('finish the run', { expected: 'the epochs before in from.history', got: 'none' });
   const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);
   const examples = history.reduce((sum, epoch) => sum + epoch.examplesPerSecond * epoch.seconds, 0);
   const { loss, trainAccuracy, testAccuracy } = last;
-  return { loss, trainAccuracy, testAccuracy, testAccuracyPopulation, examplesPerSecond: examples / seconds };
+  return { loss, trainAccuracy, testAccuracy, ...population, examplesPerSecond: examples / seconds };
 }

@@ -27,6 +27,8 @@ export interface TrainerOptions {
   stepsPerCall?: number | undefined;
   /** Of graphs. Default false. */
   xla?: boolean | undefined;
+  /** Whether population statistics will be asked for, where there is batch normalization. Default true. */
+  population?: boolean | undefined;
 }
 
 type StepName = 'train' | 'evaluate' | 'moments';
@@ -42,6 +44,8 @@ export class Trainer {
     readonly stepsPerCall: number,
     readonly trainCount: number,
     readonly testCount: number,
+    /** Whether there are population statistics to be had. */
+    readonly takesMoments: boolean,
     private readonly steps: Steps,
     /** Unless they run op by op. */
     private readonly compiled: CompiledSteps<StepName> | undefined,
@@ -54,7 +58,7 @@ export class Trainer {
    * a BnTrainError for data that the model is not made for, and for batches that cannot be normalized.
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
-    const { model, data, batchSize, learningRate = NaN, mode, xla = false } = options;
+    const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     assertCount('batchSize', batchSize);
     assertCount('stepsPerCall', stepsPerCall);
@@ -75,13 +79,13 @@ export class Trainer {
     try {
       const rate = own(tf.scalar(learningRate));
       const datasets = { train: own(new DeviceDataset(data.train)), test: own(new DeviceDataset(data.test)) };
-      const weights = model.weights.map((weight) => weight.read() as tf.Variable);
-      const variables = [...weights, ...datasets.train.variables, ...datasets.test.variables];
-      const steps = stepsOf(options, datasets) as Steps;
+      const variables = [model, datasets.train.variables, datasets.test.variables];
+      const takesMoments = normalized && population;
+      const steps = stepsOf(options, datasets, takesMoments) as Steps;
       const compiled =
         mode === 'eager' ? undefined : own(await compileSteps(steps, { variables, xla, fuse: mode === 'fused' }));
-      const counts = [data.train.count, data.test.count] as const;
-      return new Trainer(model, batchSize, stepsPerCall, ...counts, steps, compiled, rate, owned);
+      const about = [data.train.count, data.test.count, takesMoments] as const;
+      return new Trainer(model, batchSize, stepsPerCall, ...about, steps, compiled, rate, owned);
     } catch (error) {
       disposeOf(owned);
       throw error;
@@ -110,16 +114,6 @@ export class Trainer {
   /** Of each batch of rows of the training set: mean and variance of each BN layer's input, see `batchMoments`. */
   moments(batches: Int32Array[]): Float32Array[][] {
     return this.run('moments', batches);
-  }
-
-  /** Makes the model's weights those of the moment. */
-  sync(): void {
-    this.compiled?.read();
-  }
-
-  /** To be called after the model's weights were written to. */
-  reload(): void {
-    this.compiled?.write();
   }
 
   dispose(): void {
@@ -176,6 +170,7 @@ interface Datasets {
 function stepsOf(
   { model, batchSize, learningRate }: TrainerOptions,
   { train, test }: Datasets,
+  takesMoments: boolean,
 ): Partial<Record<StepName, StepDefinition>> {
   const trainRows = rowsOf(train.count, batchSize);
   const rate = { shape: [], dtype: 'float32' } as const;
@@ -185,7 +180,7 @@ function stepsOf(
       train: { step: trainingStep(model, train), inputs: trainRows.map((rows) => [rows, rate]) },
     }),
     evaluate: { step: evaluationStep(model, test), inputs: evaluated },
-    ...(isNormalized(model) && {
+    ...(takesMoments && {
       moments: { step: momentsStep(model, train), inputs: trainRows.map((rows) => [rows]) },
     }),
   };

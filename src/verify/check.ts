@@ -1,6 +1,5 @@
 /** What a check is: a name and a run that returns numbers which must agree, each with how far apart they may be. */
 import type * as tf from '@tensorflow/tfjs';
-import type { CompiledStep } from '../graph/compile.js';
 import type { InputSpec, StepFunction } from '../graph/record/record.js';
 import type { batchNorm } from '../nn/batchNorm.js';
 import type { BatchNormConfig } from '../nn/layer.js';
@@ -20,7 +19,7 @@ export interface Subject {
 export type CompileStep = (
   step: StepFunction,
   options: { inputs: readonly InputSpec[]; variables: readonly tf.Variable[]; fuse: boolean },
-) => Promise<Pick<CompiledStep, 'run' | 'read' | 'dispose'>>;
+) => Promise<{ run: StepFunction; dispose: () => void }>;
 
 /** What `use` makes of a compiled step, which is disposed of after it. */
 export async function withCompiled<T>(

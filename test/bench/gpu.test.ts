@@ -148,6 +148,7 @@ const final = {
   trainAccuracy: 0.9,
   testAccuracy: 0.8,
   testAccuracyPopulation: 0.88,
+  populationImages: 60_000,
   examplesPerSecond: 4e5,
 };
 const said = (value: object) => `echo '${JSON.stringify(value).replaceAll("'", String.raw`'\''`)}'`;

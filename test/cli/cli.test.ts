@@ -141,12 +141,12 @@ describe('a run', () => {
 
   it('prints the two known lines and the population line on stdout, the rest on stderr', () => {
     expect(result.stdout).toMatch(
-      /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average: .*\n$/,
+      /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average: .* \(60,000 images\) .*\n$/,
     );
     expect(result.stderr).toMatch(
-      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}test acc 0\.\d{3} {3}[\d,]+ examples\/sec {3}.* s$/m,
+      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}test acc 0\.\d{3} moving average, 0\.\d{3} population \(10,240 images\) {3}[\d,]+ examples\/sec {3}.* s$/m,
     );
-    expect(result.stderr).toContain('• loss   + train acc   o test acc');
+    expect(result.stderr).toContain('        o test acc, moving average\n');
     expect(result.code).toBe(0);
   });
 
@@ -175,7 +175,7 @@ describe('a run', () => {
       xla: false,
     });
     expect(readFileSync(inWork('one/metrics.csv'), 'utf8')).toMatch(
-      /^epoch,loss,trainAccuracy,testAccuracy,examplesPerSecond,seconds\n1,.*\n$/,
+      /^epoch,loss,trainAccuracy,testAccuracy,testAccuracyPopulation,populationImages,examplesPerSecond,seconds\n1,[\d.]+,0\.\d+,0\.\d+,0\.\d+,10240,.*\n$/,
     );
     expect(readFileSync(inWork('one/chart.svg'), 'utf8')).toMatch(/^<svg /);
   });
@@ -204,10 +204,11 @@ describe('a run', () => {
       string,
       number
     >;
-    const { testAccuracy, testAccuracyPopulation } = JSON.parse(stdout) as Record<string, number>;
-    expect({ testAccuracy, testAccuracyPopulation }).toEqual({
+    const { testAccuracy, testAccuracyPopulation, populationImages } = JSON.parse(stdout) as Record<string, number>;
+    expect({ testAccuracy, testAccuracyPopulation, populationImages }).toEqual({
       testAccuracy: end['testAccuracy'],
       testAccuracyPopulation: end['testAccuracyPopulation'],
+      populationImages: 60_000,
     });
   });
 
@@ -239,6 +240,8 @@ describe('a run', () => {
     ]);
     expect(JSON.parse(readFileSync(inWork('json/config.json'), 'utf8'))).toMatchObject({ deterministic: true });
     const object = JSON.parse(stdout) as { epochs: object[]; final: object };
+    const none = { testAccuracyPopulation: null, populationImages: null };
+    expect([object.epochs[0], object.final]).toMatchObject([none, none]);
     expect(Object.keys(object)).toEqual([
       'norm',
       'backend',
@@ -255,6 +258,8 @@ describe('a run', () => {
       'loss',
       'trainAccuracy',
       'testAccuracy',
+      'testAccuracyPopulation',
+      'populationImages',
       'examplesPerSecond',
       'seconds',
     ]);
@@ -263,6 +268,7 @@ describe('a run', () => {
       'trainAccuracy',
       'testAccuracy',
       'testAccuracyPopulation',
+      'populationImages',
       'examplesPerSecond',
     ]);
     expect(stderr).toBe('');

@@ -46,6 +46,14 @@ describe('a resumed run', () => {
     expect([given.epochs, given.checkpointSteps, given.stepsPerCall]).toEqual([5, 7, 4]);
   });
 
+  it('may leave out population statistics from here on, and has none where it began without', async () => {
+    expect((await read({ population: true })).config.population).toBeUndefined();
+    expect((await read({ population: false })).config.population).toBe(false);
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify({ ...config, population: false }));
+    expect((await read({ population: true })).config.population).toBe(false);
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
+  });
+
   it.each<{ flags: Partial<TrainFlags>; words: string }>([
     { flags: { lr: 0.5 }, words: 'learningRate 1, got 0.5' },
     { flags: { batchSize: 128 }, words: 'batchSize 256, got 128' },

@@ -210,9 +210,15 @@ const weights = fc
   });
 
 const share = fc.double({ min: 0, max: 1, noNaN: true }).map(Math.abs);
+/** Also as runs from before it was measured have it. */
+const population = fc.option(
+  fc
+    .record({ accuracy: share, images: fc.integer({ min: 1, max: 60_000 }) })
+    .map(({ accuracy, images }) => ({ testAccuracyPopulation: accuracy, populationImages: images })),
+);
 const checkpoint = fc
   .record({
-    results: fc.array(fc.record({ loss: share, accuracy: share }), { maxLength: 3 }),
+    results: fc.array(fc.record({ loss: share, accuracy: share, population }), { maxLength: 3 }),
     batch: fc.nat({ max: 50 }),
     weights,
   })
@@ -226,11 +232,12 @@ const checkpoint = fc
         examples: batch * 256,
         seconds: batch / 8,
       },
-      history: results.map(({ loss, accuracy }, i) => ({
+      history: results.map(({ loss, accuracy, population }, i) => ({
         epoch: i + 1,
         loss,
         trainAccuracy: accuracy,
         testAccuracy: accuracy,
+        ...population,
         examplesPerSecond: 7812.5,
         seconds: 7.5,
       })),
@@ -241,6 +248,7 @@ const checkpoint = fc
 
 const start = startOf(1);
 const RESULT = ['epoch', 'loss', 'trainAccuracy', 'testAccuracy', 'examplesPerSecond', 'seconds'];
+const POPULATION = ['testAccuracyPopulation', 'populationImages'];
 const only = (value: unknown, names: string[]) =>
   Object.fromEntries(names.map((key) => [key, (value as Record<string, unknown>)[key]]));
 
@@ -258,12 +266,17 @@ function isPosition(value: unknown, epochs: number): boolean {
   );
 }
 
+const isOrNone = (value: unknown, holds: (value: unknown) => boolean) =>
+  value === undefined || value === null || holds(value);
+
 function isResult(value: unknown, i: number): boolean {
   return (
     isObject(value) &&
     value['epoch'] === i + 1 &&
     isNumber(value['loss'], -LARGEST, LARGEST) &&
     [value['trainAccuracy'], value['testAccuracy']].every((accuracy) => isNumber(accuracy, 0, 1)) &&
+    isOrNone(value['testAccuracyPopulation'], (accuracy) => isNumber(accuracy, 0, 1)) &&
+    isOrNone(value['populationImages'], (images) => isWhole(images, 1, SAFE)) &&
     [value['examplesPerSecond'], value['seconds']].every((time) => isNumber(time, 0, LARGEST))
   );
 }
@@ -312,7 +325,10 @@ it('a checkpoint with the right checksum, whatever it says', () => {
       assert.deepEqual(position, only(header['position'], Object.keys(start)));
       assert.deepEqual(
         history,
-        (header['history'] as unknown[]).map((result) => only(result, RESULT)),
+        (header['history'] as Record<string, unknown>[]).map((result) => ({
+          ...only(result, RESULT),
+          ...Object.fromEntries(POPULATION.map((name) => [name, result[name] ?? null])),
+        })),
       );
       assert.equal(bitsOf(outcome.value.weights), Buffer.from(bytes).toString('hex'));
     }),

@@ -196,40 +196,6 @@ describe('a step is refused that', () => {
   });
 });
 
-describe('what is listed as variables', () => {
-  const compile = (variables: unknown[]) =>
-    compileStep((x) => [x.mul(2)], { inputs: [vector], variables: variables as tf.Variable[] });
-
-  it('are variables', async () => {
-    const layer = tf.layers.dense({ units: 1, useBias: false });
-    layer.build([null, 1]);
-    const [weight, tensor] = [layer.weights[0], tf.scalar(1)];
-    for (const [given, name] of [
-      [weight, 'LayerVariable'],
-      [tensor, 'Tensor'],
-      [undefined, 'undefined'],
-    ] as const)
-      await expect(compile([given])).rejects.toMatchObject({
-        message: `Cannot compile the step: expected variables to be a list of tf.Variable, got ${name} in it`,
-        hint: "of a model's weights, list what they read: model.weights.map((weight) => weight.read())",
-      });
-    weight?.dispose();
-    tensor.dispose();
-  });
-
-  it('may have one twice', async () => {
-    const twice = tf.tidy(() => tf.variable(tf.scalar(1)));
-    const before = tf.memory().numTensors;
-    const compiled = await compileStep((x) => (twice.assign(twice.add(1)), [x.mul(twice)]), {
-      inputs: [vector],
-      variables: [twice, twice],
-    });
-    expect(tf.memory().numTensors).toBe(before);
-    compiled.dispose();
-    twice.dispose();
-  });
-});
-
 describe('recording', () => {
   it('leaves variables, their data and the number of tensors as they were', async () => {
     const w = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));

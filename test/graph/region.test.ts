@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs';
-import { nativeValue, nativeBackend, Session, type NativeBackend } from '../../src/graph/binding.js';
+import { nativeTensor, nativeValue, nativeBackend, Session, type NativeBackend } from '../../src/graph/binding.js';
 import { buildLibrary, type Library } from '../../src/graph/fuse/library.js';
 import { DTYPE } from '../../src/graph/graph.js';
 import { GraphWriter, intAttr, textAttr, typeAttr } from '../../src/graph/write/nodes.js';
@@ -78,7 +78,7 @@ function open({ library, symbol = 'twice', shape, shapes, forward = [-1, -1, -1]
 
 function run(session: Session, x: tf.Tensor) {
   const results = session.run(new Map([['x', nativeValue(native, x).id]]), ['out0', 'out1', 'out2', 'later']);
-  return results.map((value) => native.createOutputTensor(value));
+  return results.map((value) => nativeTensor(native, value));
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);

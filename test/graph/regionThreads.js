@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
-import { nativeBackend, nativeValue, Session } from '../../dist/graph/binding.js';
+import { nativeBackend, nativeTensor, nativeValue, Session } from '../../dist/graph/binding.js';
 import { buildLibrary } from '../../dist/graph/fuse/library.js';
 import { GraphWriter, intAttr, textAttr, typeAttr } from '../../dist/graph/write/nodes.js';
 import { openBackend } from '../../dist/index.js';
@@ -61,7 +61,7 @@ async function measure() {
   const x = tf.randomUniform([ROWS, WIDTH], -9, 9, 'float32', 5);
   const results = Array.from({ length: 30 }, () => {
     const [value] = session.run(new Map([['x', nativeValue(native, x).id]]), ['y']);
-    return [...native.createOutputTensor(value).dataSync()];
+    return [...nativeTensor(native, value).dataSync()];
   });
   session.close();
   return {

@@ -58,7 +58,7 @@ async function outcome(folder: string, stdout: string) {
     printed: timeless({ ...(JSON.parse(stdout) as object), runDirectory: '' }),
     weights: read('model/weights.bin'),
     checkpoint: timeless(await readNewestCheckpoint(folder, fail)),
-    metrics: csv.map((row) => row.split(',').slice(0, 4)),
+    metrics: csv.map((row) => row.split(',').slice(0, 6)),
     left: readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => !name.endsWith('.ckpt')),
     checkpoints: readdirSync(path.join(folder, 'checkpoint')).length,
   };

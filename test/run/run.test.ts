@@ -67,6 +67,7 @@ describe('config.json', () => {
       change: { stepsPerCall: 1.5 },
       message: 'Cannot read c: expected stepsPerCall to be a whole number from 1, got 1.5',
     },
+    { change: { population: 1 }, message: 'Cannot read c: expected population to be true or false, got 1' },
     { change: { xla: 'yes' }, message: 'Cannot read c: expected xla to be true or false, got "yes"' },
     {
       change: { resumed: {} },

@@ -179,4 +179,45 @@ describe('a mended kernel', () => {
     expect(await valuesOn('tensorflow', () => integers([1, -2, 3]).round())).toEqual([1, -2, 3]);
     expect(await valuesOn('tensorflow', () => tf.tensor1d([0.4, -1.6, 2.5]).round())).toEqual([0, -2, 2]);
   });
+
+  it('is right on the WASM backend for whole numbers and for no dilation, too', async () => {
+    const whole = () => tf.tensor4d([1, -2, 3, -4], [1, 2, 2, 1], 'int32');
+    for (const run of [
+      () => tf.prelu<tf.Tensor>(whole(), tf.tensor1d([0.5])),
+      () => tf.maxPoolWithArgmax(whole(), 2, 1, 'same')['result'] as tf.Tensor,
+      () => tf.depthwiseConv2d(image(), normal([3, 3, 2, 1], 2) as tf.Tensor4D, 2, 'same', 'NHWC', null as never),
+    ])
+      expectClose(await valuesOn('wasm', run), await valuesOn('cpu', run));
+  });
+
+  it('throws on the WASM backend for a slice that reaches beyond a tensor, where the stock one reads on', async () => {
+    const run = () => tf.slice(tf.ones([4, 3]), [1, 1], [10, 1]);
+    await expect(valuesOn('wasm', run)).rejects.toThrow('begin[0] + size[0] (11) would overflow input.shape[0] (4)');
+    const beyond = await withKernel(
+      ['Slice', 'wasm'],
+      () => stock.wasm.get('Slice') as tf.KernelFunc,
+      () => valuesOn('wasm', run),
+    );
+    expect(beyond.length).toBe(10);
+  });
+
+  it.each([
+    [
+      '[1, 4, 4, 2] for the output shape [1, 4, 4, 2], got [1, 8, 8, 2]',
+      () => tf.conv2dTranspose<tf.Tensor4D>(tf.ones([1, 8, 8, 2]), tf.ones([4, 4, 2, 2]), [1, 4, 4, 2], 1, 'same'),
+    ],
+    [
+      '[1, 2, 4, 4, 2] for the output shape [1, 4, 8, 8, 2], got [1, 8, 8, 8, 2]',
+      () =>
+        tf.conv3dTranspose<tf.Tensor5D>(tf.ones([1, 8, 8, 8, 2]), tf.ones([4, 4, 4, 2, 2]), [1, 4, 8, 8, 2], 2, 'same'),
+    ],
+  ])('on the native backend names the shape that a transposed convolution needs: %s', async (message, run) => {
+    await tf.setBackend('tensorflow');
+    expect(() => tf.tidy<tf.Tensor>(run)).toThrow(
+      expect.objectContaining({
+        message: `Cannot transpose the convolution: expected an input of shape ${message}`,
+        hint: 'give an output shape that the convolution, with these strides and this padding, takes to the shape of the input',
+      }),
+    );
+  });
 });

@@ -10,3 +10,8 @@ export function amount(whole: number, part: number): number {
 export function firstOf<T>(cases: readonly T[], part: number): readonly T[] {
   return ALL ? cases : cases.slice(0, part);
 }
+
+/** All cases of a sweep, or one in every `part`, from all over it. */
+export function sampleOf<T>(cases: readonly T[], part: number): readonly T[] {
+  return cases.filter((_, i) => i % amount(1, part) === 0);
+}

@@ -8,7 +8,7 @@ import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { populationStatistics, withStatistics } from '../../src/nn/population.js';
-import { accuracy, populationAccuracy } from '../../src/train/evaluate.js';
+import { accuracy, imagesOfEpoch, populationAccuracy } from '../../src/train/evaluate.js';
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { startOf, train, type TrainOptions } from '../../src/train/loop.js';
 import type { Mode } from '../../src/train/mode.js';
@@ -361,7 +361,6 @@ describe('Trainer', () => {
     const before = frozen.getWeights().map((weight) => weight.dataSync());
     const trainer = await open(model, mode);
     trainer.step([Int32Array.from({ length: 256 }, (_, i) => i)]);
-    trainer.sync();
     expect(frozen.getWeights().map((weight) => weight.dataSync())).toEqual(before);
     trainer.dispose();
   });
@@ -400,7 +399,6 @@ describe('regularization', () => {
     const before = valuesOf(model);
     const trainer = await open(model, mode, RATE);
     const [result] = trainer.step([rows]);
-    trainer.sync();
     trainer.dispose();
     return { result, before, after: valuesOf(model) };
   }
@@ -467,7 +465,7 @@ describe('population statistics', () => {
       const weights = () => model.getWeights().map((weight) => weight.dataSync());
       const [trainer, before] = [await open(model, mode), weights()];
       const moving = await accuracy(trainer);
-      expect(await populationAccuracy(trainer)).toBeGreaterThan(0);
+      expect((await populationAccuracy(trainer, 1000)).testAccuracyPopulation).toBeGreaterThan(0);
       expect(weights()).toEqual(before);
       expect(await accuracy(trainer)).toBe(moving);
       trainer.dispose();
@@ -476,10 +474,10 @@ describe('population statistics', () => {
 
   it('are the same compiled and op by op', async () => {
     const accuracies = modes.map(async (mode) =>
-      populationAccuracy(await open(lenet({ norm: 'scratch', seed: 1 }), mode)),
+      populationAccuracy(await open(lenet({ norm: 'scratch', seed: 1 }), mode), 1000),
     );
     const [graph, eager] = await Promise.all(accuracies);
-    expect(graph).toBe(eager);
+    expect(graph).toEqual(eager);
   });
 
   it('are put back even when the work with them fails', async () => {
@@ -493,9 +491,85 @@ describe('population statistics', () => {
     expect(layer.getWeights().map((weight) => weight.dataSync()[0])).toEqual([1, 0, 0, 1]);
   });
 
-  it('are the same as the plain accuracy without batch normalization', async () => {
-    const trainer = await open(lenet({ norm: 'none', seed: 1 }), 'graph');
-    expect(await populationAccuracy(trainer)).toBe(await accuracy(trainer));
+  const NONE = { testAccuracyPopulation: null, populationImages: null };
+  const populationOf = (events: TrainEvent[]) =>
+    events
+      .filter((event) => event.type === 'epoch' || event.type === 'end')
+      .map(({ testAccuracyPopulation, populationImages }) => ({ testAccuracyPopulation, populationImages }));
+
+  it.each(modes)('are not there, and no time is spent on them, without batch normalization: %s', async (mode) => {
+    const trainer = await open(lenet({ norm: 'none', seed: 1 }), mode);
+    expect(await populationAccuracy(trainer, 1000)).toEqual(NONE);
     trainer.dispose();
+    const events = await collect('none', { epochs: 1, mode });
+    expect(populationOf(events)).toEqual([NONE, NONE]);
+    expect(events.filter(({ type }) => type === 'evaluate')).toEqual([{ type: 'evaluate', of: 'test' }]);
+  });
+
+  it('are left out where they are not asked for, and change nothing that is trained', async () => {
+    const without = await collect('scratch', { population: false });
+    expect(populationOf(without)).toEqual([NONE, NONE, NONE]);
+    expect(without.filter(({ type }) => type === 'evaluate')).toHaveLength(2);
+    const all = await collect('scratch');
+    const trained = (events: TrainEvent[]) => epochsOf(events).map((epoch) => timeless({ ...epoch, ...NONE }));
+    expect(trained(without)).toEqual(trained(all));
+  });
+
+  it.each([
+    { training: 1000, batchSize: 50, images: 500 },
+    { training: 1000, batchSize: 256, images: 768 },
+    { training: 1000, batchSize: 1000, images: 1000 },
+    { training: 1000, batchSize: 2000, images: 1000 },
+  ])(
+    'of an epoch are over $images images of $training in batches of $batchSize, the run’s over all',
+    async ({ training, batchSize, images }) => {
+      expect(imagesOfEpoch({ trainCount: training, batchSize })).toBe(images);
+      const [epoch, end] = populationOf(await collect('scratch', { epochs: 1, batchSize, mode: 'eager' }));
+      expect([epoch?.populationImages, end?.populationImages]).toEqual([images, training]);
+    },
+  );
+
+  it.each(firstOf(modes, 1))('of an epoch are those of its own weights and first images: %s', async (mode) => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    for await (const event of train({ model, data: small, epochs: 2, batchSize: 64, seed: 1, mode })) {
+      if (event.type !== 'epoch') continue;
+      const images = new DeviceDataset(small.train);
+      async function* batchesInOrder() {
+        for (let first = 0; first < 640; first += 64) {
+          const rows = tf.range(first, first + 64, 1, 'int32');
+          yield await Promise.resolve(images.take(rows).x);
+        }
+      }
+      const statistics = await populationStatistics(model, batchesInOrder());
+      const { x, labels } = new DeviceDataset(small.test).take(tf.range(0, 300, 1, 'int32'));
+      const right = await withStatistics(statistics, async () => {
+        const predicted = (model.predict(x) as tf.Tensor).argMax(-1);
+        return predicted.equal(labels).sum().data();
+      });
+      // An image whose two best classes are within rounding may go to either.
+      expect(Math.abs((event.testAccuracyPopulation ?? NaN) - (right[0] ?? NaN) / 300)).toBeLessThan(1 / 299);
+      expect(event.populationImages).toBe(640);
+    }
+  });
+
+  it('are given up at a signal during an epoch’s, with the model’s own statistics back in it', async () => {
+    const model = lenet({ norm: 'scratch', seed: 1 });
+    const [run, events] = [new AbortController(), [] as TrainEvent[]];
+    const moving = () =>
+      model.weights.filter(({ name }) => name.includes('moving')).map((w) => [...w.read().dataSync()]);
+    let before: number[][] = [];
+    for await (const event of train({ model, data: small, epochs: 2, seed: 1, signal: run.signal })) {
+      events.push(event);
+      if (event.type !== 'evaluate') continue;
+      before = moving();
+      const own = JSON.stringify(before);
+      const watch = () => {
+        if (JSON.stringify(moving()) !== own) run.abort();
+        else if (events.at(-1)?.type === 'evaluate') setImmediate(watch);
+      };
+      watch();
+    }
+    expect(events.at(-1)).toMatchObject({ type: 'interrupted', position: { epoch: 1, batch: 4 } });
+    expect(moving()).toEqual(before);
   });
 });

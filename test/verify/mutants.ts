@@ -11,8 +11,7 @@ type Vectors = [gamma: tf.Tensor, beta: tf.Tensor, movingMean: tf.Tensor, moving
 type Options = Parameters<Function>[5];
 
 /** Runs a step op by op, so that what these flaws do outside of graphs does not matter. */
-const compileNothing: CompileStep = (step) =>
-  Promise.resolve({ run: step, read: () => undefined, dispose: () => undefined });
+const compileNothing: CompileStep = (step) => Promise.resolve({ run: step, dispose: () => undefined });
 
 let layers = 0;
 
@@ -148,13 +147,24 @@ class Counting extends BatchNorm {
 tf.serialization.registerClass(Counting);
 
 const own = { batchNorm, BatchNorm, compileStep };
-const broken = (change: (compiled: Awaited<ReturnType<CompileStep>>) => Partial<Awaited<ReturnType<CompileStep>>>) => ({
+const broken = (change: (run: Run, variables: readonly tf.Variable[]) => Run) => ({
   ...own,
   compileStep: async (...given: Parameters<CompileStep>) => {
     const compiled = await compileStep(...given);
-    return { ...compiled, ...change(compiled) };
+    return { ...compiled, run: change(compiled.run, given[1].variables) };
   },
 });
+type Run = Awaited<ReturnType<CompileStep>>['run'];
+
+/** A run after which the variables are what they were. */
+const forgetting =
+  (run: Run, variables: readonly tf.Variable[]): Run =>
+  (...inputs) => {
+    const before = variables.map((variable) => variable.clone());
+    const outputs = run(...inputs);
+    for (const [i, variable] of variables.entries()) variable.assign(before[i] as tf.Tensor);
+    return outputs;
+  };
 
 /** Without a flaw: right, as far as float32 goes without care. */
 export const PLAIN = subjectOf(plain({}));
@@ -163,8 +173,10 @@ export const MUTANTS: Record<string, Subject> = {
   ...Object.fromEntries(Object.entries(FLAWS).map(([name, flaws]) => [name, subjectOf(plain(flaws))])),
   'configuration not saved': { ...own, BatchNorm: Forgetful },
   'state that is no weight': { ...own, BatchNorm: Counting, compileStep: compileNothing },
-  'compiled step that keeps what it trained to itself': broken(() => ({ read: () => undefined })),
-  'compiled step with the precision of TF32': broken(({ run }) => ({
-    run: (...inputs) => run(...inputs).map((output) => output.mul(1 + 2 ** -11)),
-  })),
+  'compiled step that keeps what it trained to itself': broken(forgetting),
+  'compiled step with the precision of TF32': broken(
+    (run) =>
+      (...inputs) =>
+        run(...inputs).map((output) => output.mul(1 + 2 ** -11)),
+  ),
 };

@@ -76,10 +76,12 @@ static inline float expm1_(float x) {
 static inline float log_(float x) {
   const bool tiny = x < 1.17549435e-38f;
   const float y = tiny ? x * 8388608.0f : x;
-  const int32_t i = bits_(y) - 0x3f3504f3;
+  // Unsigned, as whole numbers that overflow have no meaning otherwise.
+  const uint32_t u = static_cast<uint32_t>(bits_(y));
+  const int32_t i = static_cast<int32_t>(u - 0x3f3504f3u);
   const int32_t e = i >> 23;
   const float k = static_cast<float>(e - (tiny ? 23 : 0));
-  const float f = float_(bits_(y) - (e << 23)) - 1.0f;
+  const float f = float_(static_cast<int32_t>(u - (static_cast<uint32_t>(e) << 23))) - 1.0f;
   const float s = f / (2.0f + f), z = s * s;
   float q = 2.0f / 11;
   q = q * z + 2.0f / 9;

@@ -55,7 +55,6 @@ async function trainBoth({ BatchNorm, compileStep }: Compiling, fuse: boolean): 
   const definition = { inputs: samples[0] ?? [], variables, fuse };
   const got = await withCompiled(compileStep, [(x, target) => [step(x, target)], definition], (compiled) => {
     const losses = samples.map((given) => compiled.run(...given)[0]?.dataSync()[0] ?? NaN);
-    compiled.read();
     return end(losses);
   }).finally(dispose);
   return [within('weights and loss', expected, got, own, own)];

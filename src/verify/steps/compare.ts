@@ -88,11 +88,7 @@ const runEagerly: Run = (step, inputs) => Promise.resolve(tf.tidy(() => step(...
 const runCompiled =
   (compileStep: CompileStep, fuse: boolean): Run =>
   (step, inputs, variables) =>
-    withCompiled(compileStep, [step, { inputs, variables, fuse }], (compiled) => {
-      const outputs = compiled.run(...inputs);
-      compiled.read();
-      return outputs;
-    });
+    withCompiled(compileStep, [step, { inputs, variables, fuse }], ({ run }) => run(...inputs));
 
 /** The steps on the JS backend, the rounding of each of its kernels, and how far all of them may lead each result astray. */
 async function reference(steps: Steps) {

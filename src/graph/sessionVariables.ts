@@ -1,0 +1,114 @@
+/** The variables of compiled steps: the session has their values, and a tfjs variable fetches its own when it is looked at. */
+import type * as tf from '@tensorflow/tfjs';
+import { type DataRecord, type NativeBackend, nativeValue, replaceData, type Session } from './binding.js';
+import { NAMES } from './write/savedModel.js';
+
+interface Slot {
+  readonly i: number;
+  variable: tf.Variable;
+  /** Data with the session's value: while the variable has it, it was not assigned to. */
+  data?: object;
+  /** What the backend knows of that data, as long as the session changed the value and nobody looked. */
+  unseen?: DataRecord | undefined;
+  /** TensorFlow's number. */
+  dtype: number;
+}
+
+export class SessionVariables {
+  private readonly slots: Slot[];
+
+  constructor(
+    private readonly backend: NativeBackend,
+    private readonly session: Session,
+    variables: readonly tf.Variable[],
+  ) {
+    this.slots = variables.map((variable, i) => ({ i, variable, dtype: 0 }));
+  }
+
+  /** The tfjs variables as they are now. */
+  at(i: number): tf.Variable {
+    return (this.slots[i] as Slot).variable;
+  }
+
+  /** Has another tfjs variable take the place of one. */
+  replace(i: number, variable: tf.Variable): void {
+    (this.slots[i] as Slot).variable = variable;
+  }
+
+  get disposed(): tf.Variable | undefined {
+    return this.slots.find(({ variable }) => variable.isDisposed)?.variable;
+  }
+
+  /**
+   * To be called before the session assigns to the variables `changing`: gives it the values of tfjs variables that were
+   * assigned to, and clones those of their moment.
+   */
+  store(changing: Iterable<number> = []): void {
+    const stale = this.slots.filter(({ variable, data }) => variable.dataId !== data);
+    const shared = stale.filter(isShared);
+    for (const i of changing) {
+      const slot = this.slots[i] as Slot;
+      if (slot.variable.dataId === slot.data && isShared(slot)) shared.push(slot);
+    }
+    this.fetch(shared);
+    if (stale.length === 0) return;
+    const values = stale.map(({ variable }) => nativeValue(this.backend, variable));
+    const feeds = new Map(stale.map(({ i }, j) => [NAMES.set(i), values[j]?.id ?? -1]));
+    const done = this.session.run(
+      feeds,
+      stale.map(({ i }) => NAMES.done(i)),
+    );
+    for (const { id } of done) this.backend.binding.deleteTensor(id);
+    for (const [j, slot] of stale.entries()) {
+      slot.data = slot.variable.dataId;
+      slot.unseen = undefined;
+      slot.dtype = values[j]?.dtype ?? 0;
+    }
+  }
+
+  /** To be called when the session has assigned to these: nothing is fetched before it is looked at. */
+  changed(indices: Iterable<number>): void {
+    for (const i of indices) {
+      const slot = this.slots[i] as Slot;
+      if (slot.unseen && slot.variable.dataId === slot.data) continue;
+      slot.unseen = this.unseen(slot);
+      replaceData(this.backend, slot.variable, slot.unseen);
+      slot.data = slot.variable.dataId;
+    }
+  }
+
+  /** Fetches all that nobody looked at yet, with one call. */
+  fetchAll(): void {
+    this.fetch(this.slots.filter(({ unseen }) => unseen && unseen.refCount > 0));
+  }
+
+  private fetch(slots: readonly Slot[]): void {
+    const waiting = slots.filter(({ unseen }) => unseen);
+    if (waiting.length === 0) return;
+    const values = this.session.fetch(waiting.map(({ i }) => NAMES.get(i)));
+    for (const [j, slot] of waiting.entries()) {
+      (slot.unseen as DataRecord).id = values[j]?.id ?? -1;
+      slot.unseen = undefined;
+    }
+  }
+
+  /** The stock backend asks for a tensor's values before it takes the id, and for the id alone when it disposes. */
+  private unseen(slot: Slot): DataRecord {
+    const fetch = () => this.fetch([slot]);
+    return {
+      id: -1,
+      shape: slot.variable.shape,
+      dtype: slot.dtype,
+      refCount: 1,
+      get values() {
+        if (this.id < 0) fetch();
+        return null;
+      },
+    };
+  }
+}
+
+/** Whether others than the variable itself have its data that nobody looked at. */
+function isShared({ unseen, variable, data }: Slot): boolean {
+  return unseen !== undefined && unseen.refCount > (variable.dataId === data ? 1 : 0);
+}
