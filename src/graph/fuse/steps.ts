@@ -35,6 +35,14 @@ export interface Step {
   readonly cheap: boolean;
 }
 
+/** Of ops that read for their elements some of their inputs only: which. */
+const READ: Readonly<Record<string, [first: number, end: number]>> = {
+  Tile: [0, 1],
+  BroadcastTo: [0, 1],
+  Fill: [1, 2],
+  ZerosLike: [0, 0],
+  OnesLike: [0, 0],
+};
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
 
@@ -96,8 +104,8 @@ export class Steps {
   private map(node: Node, output: Value): Step | undefined {
     const { op, inputs } = node;
     if (this.isBias(node)) return undefined;
-    const count = op === 'Tile' || op === 'BroadcastTo' ? 1 : inputs.length;
-    const read = inputs.slice(0, count).map((id) => this.value(id));
+    const [first, end] = READ[op] ?? [0, inputs.length];
+    const read = inputs.slice(first, end).map((id) => this.value(id));
     const expression = expressionOf(node, read);
     if (expression === undefined) return undefined;
     const byRow = this.batched.has(output.id);
