@@ -6,5 +6,6 @@ export type { Dataset } from './data/idx.js';
 export { compileStep, type CompiledStep } from './graph/compile.js';
 export type { BackendName } from './common/backends.js';
 export { type BackendInfo, openBackend } from './runtime/open.js';
-export { train, type TrainOptions } from './train/loop.js';
+export { train } from './train/loop.js';
+export type { TrainOptions } from './train/trainOptions.js';
 export type { EpochResult, FinalResult, Position, TrainEvent } from './train/events.js';

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { doctorLines } from '../report/doctorLines.js';
 import { runtimeDirOption, type SessionFlags } from './options.js';
 import { withSession } from './session.js';
+import { toType } from '../common/invocation.js';
 
 interface DoctorFlags extends SessionFlags {
   runtimeDir?: string;
@@ -23,8 +24,9 @@ export function doctorCommand(): Command {
         const diagnosis = await diagnose({ runtimeDir: flags.runtimeDir, signal });
         const data = await findFashionMnist();
         diagnosis.facts.push({ label: 'data set', value: data ?? 'not here yet' });
-        if (data === undefined) diagnosis.missing.push({ what: 'Fashion-MNIST', command: 'bn-train data' });
-        terminal.print(...(flags.json ? [JSON.stringify(diagnosis)] : doctorLines(diagnosis)));
+        if (data === undefined) diagnosis.missing.push({ what: 'Fashion-MNIST', command: toType('data') });
+        if (flags.json) terminal.printJson(diagnosis);
+        else terminal.print(...doctorLines(diagnosis));
       }),
     );
 }

@@ -22,32 +22,45 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(named: string | undefined, flags: EvaluateFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ assertOwnData, readConfig }, { newestRun }] = await Promise.all([
+  const [{ assertOwnData, readConfig }, { exportedNotice }, { newestRun }] = await Promise.all([
     import('../run/config.js'),
+    import('../run/exported.js'),
     import('../run/folder.js'),
   ]);
   const run = named ?? (await newestRun());
   const config = await readConfig(run);
   const { norm, batchSize } = config;
+  const problem = await exportedNotice(run, norm);
+  if (problem !== undefined) terminal.notice(problem);
   const { openReady } = await import('../runtime/open.js');
   const { name: backend, device, fallback } = await openReady(flags, { listener: terminal, signal });
-  const [{ loadModel }, { loadFashionMnist }, { accuracy, populationAccuracy }, { defaultMode }, { Trainer }] =
-    await Promise.all([
-      import('../run/model.js'),
-      import('../data/fashionMnist.js'),
-      import('../train/evaluate.js'),
-      import('../train/mode.js'),
-      import('../train/trainer.js'),
-    ]);
+  const [
+    { loadModel },
+    { loadFashionMnist },
+    { accuracy, populationAccuracy },
+    { defaultMode },
+    { Trainer },
+    { runLine },
+  ] = await Promise.all([
+    import('../run/model.js'),
+    import('../data/fashionMnist.js'),
+    import('../train/evaluate.js'),
+    import('../train/mode.js'),
+    import('../train/trainer.js'),
+    import('../report/lines.js'),
+  ]);
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   assertOwnData(run, config, data);
-  const model = await loadModel(run, config, flags.midEpoch);
+  const { model, position } = await loadModel(run, config, flags.midEpoch);
   const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const population = await populationAccuracy(trainer, data.train.count, signal);
   const { testAccuracyPopulation, populationImages } = population;
-  if (flags.json) terminal.print(JSON.stringify({ run, norm, backend, device, fallback, testAccuracy, ...population }));
-  else if (testAccuracyPopulation === null || populationImages === null)
+  const epoch = position.batch === 0 ? position.epoch - 1 : position.epoch;
+  if (flags.json) terminal.printJson({ run, norm, epoch, backend, device, fallback, testAccuracy, ...population });
+  else terminal.print(runLine(run, config, position));
+  if (flags.json) return;
+  if (testAccuracyPopulation === null || populationImages === null)
     terminal.print(`test acc ${formatMetric(testAccuracy)}`);
   else
     terminal.print(

@@ -25,7 +25,7 @@ export async function buildProgram(name = ''): Promise<Command> {
   const program = new Command('bn-train')
     .description('Train LeNet on Fashion-MNIST with batch normalization from scratch, the built-in one, or none.')
     .version(packageVersion())
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.split('\n').map(printable).join('\n')) })
     .exitOverride();

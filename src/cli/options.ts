@@ -52,6 +52,8 @@ export function folder(text: string): string {
 export interface SessionFlags {
   quiet?: boolean;
   verbose?: boolean;
+  /** To what would be asked. */
+  yes?: boolean;
 }
 
 /** Where to compute. */
@@ -111,7 +113,12 @@ export function addBackendOptions(command: Command): Command {
     .option('--deterministic', 'on a GPU, the same bits from the same seed every time; on the CPU that is always so')
     .addOption(tensorflowOption())
     .addOption(runtimeDirOption())
+    .addOption(yesOption())
     .option('--quiet', 'print results and errors only');
+}
+
+export function yesOption(): Option {
+  return new Option('--yes', 'fetch what a GPU needs (2.4 GB) without being asked');
 }
 
 export function tensorflowOption(): Option {

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { type BnTrainError, cannot, EXIT } from '../common/errors.js';
 import type { Norm } from '../nn/lenet.js';
 import type { Listener } from '../common/listener.js';
+import { quoted, toType } from '../common/invocation.js';
 import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { type Place, readConfig, type RunConfig } from '../run/config.js';
@@ -30,10 +31,16 @@ export async function assertRun(folder: string, norm: Norm): Promise<void> {
     throw cannot(`resume ${folder}`, {
       expected: 'a run',
       got: 'a folder without one: it was stopped before it began',
-      hint: `begin it again: bn-train ${norm} --run-dir '${folder}', with the flags it had`,
+      hint: `begin it again, with the flags it had: ${toType(`${norm} --run-dir ${quoted(folder)}`)}`,
     });
   const config = await readConfig(folder);
-  if (config.norm !== norm) throw contradiction(folder, 'command', config.norm, norm);
+  if (config.norm !== norm)
+    throw cannot(`resume ${folder}`, {
+      expected: `${config.norm}, the command that it began with`,
+      got: norm,
+      hint: toType(`${config.norm} --resume ${quoted(folder)}`),
+      exitCode: EXIT.usage,
+    });
 }
 
 /** Reads the run and says where it goes on. Throws a BnTrainError for a flag that contradicts it. */
@@ -82,32 +89,38 @@ function goingOnAt({ device, versions, machine }: Place, config: RunConfig): Ret
 /** What a run computes is decided when it begins; only its epochs may become more. */
 function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags): void {
   const { xla = false, deterministic = false, mode, backend } = own;
-  const pairs: [what: string, own: unknown, given: unknown][] = [
-    ['folder', folder, flags.runDir === undefined ? undefined : `--run-dir ${flags.runDir}`],
-    ['learningRate', own.learningRate, flags.lr],
-    ['batchSize', own.batchSize, flags.batchSize],
-    ['seed', own.seed, flags.seed],
-    ['momentum', own.momentum, flags.momentum],
-    ['epsilon', own.epsilon, flags.epsilon],
-    ['xla', xla, flags.xla],
-    ['deterministic', deterministic, flags.deterministic],
-    ['backend', backend, flags.backend === 'auto' ? undefined : flags.backend],
-    ['mode', mode, flags.eager ? 'eager' : undefined],
-    ['mode', mode, flags.fuse ? undefined : 'graph'],
+  const values: [flag: string, own: string | number, given: string | number | undefined][] = [
+    ['--run-dir', folder, flags.runDir],
+    ['--lr', own.learningRate, flags.lr],
+    ['--batch-size', own.batchSize, flags.batchSize],
+    ['--seed', own.seed, flags.seed],
+    ['--momentum', own.momentum, flags.momentum],
+    ['--epsilon', own.epsilon, flags.epsilon],
+    ['--backend', backend, flags.backend === 'auto' ? undefined : flags.backend],
   ];
-  for (const [what, before, given] of pairs)
-    if (given !== undefined && given !== before) throw contradiction(folder, what, before, given);
-  if ((flags.epochs ?? own.epochs) < own.epochs)
-    throw contradiction(folder, 'number of epochs, at least', own.epochs, flags.epochs);
+  for (const [flag, before, given] of values)
+    if (given !== undefined && given !== before)
+      throw contradiction(folder, `${flag} ${before}, with which it began`, `${flag} ${given}`, flag);
+  const switches: [flag: string, own: boolean, given: boolean | undefined][] = [
+    ['--xla', xla, flags.xla],
+    ['--deterministic', deterministic, flags.deterministic],
+    ['--eager', mode === 'eager', flags.eager],
+    ['--no-fuse', mode !== 'fused', !flags.fuse],
+  ];
+  for (const [flag, before, given] of switches)
+    if (given && !before) throw contradiction(folder, `no ${flag}, without which it began`, flag, flag);
+  const { epochs = own.epochs } = flags;
+  if (epochs < own.epochs)
+    throw contradiction(
+      folder,
+      `--epochs ${own.epochs} or more, with which it began`,
+      `--epochs ${epochs}`,
+      '--epochs',
+    );
 }
 
-function contradiction(folder: string, what: string, own: unknown, got: unknown): BnTrainError {
-  return cannot(`resume ${folder}`, {
-    expected: `the run's own ${what} ${String(own)}`,
-    got: String(got),
-    hint: 'leave it out',
-    exitCode: EXIT.usage,
-  });
+function contradiction(folder: string, expected: string, got: string, flag: string): BnTrainError {
+  return cannot(`resume ${folder}`, { expected, got, hint: `leave out ${flag}`, exitCode: EXIT.usage });
 }
 
 /** What is another machine or other software than before, in a line, if anything is. */
@@ -134,7 +147,7 @@ function whereItStands(folder: string, { norm, epochs }: RunConfig, checkpoint: 
   if (epoch > epochs)
     return (
       `all ${epochs} epochs of ${folder} are trained; its result is measured again. ` +
-      `To train on: bn-train ${norm} --resume '${folder}' --epochs ${2 * epochs}`
+      `To train on: ${toType(`${norm} --resume ${quoted(folder)} --epochs ${2 * epochs}`)}`
     );
   return `going on with epoch ${epoch} of ${epochs}${batch > 0 ? ` after ${batch} batches` : ''}`;
 }

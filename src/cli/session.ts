@@ -58,11 +58,11 @@ function interrupt(): void {
 
 /** Runs a command's action and ends the process with the status that is due. */
 export async function withSession(
-  { quiet = false, verbose = false }: SessionFlags,
+  { quiet = false, verbose = false, yes = false }: SessionFlags,
   action: (session: Session) => Promise<void>,
 ): Promise<never> {
   const { signal } = interruption;
-  terminal = new Terminal({ quiet });
+  terminal = new Terminal({ quiet, yes });
   isVerbose = verbose;
   const state = { saves: false };
   const overdue = new Promise<never>((_, reject) => {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { BnTrainError } from '../common/errors.js';
 import type { Runtime } from '../runtime/install/finished.js';
-import { runtimeDirOption, type SessionFlags, tensorflowOption } from './options.js';
+import { runtimeDirOption, type SessionFlags, tensorflowOption, yesOption } from './options.js';
 import { type Session, withSession } from './session.js';
 
 interface SetupFlags extends SessionFlags {
@@ -12,13 +12,19 @@ interface SetupFlags extends SessionFlags {
 }
 
 export function setupCommand(): Command {
-  return new Command('setup')
-    .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
-    .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
-    .addOption(tensorflowOption())
-    .addOption(runtimeDirOption())
-    .option('--quiet', 'print results and errors only')
-    .action((flags: SetupFlags) => withSession(flags, (session) => setUp(flags, session)));
+  return (
+    new Command('setup')
+      .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
+      .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
+      .addOption(tensorflowOption())
+      .addOption(runtimeDirOption())
+      .addOption(yesOption())
+      .option('--quiet', 'print results and errors only')
+      // Whoever names CUDA has said yes.
+      .action((flags: SetupFlags) =>
+        withSession({ ...flags, yes: flags.yes === true || flags.cuda === true }, (session) => setUp(flags, session)),
+      )
+  );
 }
 
 /** Installs for CUDA where --cuda says so or a GPU can be used, else for the CPU. */

@@ -4,6 +4,7 @@ import { rmdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import { Command } from 'commander';
 import { exists } from '../common/files.js';
+import { quoted, toType } from '../common/invocation.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
 import type { RunOptions } from '../run/config.js';
@@ -102,10 +103,11 @@ async function run(
 ): Promise<void> {
   const { norm, seed, learningRate, batchSize } = options;
   const [
-    { assertXla, configOf, recordedRun },
+    { assertCalls, assertXla, configOf, recordedRun },
     { assertBatch },
     { defaultMode },
     { assertOwnData },
+    { assertTakes },
     { openReady },
     { describeData, loadFashionMnist },
     { textChart },
@@ -115,6 +117,7 @@ async function run(
     import('../train/step.js'),
     import('../train/mode.js'),
     import('../run/config.js'),
+    import('../nn/lenet.js'),
     import('../runtime/open.js'),
     import('../data/fashionMnist.js'),
     import('../report/chart.js'),
@@ -122,10 +125,14 @@ async function run(
   ]);
   // Told before anything is installed or fetched; what depends on what is found there is looked at again.
   assertBatch(norm !== 'none', options.batchSize);
-  assertXla({ ...options, mode: flags.eager ? 'eager' : 'graph', backend: flags.backend });
+  const asked = { mode: flags.eager ? 'eager' : 'graph', backend: flags.backend } as const;
+  assertXla({ ...options, ...asked });
+  assertCalls({ ...flags, ...asked });
   const backend = await openReady(flags, { listener: terminal, signal });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   if (resumed) assertOwnData(folder, resumed.config, data);
+  const { height, width } = data.train;
+  assertTakes({ classes: data.classes, height, width });
   signal.throwIfAborted();
   if (flags.anyData) terminal.notice(`${data.name}: ${describeData(data)}`);
   terminal.notice(
@@ -144,13 +151,14 @@ async function run(
       svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
   });
   const { epochs, final } = result;
-  const own = flags.anyData ? ` --any-data --data-dir '${flags.dataDir}'` : '';
-  if (!final) return terminal.notice(`kept in ${folder}; to go on: bn-train ${norm} --resume '${folder}'${own}`);
+  const own = flags.anyData ? ` --any-data --data-dir ${quoted(flags.dataDir ?? '')}` : '';
+  if (!final)
+    return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()), '');
-  terminal.notice(`to see what was learned: bn-train inspect-gamma '${folder}'`);
+  if (norm !== 'none') terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
-  if (flags.json) terminal.print(JSON.stringify({ ...about, epochs, final, runDirectory: folder }));
+  if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });
   else terminal.print(...finalLines(final, device));
 }
 

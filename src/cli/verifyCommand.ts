@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { cannot } from '../common/errors.js';
 import { formatSeconds } from '../common/format.js';
+import { toType } from '../common/invocation.js';
 import type { compileStep } from '../graph/compile.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
 import { backendLine } from '../report/lines.js';
@@ -39,17 +40,20 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   if (backend.name === 'native') Object.assign(subject, { compileStep, unfused: await whyUnfused(compileStep) });
   const started = performance.now();
   const checks = allChecks();
-  const table = new CheckTable(checks.map(({ name }) => name));
+  const table = new CheckTable(
+    checks.map(({ name }) => name),
+    terminal.resultColumns(),
+  );
   const results: CheckResult[] = [];
-  if (!flags.json) terminal.print(table.header());
+  if (!flags.json) terminal.print(...table.header());
   for await (const result of verify(checks, subject, signal)) {
     results.push(result);
-    if (!flags.json) terminal.print(table.row(result));
+    if (!flags.json) terminal.print(...table.row(result));
   }
   const seconds = (performance.now() - started) / 1000;
   const { name, device, tensorflow, fallback } = backend;
   const about = { backend: name, device, tensorflow, fallback };
-  if (flags.json) terminal.print(JSON.stringify({ ...about, seconds, checks: results.map(flat) }));
+  if (flags.json) terminal.printJson({ ...about, seconds, checks: results.map(flat) });
   else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
 }
@@ -72,7 +76,7 @@ export function assertAllPassed(results: CheckResult[], name: BackendInfo['name'
     throw cannot('vouch for batch normalization', {
       expected: 'every check within its tolerance',
       got: `${failed.length} beyond: ${failed.map((result) => result.name).join('; ')}`,
-      hint: `to see whether the backend is at fault: bn-train verify --backend ${name === 'js' ? 'wasm' : 'js'}`,
+      hint: `to see whether the backend is at fault: ${toType(`verify --backend ${name === 'js' ? 'wasm' : 'js'}`)}`,
     });
 }
 

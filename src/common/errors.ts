@@ -60,6 +60,19 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Throws a BnTrainError for an option of another name than the known ones: a misspelt one would be passed over in silence. */
+export function assertKnown(action: string, options: object, known: readonly string[]): void {
+  for (const option of Object.keys(options)) {
+    if (known.includes(option)) continue;
+    const meant = nearest(option, known);
+    throw cannot(action, {
+      expected: 'an option that it has',
+      got: shown(option),
+      hint: meant === undefined ? `it has ${known.join(', ')}` : `did you mean ${meant}?`,
+    });
+  }
+}
+
 /** The known name that a misspelt one is most likely to mean, or undefined where none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const near = known.map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }));

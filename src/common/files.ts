@@ -23,8 +23,9 @@ export async function temporaryFolder(): Promise<string> {
 /** Fails early, with the folder's name, where files could not be written. */
 export async function assertWritable(folder: string, action: string): Promise<void> {
   const made = makeFolder(folder).then(() => fs.access(folder, constants.W_OK));
-  return made.catch((error: unknown) => {
-    throw notWritable(action, folder, 'choose another folder or change its permissions', error);
+  await made.catch((error: unknown) => {
+    const mend = codeOf(error) === 'ENOENT' ? '' : ' or change its permissions';
+    throw notWritable(action, folder, `choose another folder${mend}`, error);
   });
 }
 
@@ -162,15 +163,13 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** "no space left on device" and its kin, in words, for the errors a user can mend. */
+/** "no space left on the device" and its kin, for the errors that a user can mend. */
 export function describeFileError(error: unknown): string {
   const words: Record<string, string> = {
-    ENOSPC: 'no space left on the device',
-    EACCES: 'no permission',
-    EPERM: 'no permission',
-    EROFS: 'a read-only file system',
-    ENOENT: 'no such file or folder',
-    EDQUOT: 'the disk quota exceeded',
+    ...{ ENOSPC: 'no space left on the device', EDQUOT: 'the disk quota exceeded' },
+    ...{ EACCES: 'no permission', EPERM: 'no permission', EROFS: 'a read-only file system' },
+    ...{ ENOENT: 'no such file or folder', ENOTDIR: 'a file where a folder belongs' },
+    ...{ ENAMETOOLONG: 'a name that is too long', ELOOP: 'links that lead to each other' },
   };
   return words[codeOf(error) ?? ''] ?? messageOf(error);
 }

@@ -14,6 +14,8 @@ export interface Listener {
   notice: (line: string) => void;
   /** One line that is told even to who wants no news: something slower than the best is used. */
   warn: (line: string) => void;
+  /** Whether a person who is there agrees; where nobody is, or it is left out, nobody is asked. */
+  confirm?: (question: string) => Promise<boolean>;
 }
 
 export const silent: Listener = { progress: () => undefined, notice: () => undefined, warn: () => undefined };

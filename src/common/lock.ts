@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { type BnTrainError, cannot, shown } from './errors.js';
+import { quoted } from './invocation.js';
 import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
 import { check, text, whole } from './shape.js';
 
@@ -110,7 +111,7 @@ function noHolder(file: string, got: string): BnTrainError {
   return cannot(`read the lock ${file}`, {
     expected: 'the process that holds it',
     got,
-    hint: `rm -r '${file}' if no other bn-train is running`,
+    hint: `if no other bn-train is running: rm -r ${quoted(file)}`,
   });
 }
 

@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { cannot } from './errors.js';
+import { quoted, toType } from './invocation.js';
 
 /** Throws a BnTrainError for a file or folder that belongs to another user, or that others may write to. */
 export async function assertTrusted(what: string, places: readonly string[]): Promise<void> {
@@ -11,7 +12,7 @@ export async function assertTrusted(what: string, places: readonly string[]): Pr
       throw cannot(`use ${what}`, {
         expected: `only you and root to be able to change ${place}`,
         got: why.got,
-        hint: `if you trust what is in it: ${why.mend} '${place}' && bn-train setup`,
+        hint: `if you trust what is in it: ${why.mend} ${quoted(place)} && ${toType('setup')}`,
       });
   }
 }

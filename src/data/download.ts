@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fetch } from 'undici';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf } from '../common/files.js';
+import { toType } from '../common/invocation.js';
 import { openDispatcher, proxyFor } from './proxy.js';
 
 export interface Patience {
@@ -49,7 +50,7 @@ function failure(url: string, proxy: URL | undefined, error: unknown): BnTrainEr
   return cannot(`download ${url}`, {
     expected: proxy ? `the file through the proxy ${proxy.host}` : 'the file',
     got: cause instanceof Error ? `${messageOf(error)} (${detailOf(cause)})` : messageOf(error),
-    hint: `check the connection${proxy ? ' and the proxy' : ''}, then: bn-train data`,
+    hint: `check the connection${proxy ? ' and the proxy' : ''}, then: ${toType('data')}`,
     cause: error,
   });
 }

@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import { cannot, EXIT, messageOf } from '../common/errors.js';
 import { cacheDirectory, codeOf, describeFileError, exists, sha256Of } from '../common/files.js';
+import { option } from '../common/invocation.js';
 import { silent } from '../common/listener.js';
 import { homeDirectory } from '../common/machine.js';
 import { withLock } from '../common/lock.js';
@@ -39,7 +40,7 @@ export async function loadFashionMnist(options: LoadOptions = {}): Promise<Fashi
     throw cannot('take any data', {
       expected: 'the folder that has it',
       got: 'none',
-      hint: '--data-dir DIR',
+      hint: `${option('dataDir')} DIR`,
       exitCode: EXIT.usage,
     });
   for (const folder of knownFolders(manifest)) {
@@ -115,7 +116,7 @@ async function loadNamed(folder: string, manifest: Manifest): Promise<FashionMni
     throw cannot(`read Fashion-MNIST from ${folder}`, {
       expected: 'its four files',
       got: `another data set, ${describeData(other)}`,
-      hint: 'to use it as it is: --any-data; for Fashion-MNIST name another folder, or leave --data-dir out',
+      hint: `to use it as it is: ${option('anyData')}; for Fashion-MNIST name another folder, or leave ${option('dataDir')} out`,
       cause,
     });
   });
@@ -136,7 +137,7 @@ async function load(folder: string, manifest: Manifest, any = false): Promise<Fa
     throw cannot(`read ${any ? 'a data set' : 'Fashion-MNIST'} from ${folder}`, {
       expected: `${namesOf(files)} (or .gz)`,
       got: `no ${namesOf(missing)}`,
-      hint: `name a folder that has them${any ? '' : ', or leave --data-dir out'}`,
+      hint: `name a folder that has them${any ? '' : `, or leave ${option('dataDir')} out`}`,
       exitCode: EXIT.usage,
     });
   const hashes = files.map(({ role }) => contents[role]?.sha256);

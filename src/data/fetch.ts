@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { BnTrainError, cannot } from '../common/errors.js';
 import { makeFolder, removeStaleTemporaries, temporaryName, writeFileAtomic } from '../common/files.js';
 import type { Watch } from '../common/listener.js';
+import { option } from '../common/invocation.js';
 import { fetchDebian } from './debian.js';
 import { download, type Patience } from './download.js';
 import type { DataFile, Manifest, Source } from './manifest.js';
@@ -48,7 +49,7 @@ export async function fetchInto(folder: string, { files, sources }: Manifest, op
   throw cannot('get Fashion-MNIST', {
     expected: 'one source to work',
     got: failures.join('; ') || 'no source',
-    hint: 'fetch the four files yourself and name their folder: --data-dir DIR (on Debian and Ubuntu: apt-get install dataset-fashion-mnist)',
+    hint: `fetch the four files yourself and name their folder: ${option('dataDir')} DIR (on Debian and Ubuntu: apt-get install dataset-fashion-mnist)`,
   });
 }
 

@@ -107,6 +107,33 @@ export function aliasOf(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
   return nativeTensor(backend, execute(backend.binding, 'Identity', { T: dtype }, [id]));
 }
 
+function load({ binding }: NativeBackend, folder: string, tag: string): number {
+  try {
+    return binding.loadSavedModel(folder, tag);
+  } catch (cause) {
+    const [expected, hint] = ['a graph that TensorFlow takes', 'do without this op, or do it outside'];
+    throw cannot('compile the step', { expected, got: whereFrom(cause), hint, cause });
+  }
+}
+
+/** "GatherV2: indices[0] = 7 is not in [0, 7)", where TensorFlow names one of the graph's nodes. */
+function whereFrom(error: unknown): string {
+  const message = messageOf(error);
+  const [, op] = /\/op\d+_(\w+)/.exec(message) ?? [];
+  const [, reason = message] = /(?:with error|SavedModel): (.*?)\s*(?:\[\[|$)/s.exec(message) ?? [];
+  return op === undefined ? reason : `${op}: ${reason}`;
+}
+
+function explained(cause: unknown): unknown {
+  const message = messageOf(cause);
+  const [, op] = /unsupported operations .*?: (\w+) \(No registered/s.exec(message) ?? [];
+  if (op !== undefined)
+    return cannot('compile the step with XLA', { expected: 'ops that it has', got: op, hint: XLA_HINT, cause });
+  if (!message.startsWith('Session fail')) return cause;
+  const [expected, hint] = ['values that its ops take', 'look at its inputs: op by op it fails for them, too'];
+  return cannot('run the compiled step', { expected, got: whereFrom(cause), hint, cause });
+}
+
 export const XLA_HINT = 'leave xla out for this step';
 
 /** A TensorFlow session that holds a SavedModel's graphs and their variables. */
@@ -126,7 +153,7 @@ export class Session {
     const folder = await temporaryFolder();
     try {
       await writeFile(path.join(folder, 'saved_model.pb'), savedModel);
-      return new Session(backend, backend.binding.loadSavedModel(folder, tag));
+      return new Session(backend, load(backend, folder, tag));
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -138,16 +165,14 @@ export class Session {
   }
 
   /**
-   * Feeds native tensors by name and fetches new ones, which the caller owns. XLA compiles a graph when it first runs:
-   * then throws a BnTrainError naming an op that it does not have.
+   * Feeds native tensors by name and fetches new ones, which the caller owns. Throws a BnTrainError naming the op that
+   * fails, such as one that looks up a row that is not there; XLA compiles a graph when it first runs, and then lacks it.
    */
   run(feeds: ReadonlyMap<string, number>, fetches: readonly string[]): Value[] {
     try {
       return this.backend.binding.runSavedModel(this.id, [...feeds.values()], listed(feeds.keys()), listed(fetches));
     } catch (error) {
-      const [, op] = /unsupported operations .*?: (\w+) \(No registered/s.exec(messageOf(error)) ?? [];
-      if (op === undefined) throw error;
-      throw cannot('compile the step with XLA', { expected: 'ops that it has', got: op, hint: XLA_HINT, cause: error });
+      throw explained(error);
     }
   }
 

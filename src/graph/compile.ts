@@ -1,6 +1,7 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import { CompiledSteps, type Fusion, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { nativeBackend, Session, XLA_HINT } from './binding.js';
@@ -91,7 +92,7 @@ export async function compileSteps<Name extends string>(
     throw cannot('compile the step', {
       expected: 'the native backend',
       got: `the ${tf.getBackend()} backend`,
-      hint: "await openBackend('native') first; bn-train setup installs it",
+      hint: `await openBackend('native') first; ${toType('setup')} installs it`,
     });
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
   const recorded = new Map<string, RecordedStep>();

@@ -70,7 +70,7 @@ export class SessionVariables {
   changed(indices: Iterable<number>): void {
     for (const i of indices) {
       const slot = this.slots[i] as Slot;
-      if (slot.unseen && slot.variable.dataId === slot.data) continue;
+      if (slot.unseen) continue;
       slot.unseen = this.unseen(slot);
       replaceData(this.backend, slot.variable, slot.unseen);
       slot.data = slot.variable.dataId;

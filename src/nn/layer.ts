@@ -1,6 +1,6 @@
 /** The batch normalization layer: it holds the weights and calls `batchNorm`; the mathematics is there. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot, nearest, shown } from '../common/errors.js';
+import { assertKnown, cannot, shown } from '../common/errors.js';
 import { assertHyperparameters, batchNorm } from './batchNorm.js';
 
 type LayerVariable = ReturnType<tf.layers.Layer['addWeight']>;
@@ -67,7 +67,7 @@ export class BatchNorm extends tf.layers.Layer {
     const { name, axis, momentum, epsilon, center, scale } = this;
     const settings = { ...config, name, axis, momentum, epsilon, center, scale };
     this.builtin = tf.layers.batchNormalization(settings) as tf.layers.Layer as Builtin;
-    assertKnown(Object.keys(config), [...Object.keys(this.builtin.getConfig()), ...INPUT_OPTIONS]);
+    assertKnown('create a BatchNorm', config, [...Object.keys(this.builtin.getConfig()), ...INPUT_OPTIONS]);
     if ((this.batchInputShape as tf.Shape | undefined) !== undefined) this.channelsOf(this.batchInputShape);
   }
 
@@ -156,18 +156,6 @@ export class BatchNorm extends tf.layers.Layer {
   }
 }
 tf.serialization.registerClass(BatchNorm);
-
-function assertKnown(options: string[], known: string[]): void {
-  for (const option of options) {
-    if (known.includes(option)) continue;
-    const meant = nearest(option, known);
-    throw cannot('create a BatchNorm', {
-      expected: 'an option that it has',
-      got: shown(option),
-      hint: meant === undefined ? `it has ${known.join(', ')}` : `did you mean ${meant}?`,
-    });
-  }
-}
 
 /** Which axis it is; that it is the last one shows when the rank is known. */
 function axisOf(given: number | number[]): number {

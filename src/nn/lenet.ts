@@ -1,6 +1,6 @@
 /** LeNet for grey images, with batch normalization before every sigmoid, or without any (LeCun et al. 1998). */
 import * as tf from '@tensorflow/tfjs';
-import { cannot, shown } from '../common/errors.js';
+import { assertKnown, cannot, shown } from '../common/errors.js';
 import { assertHyperparameters } from './batchNorm.js';
 import { BatchNorm } from './layer.js';
 
@@ -23,21 +23,27 @@ export interface LenetConfig {
   width?: number;
 }
 
+const OPTIONS = Object.keys({
+  ...{ norm: 0, seed: 0, momentum: 0, epsilon: 0, classes: 0, height: 0, width: 0 },
+} satisfies Record<keyof LenetConfig, 0>);
+
 /** The smallest side of which two convolutions of 5×5 and two poolings by 2 leave a pixel. */
 const SMALLEST_SIDE = 16;
 
 /**
  * A sequential model from images [batch, height, width, 1] in [0, 1] to logits [batch, classes]; about 44 thousand
- * parameters with the defaults. Throws a BnTrainError for another norm, and for a number outside its range.
+ * parameters with the defaults. Throws a BnTrainError for another norm, an option that it does not know, and a number
+ * outside its range.
  */
 export function lenet(config: LenetConfig): tf.Sequential {
+  assertKnown('build LeNet', config, OPTIONS);
+  if (config.seed !== undefined && !(Number.isSafeInteger(config.seed) && config.seed >= 0))
+    throw cannot('build LeNet', { expected: 'seed to be a whole number from 0', got: shown(config.seed) });
   const { norm, seed, momentum = 0.9, epsilon = 1e-5, classes = 10, height = 28, width = 28 } = config;
   if (!NORMS.includes(norm))
     throw cannot('build LeNet', { expected: `one of the norms ${NORMS.join(', ')}`, got: shown(norm) });
   assertHyperparameters({ momentum, epsilon });
-  assertWhole('classes', classes, 2);
-  assertWhole('height', height, SMALLEST_SIDE);
-  assertWhole('width', width, SMALLEST_SIDE);
+  assertTakes({ classes, height, width });
   let layers = 0;
   // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
   const xavier = () => tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layers++ });
@@ -62,6 +68,17 @@ export function lenet(config: LenetConfig): tf.Sequential {
       dense(classes),
     ],
   });
+}
+
+/** Throws a BnTrainError for images, or a number of classes, that LeNet is not made for. */
+export function assertTakes({
+  classes,
+  height,
+  width,
+}: Required<Pick<LenetConfig, 'classes' | 'height' | 'width'>>): void {
+  assertWhole('classes', classes, 2);
+  assertWhole('height', height, SMALLEST_SIDE);
+  assertWhole('width', width, SMALLEST_SIDE);
 }
 
 function assertWhole(name: string, value: number, least: number): void {

@@ -6,7 +6,8 @@ interface Findings {
   choice: { backend: string; device: string; reason: string };
 }
 
-const WIDTH = 20;
+/** Three spaces behind the longest label, by which a narrow terminal's lines are broken. */
+const WIDTH = 21;
 
 export function doctorLines({ facts, missing, choice }: Findings): string[] {
   const rows = facts.map(({ label, value }) => `${label.padEnd(WIDTH)}${value}`);

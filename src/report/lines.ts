@@ -52,6 +52,16 @@ export function finalLines(final: FinalResult, device: string): string[] {
   ];
 }
 
+/** "runs/20261124-013000-scratch: scratch, seed 1, after epoch 3 of 10", or in the middle of one. */
+export function runLine(
+  folder: string,
+  { norm, seed, epochs }: { norm: string; seed: number; epochs: number },
+  { epoch, batch }: Position,
+): string {
+  const finished = `after epoch ${epoch - 1} of ${epochs}`;
+  return `${folder}: ${norm}, seed ${seed}, ${batch === 0 ? finished : `in epoch ${epoch} of ${epochs} after ${batch} batches`}`;
+}
+
 /** "native backend on cuda:0 (NVIDIA A100), TensorFlow 2.18.1". */
 export function backendLine({ name, device, gpu, tensorflow }: Computer): string {
   const on = `${name} backend on ${device}${gpu === undefined ? '' : ` (${gpu})`}`;

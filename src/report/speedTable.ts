@@ -25,37 +25,49 @@ function programLine({ program, versions, threads }: Hello): string {
 }
 
 /** One line for each contestant: median and range. */
-export function speedLines(speeds: Speed[]): string[] {
-  return align([
-    ['', 'examples/sec', '', 'ms a step', ''],
-    ...speeds.map((speed) => [
-      label(speed),
-      ...cells(speed.examplesPerSecond, formatCount),
-      ...cells(speed.millisecondsPerStep, (value) => value.toFixed(1)),
-    ]),
-  ]);
+export function speedLines(speeds: Speed[], columns?: number): string[] {
+  return align(
+    [
+      ['', 'examples/sec', '', 'ms a step', ''],
+      ...speeds.map((speed) => [
+        label(speed),
+        ...cells(speed.examplesPerSecond, formatCount),
+        ...cells(speed.millisecondsPerStep, (value) => value.toFixed(1)),
+      ]),
+    ],
+    columns,
+  );
 }
 
-export function ratioLines(ratios: Ratio[]): string[] {
+export function ratioLines(ratios: Ratio[], columns?: number): string[] {
   if (ratios.length === 0) return [];
-  return align([
-    ['examples/sec, divided turn by turn', '', ''],
-    ...ratios.map((ratio) => [`${label(ratio.of)} / ${label(ratio.to)}`, ...cells(ratio, (value) => value.toFixed(2))]),
-  ]);
+  return align(
+    [
+      ['examples/sec, divided turn by turn', '', ''],
+      ...ratios.map((ratio) => [
+        `${label(ratio.of)} / ${label(ratio.to)}`,
+        ...cells(ratio, (value) => value.toFixed(2)),
+      ]),
+    ],
+    columns,
+  );
 }
 
-export function freshLines(summaries: FreshSummary[]): string[] {
+export function freshLines(summaries: FreshSummary[], columns?: number): string[] {
   if (summaries.length === 0) return [];
-  return align([
-    ['one epoch in a process of its own', 'peak memory, MB', '', 'start to first step, s', '', 'loss', 'train acc'],
-    ...summaries.map(({ loss, accuracy, ...summary }) => [
-      label(summary),
-      ...cells(summary.peakMemory, (bytes) => formatCount(bytes / 1e6)),
-      ...cells(summary.firstStepSeconds, (value) => value.toFixed(1)),
-      formatMetric(loss.median),
-      formatMetric(accuracy.median),
-    ]),
-  ]);
+  return align(
+    [
+      ['one epoch in a process of its own', 'peak memory, MB', '', 'start to first step, s', '', 'loss', 'train acc'],
+      ...summaries.map(({ loss, accuracy, ...summary }) => [
+        label(summary),
+        ...cells(summary.peakMemory, (bytes) => formatCount(bytes / 1e6)),
+        ...cells(summary.firstStepSeconds, (value) => value.toFixed(1)),
+        formatMetric(loss.median),
+        formatMetric(accuracy.median),
+      ]),
+    ],
+    columns,
+  );
 }
 
 /** "bn-train scratch eager". */
@@ -67,10 +79,20 @@ function cells({ median, min, max }: Summary, format: (value: number) => string)
   return [format(median), `[${format(min)}–${format(max)}]`];
 }
 
-/** The first column to the left, the others to the right. */
-function align(rows: string[][]): string[] {
+/** The first column to the left, the others to the right; where that is too wide, each row as a label and what belongs to it. */
+function align(rows: string[][], columns = Infinity): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  if (widths.reduce((sum, width) => sum + width + 2, -2) > columns) return stack(rows);
   const pad = (cell: string, column: number) =>
     column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
   return rows.map((row) => row.map(pad).join('  ').trimEnd());
+}
+
+/** "pytorch scratch", then "   examples/sec 17,769 [14,266–20,389]   ms a step 14.4 [12.6–17.9]". */
+function stack([[title = '', ...headers] = [], ...rows]: string[][]): string[] {
+  const lines = rows.flatMap(([name = '', ...cells]) => {
+    const words = cells.map((cell, i) => (headers[i] === '' ? ` ${cell}` : `   ${headers[i] ?? ''} ${cell}`));
+    return [name, `   ${words.join('').trim()}`];
+  });
+  return title === '' ? lines : [title, ...lines];
 }

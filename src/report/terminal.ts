@@ -5,10 +5,13 @@ import { formatBytes, formatCount, formatMetric, formatSeconds, printable } from
 import type { Listener, Progress } from '../common/listener.js';
 import type { TrainEvent } from '../train/events.js';
 import { epochLine, interruptedLine } from './lines.js';
+import { inAscii, looksOf, typeset } from './typeset.js';
 
 export interface TerminalOptions {
   stream?: NodeJS.WriteStream;
   quiet?: boolean;
+  /** Whether every question is answered already. */
+  yes?: boolean;
 }
 
 /** Columns left free behind a bar: two for the "^C" that the terminal shows, one so that no line is full. */
@@ -24,30 +27,56 @@ const require = createRequire(import.meta.url);
 export class Terminal implements Listener {
   private readonly stream: NodeJS.WriteStream;
   private readonly quiet: boolean;
+  private readonly yes: boolean;
   private bar: SingleBar | undefined;
   private label = '';
+  /** The bar's line as it stands there. */
+  private drawn = '';
   private epochs = 0;
   private batches = 0;
 
-  constructor({ stream = process.stderr, quiet = false }: TerminalOptions = {}) {
+  constructor({ stream = process.stderr, quiet = false, yes = false }: TerminalOptions = {}) {
     this.stream = stream;
     this.quiet = quiet;
+    this.yes = yes;
   }
 
   /** Results, which go to stdout. */
   print(...lines: string[]): void {
     this.close();
-    process.stdout.write(asText(lines));
+    process.stdout.write(asText(lines, process.stdout));
+  }
+
+  /** A result for programs: one line, whatever the terminal. */
+  printJson(value: object): void {
+    this.close();
+    process.stdout.write(`${printable(JSON.stringify(value))}\n`);
   }
 
   /** What is said in any case: errors, and that something slower than the best is used. */
   warn = (...lines: string[]): void => {
     this.close();
-    this.stream.write(asText(lines));
+    this.stream.write(asText(lines, this.stream));
   };
 
   notice = (...lines: string[]): void => {
     if (!this.quiet) this.warn(...lines);
+  };
+
+  /** Asks who sits at the terminal; the answer is a line, so that Ctrl-C stays a signal. */
+  confirm = async (question: string): Promise<boolean> => {
+    const isAttended = process.stdin.isTTY && this.stream.isTTY && (process.env['CI'] ?? '') === '';
+    if (this.yes || this.quiet || !isAttended) return true;
+    this.close();
+    const { createInterface } = await import('node:readline/promises');
+    const lines = createInterface({ input: process.stdin, terminal: false });
+    this.stream.write(asText([`${question} [y/N]`], this.stream).replace(/\n$/, ' '));
+    try {
+      const { value = '' } = (await lines[Symbol.asyncIterator]().next()) as { value?: string };
+      return /^y(es)?$/i.test(value.trim());
+    } finally {
+      lines.close();
+    }
   };
 
   /** A bar with bytes and time. */
@@ -79,7 +108,12 @@ export class Terminal implements Listener {
 
   /** How long a line may be; 80 where there is no terminal. */
   columns(): number {
-    return this.stream.columns || 80;
+    return looksOf(this.stream).columns ?? 80;
+  }
+
+  /** How long a result's may be; undefined where there is no terminal, and a record is a line. */
+  resultColumns(): number | undefined {
+    return looksOf(process.stdout).columns;
   }
 
   /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
@@ -96,9 +130,33 @@ export class Terminal implements Listener {
     this.bar.render();
   }
 
+  /** Most terminals flow their lines anew when the width changes, so that the bar stands in as many as it takes now; xterm does not. */
+  private readonly onResize = (): void => {
+    const { stream, bar } = this;
+    if (!bar?.isActive) return;
+    const rows = process.env['XTERM_VERSION'] === undefined ? Math.ceil(this.drawn.length / this.columns()) : 1;
+    stream.write(`\r${rows > 1 ? `\x1b[${rows - 1}A` : ''}\x1b[J`);
+    this.redraw();
+  };
+
+  /** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
+  private makeBar(): SingleBar {
+    const { stream } = this;
+    const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
+    const format = (options: Options, params: Params, payload: Payload) => {
+      const line = barLine(Format, options, params, payload);
+      return (this.drawn = looksOf(stream).unicode ? line : inAscii(line));
+    };
+    const form = { format, barsize: LONGEST_BAR, clearOnComplete: true, forceRedraw: true };
+    // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
+    const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
+    stream.on('resize', this.onResize);
+    return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
+  }
+
   private draw(label: string, done: number, total: number, figures: Figures): void {
     if (this.quiet || !this.stream.isTTY) return;
-    this.bar ??= barOn(this.stream);
+    this.bar ??= this.makeBar();
     if (this.bar.isActive && label === this.label) return this.bar.update(done, { figures });
     this.close();
     this.label = label;
@@ -109,23 +167,26 @@ export class Terminal implements Listener {
 /** What stands behind the bar, given how long it has been there. */
 type Figures = (seconds: string) => string;
 
-/** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
-function barOn(stream: NodeJS.WriteStream): SingleBar {
-  const { Format, Presets, SingleBar } = require('cli-progress') as typeof import('cli-progress');
-  const format = (options: Options, params: Params, { label, figures }: { label: string; figures: Figures }) => {
-    const text = figures(formatSeconds((Date.now() - params.startTime) / 1000));
-    const room = params.maxWidth - MARGIN;
-    // The figures matter more than the bar, which takes what they leave.
-    const barsize = Math.min(LONGEST_BAR, room - `${label} [] ${text}`.length);
-    const bar = barsize < SHORTEST_BAR ? '' : `[${Format.BarFormat(params.progress, { ...options, barsize })}] `;
-    return printable(`${label} ${bar}${text}`).slice(0, room);
-  };
-  const form = { format, barsize: LONGEST_BAR, clearOnComplete: true, forceRedraw: true };
-  // Signals are the session's; true leaves the terminal's line wrap as it is, which null does not.
-  const untouched = { gracefulExit: false, hideCursor: false, linewrap: true };
-  return new SingleBar({ stream, ...form, ...untouched }, Presets.shades_classic);
+interface Payload {
+  label: string;
+  figures: Figures;
 }
 
-function asText(lines: string[]): string {
-  return lines.map((line) => `${printable(line)}\n`).join('');
+/** The bar's line, of at most `columns` less the margin. The figures matter more than the bar, which takes what they leave. */
+function barLine(
+  { BarFormat }: typeof import('cli-progress').Format,
+  options: Options,
+  params: Params,
+  payload: Payload,
+): string {
+  const { label, figures } = payload;
+  const text = figures(formatSeconds((Date.now() - params.startTime) / 1000));
+  const room = params.maxWidth - MARGIN;
+  const barsize = Math.min(LONGEST_BAR, room - `${label} [] ${text}`.length);
+  const bar = barsize < SHORTEST_BAR ? '' : `[${BarFormat(params.progress, { ...options, barsize })}] `;
+  return printable(`${label} ${bar}${text}`).slice(0, room);
+}
+
+function asText(lines: string[], stream: NodeJS.WriteStream): string {
+  return lines.map((line) => typeset(line, looksOf(stream))).join('');
 }

@@ -4,13 +4,14 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
+import { quoted } from '../common/invocation.js';
 import type { Position, Progressed } from '../train/events.js';
-import { type Checkpoint, encodeCheckpoint, parseCheckpoint, type SavedWeight } from './checkpoint.js';
+import { type Checkpoint, encodeCheckpoint, parseCheckpoint } from './checkpoint.js';
 
 const KEPT = 2;
 
 /** The most bytes that a checkpoint may have; LeNet's have 184 kB. */
-const LIMIT = 2 ** 26;
+export const SIZE_LIMIT = 2 ** 26;
 
 const folderOf = (runFolder: string) => path.join(runFolder, 'checkpoint');
 
@@ -43,7 +44,7 @@ async function listNames(runFolder: string): Promise<string[]> {
 
 async function read(runFolder: string, name: string): Promise<Checkpoint> {
   const file = path.join(folderOf(runFolder), name);
-  const content = await readBounded(file, LIMIT).catch((error: unknown) => {
+  const content = await readBounded(file, SIZE_LIMIT).catch((error: unknown) => {
     throw cannot(`read ${file}`, { expected: 'a checkpoint', got: describeFileError(error), cause: error });
   });
   return parseCheckpoint(content, file);
@@ -74,20 +75,26 @@ export async function readNewestCheckpoint(
 }
 
 /**
- * The weights that the run's last finished epoch ended with, or with `midEpoch` those of its newest checkpoint. Throws a
- * BnTrainError where there are none, or damaged ones.
+ * What the run had learned by the end of its last finished epoch, or with `midEpoch` by its newest checkpoint. Throws a
+ * BnTrainError where there is none, or it is damaged.
  */
-export async function readWeights(runFolder: string, midEpoch = false): Promise<SavedWeight[]> {
+export async function readLearned(runFolder: string, midEpoch = false): Promise<Checkpoint> {
   const names = await listNames(runFolder);
   const name = names.findLast((candidate) => midEpoch || isOfEpoch(candidate));
   if (name === undefined) throw noEpoch(runFolder, names);
   try {
-    return (await read(runFolder, name)).weights;
+    return await read(runFolder, name);
   } catch (error) {
     // A run that goes on meanwhile removes it once it has newer ones.
-    if (!(await listNames(runFolder)).includes(name)) return readWeights(runFolder, midEpoch);
+    if (!(await listNames(runFolder)).includes(name)) return readLearned(runFolder, midEpoch);
     throw error;
   }
+}
+
+/** Those that are whole. */
+export async function readWhole(runFolder: string): Promise<Checkpoint[]> {
+  const names = await listNames(runFolder);
+  return (await Promise.all(names.map((name) => read(runFolder, name).catch(() => [])))).flat();
 }
 
 function noEpoch(runFolder: string, names: string[]): BnTrainError {
@@ -97,8 +104,8 @@ function noEpoch(runFolder: string, names: string[]): BnTrainError {
     got: newest === undefined ? 'none' : `only those of its first epoch under way, the newest ${newest}`,
     hint:
       newest === undefined
-        ? 'name the folder of a run that finished at least one epoch'
-        : `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${runFolder}'`,
+        ? `it has not finished an epoch yet; to train it, go on with --resume ${quoted(runFolder)}`
+        : `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume ${quoted(runFolder)}`,
   });
 }
 

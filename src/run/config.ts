@@ -2,10 +2,11 @@
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { BACKENDS } from '../common/backends.js';
-import { cannot, EXIT, messageOf } from '../common/errors.js';
-import { codeOf, JSON_LIMIT, readBounded } from '../common/files.js';
+import { cannot, EXIT } from '../common/errors.js';
+import { codeOf, describeFileError, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
+import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
 import { MODES } from '../train/mode.js';
 import { LARGEST_SEED } from './seed.js';
@@ -83,8 +84,8 @@ export async function readConfig(folder: string): Promise<RunConfig> {
   const content = await readBounded(file, JSON_LIMIT).catch((error: unknown) => {
     throw cannot(`read the run ${folder}`, {
       expected: 'a run folder with a config.json',
-      got: codeOf(error) === 'ENOENT' ? 'none' : messageOf(error),
-      hint: 'name a folder below ./runs, or train one: bn-train scratch',
+      got: codeOf(error) === 'ENOENT' ? 'none' : describeFileError(error),
+      hint: `name a folder below ./runs, or train one: ${toType('scratch')}`,
       cause: error,
     });
   });

@@ -13,6 +13,7 @@ import {
   removeStaleTemporaries,
 } from '../common/files.js';
 import { type LockHolder, tryLock } from '../common/lock.js';
+import { quoted, toType } from '../common/invocation.js';
 
 const LOCK = 'run.lock';
 
@@ -48,7 +49,7 @@ export async function assertUnused(target: string): Promise<void> {
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
       got: `one that holds ${taken.slice(0, 3).join(', ')}`,
-      hint: `name another one with --run-dir, or continue that run with --resume '${target}'`,
+      hint: `name another one with --run-dir, or continue that run with --resume ${quoted(target)}`,
       exitCode: EXIT.usage,
     });
 }
@@ -82,7 +83,7 @@ export async function newestRun(runs = 'runs'): Promise<string> {
     throw cannot('find a run', {
       expected: `at least one run in ${path.resolve(runs)}`,
       got: 'none',
-      hint: 'train one: bn-train scratch, or name its folder',
+      hint: `name its folder, or train one: ${toType('scratch')}`,
     });
   return newest.folder;
 }
@@ -117,7 +118,7 @@ function heldBy(folder: string, { pid, host }: LockHolder): BnTrainError {
     got: `process ${pid}${here ? '' : ` of the machine ${host}`}`,
     hint: here
       ? `wait for it to end, or stop it: kill ${pid}`
-      : `if it no longer runs there: rm '${path.join(folder, LOCK)}'`,
+      : `if it no longer runs there: rm ${quoted(path.join(folder, LOCK))}`,
   });
 }
 
@@ -133,7 +134,7 @@ export function cannotWrite(folder: string, error: unknown): BnTrainError {
   return cannot(`write the run folder ${folder}`, {
     expected: 'room and permission',
     got: describeFileError(error),
-    hint: `free some space or give permission, then go on with --resume '${folder}'`,
+    hint: `free some space or give permission, then go on with --resume ${quoted(folder)}`,
     cause: error,
   });
 }

@@ -3,17 +3,27 @@ import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { lenet, type LenetConfig } from '../nn/lenet.js';
 import type { SavedWeight } from './checkpoint.js';
-import { readWeights } from './checkpoints.js';
+import { readLearned } from './checkpoints.js';
+import type { Position } from '../train/events.js';
 
 /**
  * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's
- * options. Throws a BnTrainError where there is none, or it is damaged or another model's.
+ * options, and where the run stood. Throws a BnTrainError where there is none, or it is damaged or another model's.
  */
-export async function loadModel(runFolder: string, options: LenetConfig, midEpoch = false): Promise<tf.Sequential> {
-  const weights = await readWeights(runFolder, midEpoch);
-  const model = lenet(options);
+export async function loadModel(
+  runFolder: string,
+  options: LenetConfig,
+  midEpoch = false,
+): Promise<{ model: tf.Sequential; position: Position }> {
+  const { weights, position } = await readLearned(runFolder, midEpoch);
+  const model = modelOf(options);
   restoreWeights(model, weights, runFolder);
-  return model;
+  return { model, position };
+}
+
+/** The model that a run's options describe, among others. */
+export function modelOf({ norm, seed, momentum, epsilon, classes, height, width }: LenetConfig): tf.Sequential {
+  return lenet({ norm, seed, momentum, epsilon, classes, height, width });
 }
 
 /** Puts saved weights into a model. Throws a BnTrainError that names `origin` where they are another model's. */

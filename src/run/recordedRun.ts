@@ -3,14 +3,14 @@ import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 import type { Fusion } from '../graph/compiledSteps.js';
-import { lenet } from '../nn/lenet.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
-import { startOf, train, type TrainOptions } from '../train/loop.js';
+import { startOf, train } from '../train/loop.js';
 import type { Mode } from '../train/mode.js';
+import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch } from '../train/step.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
-import { restoreWeights } from './model.js';
+import { modelOf, restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
 
 export const LAST_BITS = 'its last bits may differ from those of a run that was never stopped';
@@ -74,13 +74,13 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { folder, config, data, from, signal, onEvent, notice, chart } = options;
   assertBatch(config.norm !== 'none', config.batchSize, data.train.count);
   assertXla(config);
-  const model = lenet(config);
+  const model = modelOf(config);
   if (from) restoreWeights(model, from.weights, folder);
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
   let [final, mode]: [FinalResult | undefined, Mode] = [undefined, config.mode];
-  for await (const event of train({ ...config, model, data, signal, from: { position, history } })) {
+  for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     if (event.type === 'start') {
       mode = event.mode;
       const known = withKernels(config, event, from !== undefined);
@@ -110,18 +110,37 @@ function withKernels(config: RunConfig, { mode, kernels }: { mode: Mode; kernels
   return { config: { ...config, resumed: [...resumed, { device, versions, machine, kernels: now, at }] }, change };
 }
 
+/** Of a run's options those that training takes. */
+function stepsOf(config: RunConfig): Partial<TrainOptions> {
+  const { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population } = config;
+  return { learningRate, epochs, batchSize, seed, checkpointSteps, mode, stepsPerCall, xla, population };
+}
+
 function withoutType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
   return rest;
 }
 
+interface Asked extends Pick<RunConfig, 'xla' | 'stepsPerCall' | 'mode'> {
+  backend: BackendName;
+}
+
 /** XLA compiles graphs, which only the native backend runs; `auto` is not known yet. */
-export function assertXla({ xla, mode, backend }: Pick<RunConfig, 'xla' | 'mode'> & { backend: BackendName }): void {
+export function assertXla({ xla, ...asked }: Asked): void {
+  if (xla === true) assertGraphs('train with XLA', '--xla', asked);
+}
+
+/** Several steps a call are a loop in a graph. Runs that began when this was passed over may go on. */
+export function assertCalls({ stepsPerCall = 1, ...asked }: Asked): void {
+  if (stepsPerCall > 1) assertGraphs(`train ${stepsPerCall} steps a call`, '--steps-per-call', asked);
+}
+
+function assertGraphs(action: string, flag: string, { mode, backend }: Asked): void {
   const isOther = backend !== 'native' && backend !== 'auto';
-  if (xla === true && (mode === 'eager' || isOther))
-    throw cannot('train with XLA', {
+  if (mode === 'eager' || isOther)
+    throw cannot(action, {
       expected: 'steps as graphs, on the native backend',
       got: isOther ? `the ${backend} backend` : '--eager',
-      hint: 'leave out --xla',
+      hint: `leave out ${flag}`,
       exitCode: EXIT.usage,
     });
 }

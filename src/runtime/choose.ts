@@ -1,6 +1,7 @@
 /** Where to compute: what is tried, in one list, and the decision on each from what the machine has. */
 import { type BackendName, BACKENDS, type Fallback, FALLBACKS } from '../common/backends.js';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import { chooseGpu, type GpuChoice } from './gpuChoice.js';
 import { type GpuQuery, queryGpus } from './gpus.js';
 import type { Runtime } from './install/finished.js';
@@ -94,8 +95,8 @@ export async function choose({ device }: Fallback, options: DeviceOptions, { loc
   const runtime = (await located()) ?? (await make?.(want));
   if (runtime) return { runtime, gpu };
   if (!gpu)
-    throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: 'bn-train setup' });
-  const hint = 'bn-train setup --cuda';
+    throw cannot('open the native backend', { expected: 'a finished runtime', got: 'none', hint: toType('setup') });
+  const hint = toType('setup --cuda');
   if (options.device === 'auto')
     throw new NotInstalled(`${gpu.gpu.name} would do, but no runtime for CUDA is installed`, { hint });
   throw cannot(`use the device ${gpu.device}`, { expected: 'a finished runtime for CUDA', got: 'none', hint });

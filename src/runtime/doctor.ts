@@ -7,6 +7,7 @@ import { findCompiler } from '../common/compiler.js';
 import { BnTrainError } from '../common/errors.js';
 import { cacheDirectory } from '../common/files.js';
 import { formatBytes } from '../common/format.js';
+import { toType } from '../common/invocation.js';
 import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, NotInstalled, oneLine } from './choose.js';
 import { type Gpu, type GpuQuery, queryGpus } from './gpus.js';
 import { proveAddon } from './install/addon.js';
@@ -61,8 +62,8 @@ export async function diagnose(options: { runtimeDir?: string; signal?: AbortSig
   const needs = [
     [!found && !(python && pip), 'Python 3 with pip', 'apt-get install python3-pip'],
     [!found && !compiler, 'a C++ compiler', 'apt-get install g++'],
-    [!found, 'the native runtime', problem?.hint ?? 'bn-train setup'],
-    [lacksCuda, 'the runtime for CUDA', 'bn-train setup --cuda'],
+    [!found, 'the native runtime', problem?.hint ?? toType('setup')],
+    [lacksCuda, 'the runtime for CUDA', toType('setup --cuda')],
   ] as const;
   return {
     facts: facts.map(([label, value]) => ({ label, value })),

@@ -1,6 +1,7 @@
 /** Which GPU to compute on, or why none: a pure decision from what the driver says and what TensorFlow was built for. */
 import type { Reason } from '../common/errors.js';
 import { formatBytes } from '../common/format.js';
+import { toType } from '../common/invocation.js';
 import type { Gpu, GpuQuery } from './gpus.js';
 
 /** A GPU to be used. */
@@ -68,7 +69,7 @@ export function chooseGpu(query: GpuQuery, { index, visibleDevices, tensorflow }
     return {
       expected: candidates.length === 1 ? 'cuda:0, the only one' : `cuda:0 to cuda:${candidates.length - 1}`,
       got: `cuda:${index}`,
-      hint: 'bn-train doctor lists them',
+      hint: `${toType('doctor')} lists them`,
     };
   const considered = asked ? [asked] : candidates;
   const obstacles = considered.map((choice) => obstacleOf(choice, tensorflow));

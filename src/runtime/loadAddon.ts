@@ -61,6 +61,8 @@ export interface Settings {
   deterministic?: boolean | undefined;
   /** False: products on a GPU in full float32, not in TF32 with its 10 bits of mantissa. */
   tf32?: boolean | undefined;
+  /** TensorFlow's own information, which speaks to its developers. */
+  verbose?: boolean | undefined;
   /** The folder with XLA's ptxas and libdevice. */
   compiler?: string | undefined;
   /** NVIDIA's libraries, by their paths. */
@@ -70,11 +72,10 @@ export interface Settings {
 /** Sets the variables for a GPU, or for the CPU, in `env`; what a user has set is kept wherever it can be. */
 export function prepareEnvironment(
   gpu: GpuChoice | undefined,
-  { deterministic = false, tf32 = true, compiler, libraries = [] }: Settings = {},
+  { deterministic = false, tf32 = true, verbose = false, compiler, libraries = [] }: Settings = {},
   env: NodeJS.ProcessEnv = process.env,
 ): void {
-  // TensorFlow's own information and warnings speak to its developers.
-  env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  env['TF_CPP_MIN_LOG_LEVEL'] ??= verbose ? '0' : '2';
   if (!gpu) {
     // A TensorFlow that was built for CUDA would take a GPU by itself.
     env['CUDA_VISIBLE_DEVICES'] = '-1';

@@ -152,6 +152,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   },
   tensorflow: {
     ...FITTING,
+    Exp: (given, stock) => stock({ ...given, inputs: { x: inputsOf(given).x.clone() } }),
     Round: (given, stock) => (inputsOf(given).x.dtype === 'int32' ? inputsOf(given).x.clone() : stock(given)),
   },
 };

@@ -2,9 +2,10 @@
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { BackendName, Fallback } from '../common/backends.js';
-import { type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { assertKnown, type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
+import { quoted, toType } from '../common/invocation.js';
 import * as places from './choose.js';
 import { loadNative, prepareEnvironment, type Settings } from './loadAddon.js';
 import { compilerFolder, libraryFiles } from './install/cuda.js';
@@ -27,21 +28,26 @@ export interface BackendInfo {
   fix?: string;
 }
 
-export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32'> {
+export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32' | 'verbose'> {
   /** auto, cpu or cuda[:N]. The native backend has one device, deterministic or not, a process: that of its first opening. */
   device?: string | undefined;
 }
+
+const OPTIONS = Object.keys({
+  ...{ device: 0, tensorflow: 0, runtimeDir: 0, deterministic: 0, tf32: 0, verbose: 0, quiet: 0 },
+} satisfies Record<keyof BackendOptions | 'quiet', 0>);
 
 /**
  * Makes a tfjs backend the one in use: `native` is TensorFlow's C++, `wasm` and `js` ship with npm packages. `auto`
  * takes native where a finished runtime is found and wasm elsewhere; so does the device `auto` take a GPU. What is
  * slower than the best is told in one line on stderr, unless `quiet`. Installs nothing. Throws a BnTrainError for an
- * unknown name or device, for `native` without a runtime, and for a GPU that cannot be used.
+ * unknown name, device or option, for `native` without a runtime, and for a GPU that cannot be used.
  */
 export async function openBackend(
   name: BackendName = 'auto',
   { quiet = false, ...options }: BackendOptions & { quiet?: boolean | undefined } = {},
 ): Promise<BackendInfo> {
+  assertKnown('open the backend', options, OPTIONS);
   const tell = (line: string) => quiet || process.stderr.write(`${printable(line)}\n`);
   return open(name, options, { locate: locateRuntime }, tell);
 }
@@ -82,7 +88,7 @@ async function open(
   const passed = ({ backend: next }: Fallback, error: BnTrainError | places.NoGpu): void => {
     if (error instanceof places.NoGpu) return;
     [fallback, fix] = [error.message, error.hint];
-    tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? 'bn-train setup'));
+    tell(next === 'native' ? `using the CPU: ${places.oneLine(error)}` : slow(next, fallback, fix ?? toType('setup')));
   };
   const attempt = async (tried: Fallback): Promise<BackendInfo> => {
     const { backend } = tried;
@@ -93,7 +99,7 @@ async function open(
     }
     const { open } = (await import(`./${backend}.js`)) as Portable;
     await open();
-    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? 'bn-train setup' };
+    return { name: backend, device: 'cpu', reason: fallback ?? ASKED_FOR, fallback, fix: fix ?? toType('setup') };
   };
   return places.firstOf(places.fallbacksFor(name, device), attempt, passed);
 }
@@ -141,7 +147,7 @@ function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNull
   throw cannot(`use the device ${gpu.device}`, {
     expected: `TensorFlow to open ${gpu.gpu.name}`,
     got: 'the CPU only',
-    hint: 'bn-train doctor shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu',
+    hint: `${toType('doctor')} shows what it has to go by; TF_CPP_MIN_LOG_LEVEL=0 has TensorFlow say why; or use --device cpu`,
   });
 }
 
@@ -152,7 +158,7 @@ function load(addon: string): ReturnType<typeof loadNative> {
     throw cannot('open the native backend', {
       expected: `the addon ${addon} to load`,
       got: messageOf(error),
-      hint: `rm -r '${path.dirname(addon)}' && bn-train setup`,
+      hint: `rm -r ${quoted(path.dirname(addon))} && ${toType('setup')}`,
       cause: error,
     });
   }

@@ -8,6 +8,8 @@
 #endif
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -15,10 +17,11 @@
 #include <string>
 
 // TensorFlow writes to stderr through a copy of Abseil's log that no setting and no exported function reaches: two lines
-// of information when it opens a session, and, where it was built for CUDA, complaints without a consequence when it is
+// of information when it opens a session, more when XLA compiles, and, where it was built for CUDA, complaints without a consequence when it is
 // loaded. What goes wrong is in the status all the same. The compiler is told to call the quiet functions below wherever
 // the stock sources name these.
 #undef TF_LoadSessionFromSavedModel
+#undef TF_SessionRun
 #undef TFE_NewContext
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
@@ -86,6 +89,9 @@ void EndOfLoading() {
   loading = nullptr;
 }
 
+// Whether a session has a step that XLA compiles, when it first meets a shape.
+std::atomic<bool> compiles_by_xla{false};
+
 bool IsGpuWanted() {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   return visible == nullptr || std::strcmp(visible, "-1") != 0;
@@ -126,5 +132,20 @@ extern "C" TF_Session* quiet_TF_LoadSessionFromSavedModel(const TF_SessionOption
   TF_Session* session = TF_LoadSessionFromSavedModel(session_options, run_options, export_dir, tags, tags_len, graph,
                                                      meta_graph_def, status);
   delete silence;
+  const std::string mark = "_xla_compile_id";
+  const char* begin = static_cast<const char*>(meta_graph_def->data);
+  const char* end = begin + meta_graph_def->length;
+  if (std::search(begin, end, mark.begin(), mark.end()) != end) compiles_by_xla = true;
   return session;
+}
+
+// Only with XLA: elsewhere nothing is said but why a process crashes.
+extern "C" void quiet_TF_SessionRun(TF_Session* session, const TF_Buffer* run_options, const TF_Output* inputs,
+                                    TF_Tensor* const* input_values, int ninputs, const TF_Output* outputs,
+                                    TF_Tensor** output_values, int noutputs, const TF_Operation* const* target_opers,
+                                    int ntargets, TF_Buffer* run_metadata, TF_Status* status) {
+  const Silence* silence = compiles_by_xla && IsQuiet() ? new Silence : nullptr;
+  TF_SessionRun(session, run_options, inputs, input_values, ninputs, outputs, output_values, noutputs, target_opers,
+                ntargets, run_metadata, status);
+  delete silence;
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import { readyJs } from './js.js';
 import { mendKernels, surrounded } from './mended.js';
 
@@ -38,7 +39,7 @@ function filterGradient({ inputs, attrs }: Parameters<tf.KernelFunc>[0]): tf.Ten
     throw cannot('train this convolution on the WASM backend', {
       expected: 'the data format NHWC',
       got: dataFormat,
-      hint: 'bn-train setup',
+      hint: toType('setup'),
     });
   return tf.tidy(() => {
     const image = surrounded(x, info.padInfo).transpose<tf.Tensor4D>([3, 1, 2, 0]);

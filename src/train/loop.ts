@@ -1,50 +1,14 @@
 /** The training loop: it yields typed events, prints nothing and writes nothing. */
 import * as tf from '@tensorflow/tfjs';
 import { batches, calls, shuffledOrder } from '../data/batches.js';
-import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
+import { option, toType } from '../common/invocation.js';
 import { accuracy, breathe, imagesOfEpoch, populationAccuracy } from './evaluate.js';
-import type { EpochResult, FinalResult, PopulationResult, Position, Progressed, TrainEvent } from './events.js';
-import { defaultMode, type Mode } from './mode.js';
-import { assertCount, type StepResult, Trainer } from './trainer.js';
-
-export interface TrainOptions {
-  /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */
-  model: tf.Sequential;
-  data: Pick<FashionMnist, 'train' | 'test'>;
-  /** Of plain SGD. Default 1. */
-  learningRate?: number;
-  /** Default 10. */
-  epochs?: number;
-  /** Default 256; the smaller last batch of an epoch is trained on too. */
-  batchSize?: number;
-  /** Decides the order of the examples, a new one each epoch. Default 0. */
-  seed?: number;
-  /** Yields a 'checkpoint' event after each so many batches of an epoch. Default: none. */
-  checkpointSteps?: number | undefined;
-  /**
-   * How steps are run: as one graph each, fused or not, or op by op. Default: the first of these that is to be had, which
-   * the 'start' event tells.
-   */
-  mode?: Mode;
-  /**
-   * Steps that one call into TensorFlow takes, as one graph. The events are the same, and come together at the end of the
-   * call. Default 64 on a GPU, where a step is bound by launches and a wait between calls leaves it idle; 1 elsewhere.
-   */
-  stepsPerCall?: number | undefined;
-  /** Has XLA compile the graphs, for the device they run on. Default false, as it is many times slower on the CPU. */
-  xla?: boolean | undefined;
-  /**
-   * Measures the test accuracy under population statistics as well: after each epoch with those of the first 10 whole
-   * batches, at the end with the whole training set's. Default true; without batch normalization there are none.
-   */
-  population?: boolean | undefined;
-  /** Ends the run after the call under way, with an 'interrupted' event. */
-  signal?: AbortSignal;
-  /** Continue from here, with a model whose weights are those of that moment. */
-  from?: Progressed;
-}
+import type { EpochResult, FinalResult, PopulationResult, Position, TrainEvent } from './events.js';
+import { defaultMode } from './mode.js';
+import { assertOptions, type TrainOptions } from './trainOptions.js';
+import { type StepResult, Trainer } from './trainer.js';
 
 /** The position before the first batch of an epoch. */
 export function startOf(epoch: number): Position {
@@ -55,26 +19,26 @@ export function startOf(epoch: number): Position {
  * Trains and yields what happens. When a 'checkpoint', 'epoch', 'interrupted' or 'end' event arrives, the model's weights
  * are those of that moment. The same seed and weights give the same events on the same backend, time figures aside.
  *
- * Throws a BnTrainError before the first step for data that the model is not made for and for numbers of epochs, steps or
- * examples that are not whole or below 1; when a loss is no longer finite; after an epoch whose loss cannot be right.
+ * Throws a BnTrainError before the first step for data that the model is not made for, for an option that it does not know and
+ * for a value that its option cannot have; when a loss is no longer finite; after an epoch whose loss cannot be right.
  */
-export async function* train({
-  model,
-  data,
-  learningRate = 1,
-  epochs = 10,
-  batchSize = 256,
-  seed,
-  checkpointSteps,
-  stepsPerCall,
-  xla,
-  mode = defaultMode({ xla: xla === true }),
-  population,
-  signal,
-  from = { position: startOf(1), history: [] },
-}: TrainOptions): AsyncGenerator<TrainEvent> {
-  assertCount('epochs', epochs);
-  if (checkpointSteps !== undefined) assertCount('checkpointSteps', checkpointSteps);
+export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> {
+  assertOptions(options);
+  const {
+    model,
+    data,
+    learningRate = 1,
+    epochs = 10,
+    batchSize = 256,
+    seed,
+    checkpointSteps,
+    stepsPerCall,
+    xla,
+    mode = defaultMode({ xla: xla === true }),
+    population,
+    signal,
+    from = { position: startOf(1), history: [] },
+  } = options;
   const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla, population });
   const history = [...from.history];
   let position = { ...from.position };
@@ -150,7 +114,7 @@ function assertFinite(loss: number, { epoch, batch }: Position): void {
     throw cannot('go on training', {
       expected: 'a finite loss',
       got: `${loss} in batch ${batch} of epoch ${epoch}`,
-      hint: 'use a smaller --lr',
+      hint: `use a smaller ${option('learningRate')}`,
     });
 }
 
@@ -166,7 +130,7 @@ function assertPossible({ epoch, loss, correct, examples }: Position): void {
   throw cannot('go on training', {
     expected: `a loss of ${formatMetric(least)} or more at a train accuracy of ${formatMetric(accuracy)}, as each wrong example costs ln 2 or more`,
     got: `${formatMetric(mean)} in epoch ${epoch}: the ${backend} backend computes wrongly`,
-    hint: `to see which of its operations are wrong: bn-train verify --backend ${backend}`,
+    hint: `to see which of its operations are wrong: ${toType(`verify --backend ${backend}`)}`,
   });
 }
 

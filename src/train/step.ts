@@ -1,6 +1,7 @@
 /** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot, EXIT } from '../common/errors.js';
+import { option, toType } from '../common/invocation.js';
 import type { Dataset } from '../data/idx.js';
 import { ByteRows } from '../graph/byteRows.js';
 import type { StepFunction } from '../graph/record/record.js';
@@ -50,7 +51,7 @@ export function assertBatch(normalized: boolean, batchSize: number, examples = 0
     throw cannot('train with batch normalization', {
       expected: 'at least 2 examples in every batch, as one has no variance',
       got: batchSize < 2 ? 'a batch size of 1' : `a last batch of 1 (${examples} examples in batches of ${batchSize})`,
-      hint: 'use another --batch-size, or train without: bn-train none',
+      hint: `use another ${option('batchSize')}, or train without: ${toType('none')}`,
       exitCode: EXIT.usage,
     });
 }

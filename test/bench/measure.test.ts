@@ -105,6 +105,19 @@ describe('figures and their lines', () => {
     ]);
   });
 
+  it('have a line of their own below the label where the terminal is narrow', async () => {
+    const series = await all(programs, 3);
+    expect(speedLines(series.map(speedOf).slice(0, 1), 60)).toEqual([
+      'bn-train scratch eager',
+      '   examples/sec 1,429 [1,250–1,667]   ms a step 175.0 [150.0–200.0]',
+    ]);
+    expect(ratioLines(ratiosOf(series), 40).slice(0, 3)).toEqual([
+      'examples/sec, divided turn by turn',
+      'bn-train scratch eager / bn-train builtin eager',
+      '   2.00 [2.00–2.00]',
+    ]);
+  });
+
   it('ratios hold scratch against all with batch normalization, none against all without', async () => {
     const series = await all(programs, 1);
     expect(ratioLines(ratiosOf(series))).toEqual([

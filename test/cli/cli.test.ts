@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -43,6 +43,12 @@ describe('wrong usage exits 2 with words', () => {
       words:
         'Cannot train with XLA: expected steps as graphs, on the native backend, got --eager\nhint: leave out --xla',
     },
+    {
+      args: ['none', '--eager', '--steps-per-call', '4'],
+      words:
+        'Cannot train 4 steps a call: expected steps as graphs, on the native backend, got --eager\nhint: leave out --steps-per-call\n',
+    },
+    { args: ['none', '--steps-per-call', '4', '--backend', 'js'], words: 'native backend, got the js backend' },
     { args: ['none', '--xla', '--backend', 'wasm'], words: 'on the native backend, got the wasm backend' },
     { args: ['scratch', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
     { args: ['setup', '--tensorflow', '2.9.1'], words: 'Allowed choices are 2.18.1, 2.21.0.' },
@@ -71,7 +77,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
   it.each(['inspect-gamma', 'evaluate'])('no run to find: %s', async (command) => {
     const { code, stderr } = await run([command]);
     expect(stderr).toMatch(
-      /^Cannot find a run: expected at least one run in .*runs, got none\nhint: train one: bn-train scratch, or name its folder\n$/,
+      /^Cannot find a run: expected at least one run in .*runs, got none\nhint: name its folder, or train one: bn-train scratch\n$/,
     );
     expect(code).toBe(1);
   });
@@ -80,7 +86,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
     expect(await run(['inspect-gamma', 'nowhere'])).toMatchObject({
       code: 1,
       stderr:
-        'Cannot read the model of nowhere: expected the checkpoint of a finished epoch, got none\nhint: name the folder of a run that finished at least one epoch\n',
+        'Cannot read the run nowhere: expected a run folder with a config.json, got none\nhint: name a folder below ./runs, or train one: bn-train scratch\n',
     });
     expect(await run(['evaluate', 'nowhere'])).toMatchObject({
       code: 1,
@@ -100,6 +106,32 @@ describe('what cannot be done exits 1 with words and a hint', () => {
     );
     const { code, stderr } = await run(['scratch', '--run-dir', 'file/below']);
     expect(stderr).toMatch(/^Cannot use the run folder file\/below: expected .*\nhint: .*\n$/);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    {
+      what: 'where no folder can be made',
+      place: () => '/proc/x',
+      words: 'a folder that can be written, /proc/x, got no such file or folder\nhint: choose another folder\n',
+    },
+    {
+      what: 'of a name that is too long',
+      place: () => 'a'.repeat(300),
+      words: 'a new or empty folder, got a name that is too long\nhint: name another one with --run-dir\n',
+    },
+    {
+      what: 'behind a link to itself',
+      place: () => {
+        symlinkSync('self', inWork('self'));
+        return 'self';
+      },
+      words: 'a new or empty folder, got links that lead to each other\nhint: name another one with --run-dir\n',
+    },
+  ])('a run folder $what', async ({ place, words }) => {
+    const folder = place();
+    const { code, stderr } = await run(['none', '--run-dir', folder]);
+    expect(stderr).toBe(`Cannot use the run folder ${folder}: expected ${words}`);
     expect(code).toBe(1);
   });
 
@@ -182,7 +214,9 @@ describe('a run', () => {
 
   it('shows its gamma and beta, all layers, and the moving statistics', async () => {
     const { stdout } = await run(['inspect-gamma', 'one']);
-    expect(stdout).toMatch(/^gamma( +-?\d+\.\d{4}){6}\nbeta( +-?\d+\.\d{4}){6}\n$/);
+    expect(stdout).toMatch(
+      /^one: scratch, seed 1, after epoch 1 of 1\nlayer 1 of 4, after convolution 5×5, 1→6: 6 channels\ngamma( +-?\d+\.\d{4}){6}\nbeta( +-?\d+\.\d{4}){6}\n$/,
+    );
     const json = JSON.parse(
       (await run(['inspect-gamma', 'one', '--layer', 'all', '--moving', '--json'])).stdout,
     ) as Record<string, number[]>[];
@@ -215,11 +249,12 @@ describe('a run', () => {
   it('refuses to be resumed with contradicting options', async () => {
     expect(await run(['builtin', '--resume', 'one'])).toMatchObject({
       code: 2,
-      stderr: "Cannot resume one: expected the run's own command scratch, got builtin\nhint: leave it out\n",
+      stderr:
+        "Cannot resume one: expected scratch, the command that it began with, got builtin\nhint: bn-train scratch --resume 'one'\n",
     });
     expect(await run(['scratch', '--resume', 'one', '--lr', '0.5'])).toMatchObject({
       code: 2,
-      stderr: "Cannot resume one: expected the run's own learningRate 1, got 0.5\nhint: leave it out\n",
+      stderr: 'Cannot resume one: expected --lr 1, with which it began, got --lr 0.5\nhint: leave out --lr\n',
     });
   });
 
@@ -376,6 +411,20 @@ it('a slower backend than the best is told under --quiet, and in --json', async 
     fallback: expect.any(String) as string,
   });
   expect(code).toBe(0);
+});
+
+it('--no-population leaves the statistics out of lines and files, also where the run goes on', async () => {
+  const data = await writeSmallData(inWork('few'), 100, 20);
+  const train = (...args: string[]) =>
+    runProgram(['scratch', ...args, ...data.args], { env: { ...process.env, ...data.env }, cwd: work });
+  const begun = await train('--no-population', '--epochs', '1', '--batch-size', '50', '--run-dir', 'without');
+  expect(begun.stdout).toMatch(/^loss .*\n[\d,.]+ examples\/sec on cpu\n$/);
+  expect(begun.stderr).toMatch(/^epoch 1\/1 .* test acc 0\.\d{3} {3}\d/m);
+  expect(begun.stderr).not.toContain('population');
+  const goneOn = await train('--resume', 'without', '--epochs', '2');
+  expect(goneOn.stdout).not.toContain('population');
+  expect(readFileSync(inWork('without/metrics.csv'), 'utf8')).toMatch(/\n1,([\d.]+,){3},,.*\n2,([\d.]+,){3},,.*\n$/);
+  expect(readFileSync(inWork('without/chart.svg'), 'utf8')).not.toContain('population statistics');
 });
 
 describe('a start that fails', () => {

@@ -54,22 +54,22 @@ describe('a resumed run', () => {
     writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
   });
 
-  it.each<{ flags: Partial<TrainFlags>; words: string }>([
-    { flags: { lr: 0.5 }, words: 'learningRate 1, got 0.5' },
-    { flags: { batchSize: 128 }, words: 'batchSize 256, got 128' },
-    { flags: { seed: 2 }, words: 'seed 1, got 2' },
-    { flags: { momentum: 0.5 }, words: 'momentum 0.9, got 0.5' },
-    { flags: { epsilon: 1 }, words: 'epsilon 0.00001, got 1' },
-    { flags: { epochs: 2 }, words: 'number of epochs, at least 3, got 2' },
-    { flags: { backend: 'wasm' }, words: 'backend native, got wasm' },
-    { flags: { deterministic: true }, words: 'deterministic false, got true' },
-    { flags: { eager: true }, words: 'mode graph, got eager' },
-    { flags: { xla: true }, words: 'xla false, got true' },
-    { flags: { runDir: 'other' }, words: `folder ${run}, got --run-dir other` },
-  ])('refuses $flags', async ({ flags, words }) => {
+  it.each<{ flags: Partial<TrainFlags>; expected: string; got: string; flag: string }>([
+    { flags: { lr: 0.5 }, expected: '--lr 1, with', got: '--lr 0.5', flag: '--lr' },
+    { flags: { batchSize: 128 }, expected: '--batch-size 256, with', got: '--batch-size 128', flag: '--batch-size' },
+    { flags: { seed: 2 }, expected: '--seed 1, with', got: '--seed 2', flag: '--seed' },
+    { flags: { momentum: 0.5 }, expected: '--momentum 0.9, with', got: '--momentum 0.5', flag: '--momentum' },
+    { flags: { epsilon: 1 }, expected: '--epsilon 0.00001, with', got: '--epsilon 1', flag: '--epsilon' },
+    { flags: { epochs: 2 }, expected: '--epochs 3 or more, with', got: '--epochs 2', flag: '--epochs' },
+    { flags: { backend: 'wasm' }, expected: '--backend native, with', got: '--backend wasm', flag: '--backend' },
+    { flags: { deterministic: true }, expected: 'no --deterministic, without', got: '--deterministic', flag: '' },
+    { flags: { eager: true }, expected: 'no --eager, without', got: '--eager', flag: '' },
+    { flags: { xla: true }, expected: 'no --xla, without', got: '--xla', flag: '' },
+    { flags: { runDir: 'other' }, expected: `--run-dir ${run}, with`, got: '--run-dir other', flag: '--run-dir' },
+  ])('refuses $flags', async ({ flags, expected, got, flag }) => {
     await expect(read(flags)).rejects.toMatchObject({
-      message: `Cannot resume ${run}: expected the run's own ${words}`,
-      hint: 'leave it out',
+      message: `Cannot resume ${run}: expected ${expected} which it began, got ${got}`,
+      hint: `leave out ${flag || got}`,
       exitCode: 2,
     });
   });
@@ -113,7 +113,8 @@ describe('a resumed run', () => {
 
   it('refuses another command', async () => {
     await expect(assertRun(run, 'scratch')).rejects.toMatchObject({
-      message: `Cannot resume ${run}: expected the run's own command none, got scratch`,
+      message: `Cannot resume ${run}: expected none, the command that it began with, got scratch`,
+      hint: `bn-train none --resume '${run}'`,
       exitCode: 2,
     });
   });
@@ -149,7 +150,7 @@ describe('what is no run', () => {
     writeFileSync(path.join(folder, 'run.lock'), '');
     await expect(assertRun(folder, 'scratch')).rejects.toMatchObject({
       message: `Cannot resume ${folder}: expected a run, got a folder without one: it was stopped before it began`,
-      hint: `begin it again: bn-train scratch --run-dir '${folder}', with the flags it had`,
+      hint: `begin it again, with the flags it had: bn-train scratch --run-dir '${folder}'`,
     });
   });
 
@@ -157,7 +158,7 @@ describe('what is no run', () => {
     const message = (folder: string) => `Cannot read the run ${folder}: expected a run folder with a config.json`;
     const file = path.join(run, 'config.json');
     await expect(assertRun(work, 'scratch')).rejects.toThrow(`${message(work)}, got none`);
-    await expect(assertRun(file, 'scratch')).rejects.toThrow(`${message(file)}, got ENOTDIR`);
+    await expect(assertRun(file, 'scratch')).rejects.toThrow(`${message(file)}, got a file where a folder belongs`);
     await expect(assertRun(`${work}/no`, 'scratch')).rejects.toThrow(`${message(`${work}/no`)}, got none`);
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(config);
   });

@@ -193,7 +193,7 @@ describe('--any-data refuses', () => {
     });
     await expect(loadFashionMnist({ anyData: true })).rejects.toMatchObject({
       message: 'Cannot take any data: expected the folder that has it, got none',
-      hint: '--data-dir DIR',
+      hint: 'dataDir DIR',
       exitCode: 2,
     });
   });
@@ -238,7 +238,7 @@ describe('without --any-data', () => {
       const folder = folderOf(files(), () => packed, `packed-${packed}`);
       await expect(named(folder)).rejects.toMatchObject({
         message: `Cannot read Fashion-MNIST from ${folder}: expected its four files, got another data set, ${size}`,
-        hint: 'to use it as it is: --any-data; for Fashion-MNIST name another folder, or leave --data-dir out',
+        hint: 'to use it as it is: anyData; for Fashion-MNIST name another folder, or leave dataDir out',
       });
     }
   });

@@ -43,7 +43,7 @@ describe('a lock', () => {
     const error = wellPut(await tryLock(lock).catch((thrown: unknown) => thrown), lock);
     expect(error.message).toMatch(/^Cannot read the lock .*: expected the process that holds it, got /);
     expect(error.message).toMatch(got);
-    expect(error.hint).toBe(`rm -r '${lock}' if no other bn-train is running`);
+    expect(error.hint).toBe(`if no other bn-train is running: rm -r '${lock}'`);
   });
 });
 

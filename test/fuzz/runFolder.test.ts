@@ -20,10 +20,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { openBackend } from '../../src/runtime/open.js';
 import { type Checkpoint, parseCheckpoint } from '../../src/run/checkpoint.js';
-import { Checkpoints, readNewestCheckpoint, readWeights } from '../../src/run/checkpoints.js';
+import { Checkpoints, readNewestCheckpoint, readLearned } from '../../src/run/checkpoints.js';
 import { readConfig, type RunConfig } from '../../src/run/config.js';
 import { loadModel } from '../../src/run/model.js';
-import { readParameters } from '../../src/run/parameters.js';
+import { parametersOf } from '../../src/run/parameters.js';
 import { Recorder } from '../../src/run/recorder.js';
 import { amount } from '../support/amount.js';
 import { type Outcome, outcomeLater } from '../support/fuzz.js';
@@ -165,7 +165,7 @@ it('any mix of pieces', async () => {
       if (config === 'flipped') await outcomeLater(folder, () => readConfig(folder));
       else await expectOwn(folder, [config], readConfig);
       // What was exported to model/ changes nothing.
-      await expectOwn(folder, [epoch], readWeights);
+      await expectOwn(folder, [epoch], readLearned);
       // Where the newest is damaged, the one before it is taken.
       const whole = [read(step, STEP), read(epoch, EPOCH)].find((checkpoint) => checkpoint !== undefined);
       const outcome = await outcomeLater(folder, () => newest(folder));
@@ -184,7 +184,9 @@ describe('a model is loaded as the run that config.json describes', () => {
   it("and not where its weights are another run's", async () => {
     const folder = damaged([]);
     const config = await readConfig(folder);
-    expect(values(await loadModel(folder, config))).toEqual((await readWeights(run)).map((weight) => weight.values));
+    expect(values((await loadModel(folder, config)).model)).toEqual(
+      (await readLearned(run)).weights.map((weight) => weight.values),
+    );
     CHANGES["another run's"]?.(path.join(folder, EPOCH), EPOCH);
     await expect(loadModel(folder, config)).rejects.toThrow(
       /^Cannot use the weights of .*: expected the shape \[6\] for weight 3, got /,
@@ -198,8 +200,8 @@ it("a weight named after an object's own functions is no parameter of a layer", 
   for (const [i, name] of ['a/moving_mean', 'a/constructor'].entries())
     Object.assign(model.weights[i] ?? {}, { originalName: name, name });
   await (await Checkpoints.open(folder)).save(model, progressedTo(2));
-  const layers = await readParameters(folder, { layer: 'all' });
-  expect(layers.map((layer) => Object.keys(layer))).toEqual([['layer']]);
+  const layers = parametersOf((await readLearned(folder)).weights, folder, { layer: 'all' });
+  expect(layers.map((layer) => Object.keys(layer))).toEqual([['layer', 'layers', 'after']]);
 });
 
 describe('the program on a damaged run says so and exits 1', () => {

@@ -4,6 +4,5 @@ import '../nn/secondOrder.test.js';
 import '../train/agreement.test.js';
 import './compile.test.js';
 import './loop.test.js';
-import './ops.test.js';
 
 mode.fuse = true;

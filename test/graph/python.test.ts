@@ -6,6 +6,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
+import { INPUT_TYPES } from '../../src/graph/record/inputTypes.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { compileStep } from '../support/compiled.js';
@@ -21,6 +22,15 @@ interface Answer {
 
 it.runIf(process.env['CI'] !== undefined)('CI names a Python with TensorFlow', () => {
   expect(python, 'BN_TRAIN_TENSORFLOW: a Python with tensorflow-cpu').toBeTruthy();
+});
+
+it.runIf(python !== undefined)('the types of ops are as in the registry of Python’s TensorFlow', () => {
+  const script = path.join(import.meta.dirname, 'input_types.py');
+  const input = Object.values(INPUT_TYPES).join(' ');
+  const { stdout, stderr, status } = spawnSync(python ?? '', [script], { input, encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  const listed = Object.entries(INPUT_TYPES).map(([types, ops]) => [types, ops.match(/\w+/g)]);
+  expect(Object.fromEntries(listed)).toEqual(JSON.parse(stdout));
 });
 
 describe.runIf(python !== undefined)('a SavedModel in Python', () => {

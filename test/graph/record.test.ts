@@ -80,11 +80,11 @@ describe('a step is refused that', () => {
     inner.dispose();
   });
 
-  it('fails on the zeros that it is recorded with', async () => {
-    const step: StepFunction = (x) => [tf.scalar(1, 'int32').div(x.toInt())];
+  it('fails whatever its inputs', async () => {
+    const step: StepFunction = (x) => [x.toInt().div(tf.scalar(0, 'int32'))];
     const { message, hint } = await refusal(step);
     expect(message).toMatch(/, got \w+, which fails: .*division by zero/);
-    expect(hint).toBe('inputs are zeros while a step is recorded; it must work with those, too');
+    expect(hint).toBe('inputs are zeros or ones while a step is recorded; it must work with those, too');
   });
 
   it('passes an attribute that no graph can hold', async () => {
@@ -189,10 +189,11 @@ describe('a step is refused that', () => {
     tensors = tf.memory().numTensors;
   });
 
-  it('holds a string', async () => {
-    expect((await refusal(() => [tf.tensor1d(['a', 'b']).reshape([2, 1])])).message).toBe(
-      `${REFUSED}a constant of TensorFlow's type 7`,
-    );
+  it('holds strings', async () => {
+    expect(await refusal(() => [tf.tensor1d(['a', 'b']).reshape([2, 1])])).toMatchObject({
+      message: `${REFUSED}a constant of strings`,
+      hint: 'turn them into numbers outside',
+    });
   });
 });
 
@@ -238,7 +239,7 @@ describe('recording', () => {
     const { binding } = tf.backend() as unknown as {
       binding: Binding & { tensorDataSync: (id: number) => Float32Array };
     };
-    const lean = leanBinding(binding);
+    const lean = leanBinding(binding, []);
     const type = [{ name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }];
     const x = binding.createTensor([2 ** 14], binding.TF_FLOAT, new Float32Array(2 ** 14).fill(2));
     const [square] = lean.executeOp('Square', type, [x], 1);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type CompiledStep, compileStep } from '../../src/graph/compile.js';
+import type { CompiledStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 import { optimizerVariables } from '../../src/graph/optimizer.js';
 import { type Binding, type NativeBackend, withFunctions } from '../../src/graph/binding.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
@@ -36,7 +37,7 @@ const valueOf = (tensor?: tf.Tensor) => tensor?.dataSync()[0];
 /** w ← w + x, and gives the new value. */
 async function counter(start = 0): Promise<{ w: tf.Variable; step: CompiledStep; next: () => number | undefined }> {
   const w = tf.tidy(() => tf.variable(tf.tensor1d([start])));
-  const step = await compileStep((x) => (w.assign(w.add(x)), [w.clone()]), { inputs: [vector], variables: [w] });
+  const step = await compileStep((x) => (w.assign(w.add(x)), [w.clone()]), { inputs: [vector], variables: [w, w] });
   return { w, step, next: () => tf.tidy(() => valueOf(step.run(one)[0])) };
 }
 
@@ -315,6 +316,7 @@ describe('a run sees what a variable was assigned', () => {
     );
     const step = await compileStep(dividing, { inputs: [vector], variables: [w] });
     step.run(one);
+    expect(valueOf(w)).toBe(2);
     expect(() => step.run(tf.tensor1d([-1]))).toThrow('division by zero');
     const left = valueOf(w) ?? NaN;
     step.run(one);

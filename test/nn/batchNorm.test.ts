@@ -288,9 +288,12 @@ describe('lenet', () => {
     { config: { norm: 'foo' as 'none' }, message: 'one of the norms scratch, builtin, none, got "foo"' },
     { config: { classes: 1 }, message: 'classes to be a whole number from 2, got 1' },
     { config: { height: 15 }, message: 'height to be a whole number from 16, got 15' },
+    { config: { seed: NaN }, message: 'seed to be a whole number from 0, got NaN' },
+    { config: { sead: 1 }, message: 'an option that it has, got "sead"' },
     { config: { width: 28.5 }, message: 'width to be a whole number from 16, got 28.5' },
   ])('refuses $config', ({ config, message }) => {
-    const hint = 'norm' in config ? undefined : 'LeNet takes images from 16×16, in 2 classes or more';
+    const size = 'LeNet takes images from 16×16, in 2 classes or more';
+    const hint = 'sead' in config ? 'did you mean seed?' : /norm|seed/.test(message) ? undefined : size;
     expect(() => lenet({ norm: 'scratch', ...config })).toThrow(
       expect.objectContaining({ message: `Cannot build LeNet: expected ${message}`, hint }) as Error,
     );

@@ -74,8 +74,8 @@ describe('lines', () => {
       choice: { backend: 'wasm', device: 'cpu', reason: 'why' },
     });
     expect(lines).toEqual([
-      'Node                v20',
-      'backend             wasm on cpu: why',
+      'Node                 v20',
+      'backend              wasm on cpu: why',
       'missing: a compiler',
       'hint: apt-get install g++',
     ]);

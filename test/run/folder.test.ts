@@ -83,7 +83,7 @@ describe('a run folder', () => {
     writeFileSync(lockFile(), 'text');
     await expect(hold()).rejects.toMatchObject({
       message: `Cannot read the lock ${lockFile()}: expected the process that holds it, got "text"`,
-      hint: `rm -r '${lockFile()}' if no other bn-train is running`,
+      hint: `if no other bn-train is running: rm -r '${lockFile()}'`,
     });
   });
 

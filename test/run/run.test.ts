@@ -9,7 +9,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { lenet } from '../../src/nn/lenet.js';
 import { assertBatchSize, encodeCheckpoint, parseCheckpoint } from '../../src/run/checkpoint.js';
-import { Checkpoints, readNewestCheckpoint, readWeights } from '../../src/run/checkpoints.js';
+import { Checkpoints, readNewestCheckpoint, readLearned } from '../../src/run/checkpoints.js';
 import { parseConfig } from '../../src/run/config.js';
 import { describeMachine } from '../../src/common/machine.js';
 import { createRunFolder, defaultRunFolder, newestRun } from '../../src/run/folder.js';
@@ -139,8 +139,8 @@ describe.each(['scratch', 'builtin', 'none'] as const)('a model with norm %s', (
 
   it('comes back from the checkpoint of its epoch, with and without TensorFlow', async () => {
     await saveEpoch(norm, model);
-    expect(values(await loadModel(folder(norm), { norm }))).toEqual(values(model));
-    expect((await readWeights(folder(norm))).map((weight) => weight.values)).toEqual(values(model));
+    expect(values((await loadModel(folder(norm), { norm })).model)).toEqual(values(model));
+    expect((await readLearned(folder(norm))).weights.map((weight) => weight.values)).toEqual(values(model));
   });
 
   it('is exported for any other program', async () => {
@@ -197,7 +197,7 @@ describe('a damaged file is refused by name', () => {
     await expect(loadModel(folder('other'), { norm: 'scratch' })).rejects.toThrow(
       `Cannot use the weights of ${folder('other')}: expected the shape [6] for weight 3, got [5, 5, 6, 16]`,
     );
-    const [first] = await readWeights(folder('other'));
+    const [first] = (await readLearned(folder('other'))).weights;
     const one = tf.sequential({
       layers: [tf.layers.conv2d({ inputShape: [28, 28, 1], filters: 6, kernelSize: 5, useBias: false })],
     });
@@ -229,9 +229,9 @@ describe('the checkpoints of a run', () => {
   it('are none at first', async () => {
     expect(await newest('none-yet')).toEqual({ position: undefined, notices: [] });
     for (const midEpoch of [false, true])
-      await expect(readWeights(folder('none-yet'), midEpoch)).rejects.toMatchObject({
+      await expect(readLearned(folder('none-yet'), midEpoch)).rejects.toMatchObject({
         message: `Cannot read the model of ${folder('none-yet')}: expected the checkpoint of a finished epoch, got none`,
-        hint: 'name the folder of a run that finished at least one epoch',
+        hint: `it has not finished an epoch yet; to train it, go on with --resume '${folder('none-yet')}'`,
       });
   });
 
@@ -251,16 +251,18 @@ describe('the checkpoints of a run', () => {
   it('are also that of the last finished epoch, which tells what was learned, where two stand in mid-epoch', async () => {
     await make('mid', progressedTo(1), progressedTo(1, 9), progressedTo(1, 18), progressedTo(1, 27));
     expect(names('mid')).toEqual(['epoch-1-batch-18.ckpt', 'epoch-1-batch-27.ckpt']);
-    await expect(readWeights(folder('mid'))).rejects.toMatchObject({
+    await expect(readLearned(folder('mid'))).rejects.toMatchObject({
       message: `Cannot read the model of ${folder('mid')}: expected the checkpoint of a finished epoch, got only those of its first epoch under way, the newest epoch-1-batch-27.ckpt`,
       hint: `to take it as it is: --mid-epoch; to finish the epoch, go on with --resume '${folder('mid')}'`,
     });
-    expect(await readWeights(folder('mid'), true)).toHaveLength(model.weights.length);
+    expect((await readLearned(folder('mid'), true)).weights).toHaveLength(model.weights.length);
     const going = await Checkpoints.open(folder('mid'), progressedTo(1, 27).position);
     for (const batch of [0, 9, 18, 27]) await going.save(model, progressedTo(2, batch));
     const kept = ['epoch-2-batch-0.ckpt', 'epoch-2-batch-18.ckpt', 'epoch-2-batch-27.ckpt'];
     expect(names('mid')).toEqual(kept);
-    expect((await readWeights(folder('mid'))).map(({ name }) => name)).toEqual(model.weights.map(({ name }) => name));
+    expect((await readLearned(folder('mid'))).weights.map(({ name }) => name)).toEqual(
+      model.weights.map(({ name }) => name),
+    );
     await Checkpoints.open(folder('mid'), progressedTo(2, 27).position);
     expect(names('mid')).toEqual(kept);
     await going.save(model, progressedTo(3));
@@ -297,11 +299,11 @@ describe('the checkpoints of a run', () => {
     });
     rmSync(folder('lost/checkpoint/epoch-2-batch-0.ckpt'));
     symlinkSync('nothing', folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
-    await expect(readWeights(folder('lost'))).rejects.toThrow(
+    await expect(readLearned(folder('lost'))).rejects.toThrow(
       `Cannot read ${folder('lost/checkpoint/epoch-4-batch-0.ckpt')}: expected a checkpoint, got no such file or folder`,
     );
     rmSync(folder('lost/checkpoint/epoch-4-batch-0.ckpt'));
-    await expect(readWeights(folder('lost'))).rejects.toThrow(
+    await expect(readLearned(folder('lost'))).rejects.toThrow(
       `Cannot read ${folder('lost/checkpoint/epoch-3-batch-0.ckpt')}: expected a checkpoint, got "damaged"`,
     );
   });
@@ -337,7 +339,7 @@ it('a reader finds the weights of the next epoch where those it was about to rea
     return names;
   }) as typeof readdir;
   syncBuiltinESMExports();
-  const weights = await readWeights(folder('busy')).finally(() => {
+  const { weights } = await readLearned(folder('busy')).finally(() => {
     fs.promises.readdir = readdir;
     syncBuiltinESMExports();
   });

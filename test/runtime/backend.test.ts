@@ -35,6 +35,13 @@ test.each([
   await expect(opening).rejects.toMatchObject({ exitCode });
 });
 
+test('an option that there is not is an error', async () => {
+  await expect(openBackend('js', { devise: 'cpu' } as object)).rejects.toMatchObject({
+    message: 'Cannot open the backend: expected an option that it has, got "devise"',
+    hint: 'did you mean device?',
+  });
+});
+
 test('a process that opened TensorFlow on the CPU stays there', async () => {
   const before = process.env;
   process.env = { ...before, PATH: await pathWithGpus({}), CUDA_VISIBLE_DEVICES: undefined };

@@ -262,6 +262,15 @@ describe('the environment', () => {
     expect(env).toEqual({ CUDA_VISIBLE_DEVICES: '-1', TF_CPP_MIN_LOG_LEVEL: '2' });
   });
 
+  it.each([
+    { set: {}, level: '0' },
+    { set: { TF_CPP_MIN_LOG_LEVEL: '1' }, level: '1' },
+  ])('has TensorFlow’s own words where they are asked for: $level', ({ set, level }) => {
+    const env: NodeJS.ProcessEnv = { ...set };
+    prepareEnvironment(undefined, { verbose: true }, env);
+    expect(env['TF_CPP_MIN_LOG_LEVEL']).toBe(level);
+  });
+
   it('on a GPU shows this one alone, lets memory grow, and tells XLA where its compiler is', async () => {
     const env = {};
     prepareEnvironment(await on(), { compiler: '/a "b"', libraries: ['/l/libcudart.so.12', 'libcufft.so.11'] }, env);

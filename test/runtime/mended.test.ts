@@ -180,6 +180,13 @@ describe('a mended kernel', () => {
     expect(await valuesOn('tensorflow', () => tf.tensor1d([0.4, -1.6, 2.5]).round())).toEqual([0, -2, 2]);
   });
 
+  it('leaves its input alive on the native backend: exp of int32', async () => {
+    await openBackend('native');
+    const [x] = tf.tidy(() => [integers([0, 1])].map((input) => (input.exp(), tf.keep(input))));
+    expect(x?.isDisposed).toBe(false);
+    x?.dispose();
+  });
+
   it('is right on the WASM backend for whole numbers and for no dilation, too', async () => {
     const whole = () => tf.tensor4d([1, -2, 3, -4], [1, 2, 2, 1], 'int32');
     for (const run of [

@@ -298,6 +298,17 @@ const ARCHITECTURES: Record<string, () => Training> = {
       dense(4, { kernelRegularizer: tf.regularizers.l2({ l2: 0.1 }), biasRegularizer: 'l1l2' }),
       dense(2),
     ),
+  'predictions of a model in batches, and their error': () => {
+    const model = tf.sequential({ layers: [dense(3, { inputShape: [6], activation: 'relu' }), dense(2)] });
+    return {
+      variables: weightsOf(model),
+      step: (x) => {
+        const predicted = model.predict(x, { batchSize: 3 }) as tf.Tensor;
+        return [predicted, predicted.square().mean()];
+      },
+      inputs: (step) => [rows(step)],
+    };
+  },
   "a layer of one's own": () => sequence([6], dense(5), new Scaled({}), dense(2)),
   'self-attention with several heads': () => {
     const [q, k, v, out] = [weights(4, 4), weights(4, 4), weights(4, 4), weights(4, 4)];

@@ -3,7 +3,7 @@ import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
 import { sampleOf } from '../support/amount.js';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 import { expectSameTraining, minimizing, normal, type Training, trainableOf, weightsOf } from './training.js';
 
 const { layers } = tf;
@@ -97,6 +97,12 @@ const single: Record<string, Case> = {
   },
   dropout: { input: vector, layer: () => layers.dropout({ rate: 0 }) },
   elu: { input: vector, layer: () => layers.elu() },
+  embedding: {
+    first: true,
+    input: [3],
+    values: (shape, seed) => tf.randomUniform(shape, 0, 7, 'int32', seed),
+    layer: () => layers.embedding({ inputDim: 7, outputDim: 4, embeddingsInitializer: glorot(3) }),
+  },
   flatten: { input: image, layer: () => layers.flatten() },
   gaussianDropout: { input: vector, layer: () => layers.gaussianDropout({ rate: 0 }) },
   globalAveragePooling1d: { input: series, layer: () => layers.globalAveragePooling1d({}) },
@@ -158,7 +164,6 @@ const RANDOM = 'got randomness on the host (Math.random)';
 
 const refused: Record<string, [layer: () => Layer, input: number[], message: string]> = {
   categoryEncoding: [() => layers.categoryEncoding({ numTokens: 5, outputMode: 'multiHot' }), [3], READ],
-  embedding: [() => layers.embedding({ inputDim: 7, outputDim: 4 }), [3], READ],
   gaussianNoise: [() => layers.gaussianNoise({ stddev: 1 }), [3], RANDOM],
   randomWidth: [() => layers.randomWidth({ factor: 0.3 }), [6, 6, 2], RANDOM],
 };
@@ -194,4 +199,14 @@ it.each(Object.entries(refused))('%s is refused by name', async (_, [layer, inpu
   const given = { inputs: [tf.ones([BATCH, ...input])], variables: weightsOf(made) };
   const step = (x: tf.Tensor) => [made.apply(x, { training: true }) as tf.Tensor];
   await expect(compileStep(step, given)).rejects.toThrow(message);
+});
+
+it('a recurrent layer that keeps its state between calls is refused, as that is no variable', async () => {
+  const made = layers.lstm({ ...recurrent, stateful: true, batchInputShape: [BATCH, ...series] });
+  const inputs = [tf.ones([BATCH, ...series])];
+  made.apply(inputs);
+  const given = { inputs, variables: weightsOf(made) };
+  await expect(compileStep((x) => [made.apply(x) as tf.Tensor], given)).rejects.toThrow(
+    'reading a tensor that was made outside',
+  );
 });

@@ -3,7 +3,7 @@ import * as plain from '../../src/graph/compile.js';
 
 export const mode = { fuse: false };
 
-const fuseOf = ({ rules, xla }: Partial<plain.CompileOptions>) => mode.fuse && !rules && xla !== true;
+const fuseOf = ({ rules, xla }: plain.CompileOptions = {}) => mode.fuse && !rules && xla !== true;
 
 export const compileStep: typeof plain.compileStep = (step, options) =>
   plain.compileStep(step, { fuse: fuseOf(options), ...options });

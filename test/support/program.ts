@@ -3,7 +3,17 @@ import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import * as path from 'node:path';
 
 export const root = path.resolve(import.meta.dirname, '../..');
-export const program = path.join(root, 'bin/bn-train.js');
+/** A link to bin/bn-train.js, as an installed command is, so that hints name it as one. */
+export const program = path.join(import.meta.dirname, 'bn-train');
+
+/** The looks that tests expect, whatever terminal they are started from. */
+export const PLAIN = {
+  LC_ALL: 'C.UTF-8',
+  TERM: 'xterm',
+  NO_COLOR: '1',
+  FORCE_COLOR: undefined,
+  XTERM_VERSION: undefined,
+};
 
 export interface Result {
   code: number | null;
@@ -21,7 +31,7 @@ export interface Running {
 
 /** Starts any command; `env` is merged over this process's environment, where undefined removes a name. */
 export function start(command: string, args: string[], { env, ...options }: SpawnOptions = {}): Running {
-  const merged = { ...process.env, ...env };
+  const merged = { ...process.env, ...PLAIN, ...env };
   const child = spawn(command, args, { ...options, env: merged, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';

@@ -1,6 +1,6 @@
 """Runs a program in the foreground of a pseudo-terminal of its own, as a shell with job control does, and plays its user.
 
-Reads JSON from the first argument: {"command", "columns", "steps": [{"until": regex, "type" | "signal" | "hangup" | "continue"}]}.
+Reads JSON from the first argument: {"command", "columns", "steps": [{"until": regex, "type" | "signal" | "hangup" | "continue" | "resize"}]}.
 Prints JSON: what the terminal was sent, how the program ended, how long after the last step, and whether the terminal's
 settings are those from before.
 """
@@ -72,6 +72,7 @@ while ended is None and time.monotonic() < deadline:
         acted = time.monotonic()
         if "type" in step: os.write(terminal, step["type"].encode())
         if "signal" in step: os.kill(job, getattr(signal, step["signal"]))
+        if "resize" in step: fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, step["resize"], 0, 0))
         if "continue" in step: os.write(order_write, b"c")
         if "hangup" in step:
             os.close(terminal)

@@ -10,11 +10,12 @@ import { BatchNorm } from '../../src/nn/layer.js';
 import { populationStatistics, withStatistics } from '../../src/nn/population.js';
 import { accuracy, imagesOfEpoch, populationAccuracy } from '../../src/train/evaluate.js';
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
-import { startOf, train, type TrainOptions } from '../../src/train/loop.js';
+import { startOf, train } from '../../src/train/loop.js';
+import type { TrainOptions } from '../../src/train/trainOptions.js';
 import type { Mode } from '../../src/train/mode.js';
 import { DeviceDataset } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
-import { firstOf } from '../support/amount.js';
+import { ALL, firstOf } from '../support/amount.js';
 import { timeless } from '../support/timeless.js';
 
 const real = await loadFashionMnist();
@@ -62,6 +63,12 @@ describe('train', () => {
     [{ epochs: 0 }, 'Cannot train: expected epochs to be a whole number from 1, got 0'],
     [{ epochs: 1.5 }, 'Cannot train: expected epochs to be a whole number from 1, got 1.5'],
     [{ checkpointSteps: 0 }, 'Cannot train: expected checkpointSteps to be a whole number from 1, got 0'],
+    [{ learningRate: NaN }, 'Cannot train: expected learningRate to be a number above 0, got NaN'],
+    [{ seed: NaN }, 'Cannot train: expected seed to be a whole number from 0, got NaN'],
+    [{ mode: 'grap' as 'graph' }, 'Cannot train: expected mode to be fused, graph or eager, got "grap"'],
+    [{ xla: 1 as unknown as true }, 'Cannot train: expected xla to be true or false, got 1'],
+    [{ signal: {} as AbortSignal }, 'Cannot train: expected signal to be an AbortSignal, got {}'],
+    [{ learningrate: 1 } as object, 'Cannot train: expected an option that it has, got "learningrate"'],
     [{ stepsPerCall: -1 }, 'Cannot train: expected stepsPerCall to be a whole number from 1, got -1'],
     [
       { from: { position: startOf(3), history: [] } },
@@ -312,7 +319,7 @@ describe('train', () => {
       message: expect.stringMatching(
         /^Cannot go on training: expected a finite loss, got (NaN|-?Infinity) in batch \d of epoch 1$/,
       ) as string,
-      hint: 'use a smaller --lr',
+      hint: 'use a smaller learningRate',
     });
   });
 
@@ -551,6 +558,21 @@ describe('population statistics', () => {
       expect(event.populationImages).toBe(640);
     }
   });
+
+  it.runIf(ALL)(
+    'of an epoch take a quarter of its time at most, with the evaluation by the moving average',
+    async () => {
+      const shares: number[] = [];
+      let started = 0;
+      for await (const event of train({ model: lenet({ norm: 'scratch', seed: 1 }), data: real, epochs: 5, seed: 1 })) {
+        if (event.type === 'evaluate') started = performance.now();
+        if (event.type !== 'epoch') continue;
+        const seconds = (performance.now() - started) / 1000;
+        shares.push(seconds / (seconds + event.seconds));
+      }
+      expect(shares.sort((a, b) => a - b)[2]).toBeLessThan(0.25);
+    },
+  );
 
   it('are given up at a signal during an epoch’s, with the model’s own statistics back in it', async () => {
     const model = lenet({ norm: 'scratch', seed: 1 });

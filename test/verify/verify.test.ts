@@ -214,7 +214,16 @@ describe('the table', () => {
       line: /^short {10}not applicable: of no use$/,
     },
   ] as const)('has a line for $row', ({ row, line }) => {
-    expect(table.row(row)).toMatch(line);
+    expect(table.row(row)).toEqual([expect.stringMatching(line)]);
+  });
+
+  it('has two lines a check where the terminal is narrow, which have room in 60 columns', () => {
+    const narrow = new CheckTable(['a name that is rather long, as those of checks are'], 60);
+    const name = 'a name that is rather long, as those of checks are';
+    const lines = narrow.row({ name, verdict: 'pass', worst: { ...worst, expected: -1.0766429 } });
+    expect(lines).toEqual([name, '   -1.0766429    1.5000000       5.0e-1     2.5e-1  pass']);
+    expect(narrow.header()[1]).toBe('     expected          got  worst error  tolerance  verdict');
+    expect(narrow.row({ name: 'x', verdict: 'fail', reason: 'y' })).toEqual(['x  fail: y']);
   });
 });
 

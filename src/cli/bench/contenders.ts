@@ -68,10 +68,10 @@ export async function openOwn(flags: BenchFlags, { terminal, signal }: Session):
 /** Says who is here, then answers requests until there are no more. */
 export async function serve(flags: BenchFlags, session: Session): Promise<void> {
   const own = await openOwn(flags, session);
-  session.terminal.print(JSON.stringify(own.hello));
+  session.terminal.printJson(own.hello);
   for await (const line of createInterface({ input: process.stdin, signal: session.signal })) {
     const { name, steps } = parseRequest(line, own.hello.contestants);
-    session.terminal.print(JSON.stringify(await own.run(name, steps)));
+    session.terminal.printJson(await own.run(name, steps));
   }
   await own.close();
 }

@@ -34,7 +34,8 @@ export async function runBench(flags: BenchFlags, session: Session): Promise<voi
   const context = { flags, ...session };
   const alone = flags.peer.length === 0 && flags.starts === 0;
   const outcome = alone ? await measureAlone(context) : await measureProcesses(context);
-  session.terminal.print(...(flags.json ? [jsonOf(flags, outcome)] : linesOf(flags, outcome)));
+  if (flags.json) session.terminal.printJson(jsonOf(flags, outcome));
+  else session.terminal.print(...linesOf(flags, outcome, session.terminal.resultColumns()));
 }
 
 async function measureAlone(context: Context): Promise<Outcome> {
@@ -96,18 +97,19 @@ async function measureCommand(dataDir: string, { flags, signal }: Context): Prom
   }
 }
 
-function jsonOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): string {
+function jsonOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): object {
   const figures = { speeds: series.map(speedOf), ratios: ratiosOf(series), fresh, command };
-  return JSON.stringify({ machine: describeMachine(), programs, turns, steps, batchSize, ...figures });
+  return { machine: describeMachine(), programs, turns, steps, batchSize, ...figures };
 }
 
 /** Tables with an empty line between them. */
-function linesOf({ turns, steps, batchSize }: BenchFlags, { programs, series, fresh, command }: Outcome): string[] {
+function linesOf({ turns, steps, batchSize }: BenchFlags, outcome: Outcome, columns?: number): string[] {
+  const { programs, series, fresh, command } = outcome;
   const tables = [
     headLines(describeMachine(), programs, { turns, steps, batchSize }),
-    speedLines(series.map(speedOf)),
-    ratioLines(ratiosOf(series)),
-    freshLines(fresh ?? []),
+    speedLines(series.map(speedOf), columns),
+    ratioLines(ratiosOf(series), columns),
+    freshLines(fresh ?? [], columns),
     command ? [`${command.line}, evaluation included: peak memory ${formatBytes(command.peakMemory)}`] : [],
   ];
   return tables.filter((lines) => lines.length > 0).flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));

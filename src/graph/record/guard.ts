@@ -45,6 +45,10 @@ class Hooks {
   /** For a read that could not be refused where it was made. */
   refusal: Error | undefined;
   private readonly firstId = tf.tidy(() => tf.scalar(0).id);
+  private readonly gather = tf.getKernel('GatherV2', 'tensorflow');
+  private readonly stockGather = this.gather.kernelFunc;
+  /** Indices that a kernel looks at for nothing but their bounds, which the graph checks when it runs. */
+  private indices: object | undefined;
 
   constructor(
     private readonly backend: NativeBackend,
@@ -70,6 +74,7 @@ class Hooks {
         // tfjs itself looks at tensors that it has just made, such as axes; any others would be frozen.
         const { values } = backend.tensorMap.get(dataId);
         if (values !== null && written.has(values)) return read(dataId);
+        if (dataId === this.indices) return new Int32Array();
         throw refuseRead();
       },
       // A rejection might be seen by nobody, and the step would go on later: it never settles.
@@ -78,9 +83,18 @@ class Hooks {
         return new Promise(() => undefined);
       },
     });
+    this.gather.kernelFunc = (given) => {
+      this.indices = given.inputs['indices']?.dataId;
+      try {
+        return this.stockGather(given);
+      } finally {
+        this.indices = undefined;
+      }
+    };
   }
 
   unset(): void {
+    this.gather.kernelFunc = this.stockGather;
     for (const name of ['readSync', 'read', 'write']) Reflect.deleteProperty(this.backend, name);
     Reflect.deleteProperty(tf.engine(), 'keep');
   }

@@ -38,10 +38,13 @@ export function record(
     const tape = new Tape(backend, [...given, ...before]);
     const run = (binding: Binding) =>
       guarded(backend, { binding, variables: standIns, written: tape.written }, () => {
-        const outputs = assertTensors(step(...inputs)).map((tensor) => nativeValue(backend, tensor));
+        // Clones: a step may dispose of what it is given, as a stock kernel does.
+        const outputs = assertTensors(step(...inputs.map((tensor) => tensor.clone()))).map((tensor) =>
+          nativeValue(backend, tensor),
+        );
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
-    const { outputs, after } = run(tape.recorder(leanBinding(backend.binding)));
+    const { outputs, after } = run(tape.recorder(leanBinding(backend.binding, [...given, ...before])));
     tape.assertKnown([...outputs, ...after]);
     // No op is run again: this only finds what differs.
     const again = run(tape.replayer());
@@ -71,31 +74,50 @@ function updated(before: readonly Value[], after: readonly Value[]): Map<number,
 /** Elements; smaller results are worth less than the calls that would free them. */
 const LARGE = 2 ** 14;
 
+/** What computed integers are taken for, one after the other, until an op works: no divisor is 0, and no position too far. */
+const INTEGERS = [undefined, 1, 0];
+
 /**
- * Frees each large float32 result as soon as its shape is known, and has zeros of that shape read in its place: a step
+ * Executes for the sake of shapes, with whatever values an op takes.
+ *
+ * It frees each large float32 result as soon as its shape is known, and has zeros of that shape read in its place: a step
  * that is recorded takes the memory of its largest op instead of that of the whole step. `deleteTensor` may still be
- * called on what is gone. Integers stay as they are, as they may be positions.
+ * called on what is gone.
  */
-export function leanBinding(binding: Binding): Pick<Binding, 'executeOp' | 'deleteTensor'> {
-  const gone = new Map<number, readonly number[]>();
-  return {
-    executeOp: (op, attributes, inputs, count) => {
-      const zeros = new Map<number, number>();
+export function leanBinding(binding: Binding, given: readonly Value[]): Pick<Binding, 'executeOp' | 'deleteTensor'> {
+  const gone = new Map<number, Value>();
+  const integers = new Map(given.filter(isInteger).map((value) => [value.id, value]));
+  const attempt: Binding['executeOp'] = (op, attributes, inputs, count) => {
+    const lenient = attributes.map((one) => (one.name === 'validate_indices' ? { ...one, value: false } : one));
+    let failure: unknown;
+    for (const integer of INTEGERS) {
+      const standIns = new Map<number, number>();
       try {
-        for (const id of inputs) {
-          const shape = gone.get(id);
-          if (shape && !zeros.has(id)) zeros.set(id, fillZeros(binding, shape));
+        for (const id of new Set(inputs)) {
+          const [large, computed] = [gone.get(id), integers.get(id)];
+          if (large) standIns.set(id, fill(binding, large, Float32Array.of(0)));
+          if (computed && integer !== undefined) standIns.set(id, fill(binding, computed, Int32Array.of(integer)));
         }
-        const read = inputs.map((id) => zeros.get(id) ?? id);
-        const outputs = binding.executeOp(op, attributes, read, count);
-        for (const { id, shape } of outputs.filter(isLarge)) {
-          binding.deleteTensor(id);
-          gone.set(id, shape);
-        }
-        return outputs;
+        const read = inputs.map((id) => standIns.get(id) ?? id);
+        return binding.executeOp(op, lenient, read, count);
+      } catch (error) {
+        failure ??= error;
       } finally {
-        for (const id of zeros.values()) binding.deleteTensor(id);
+        for (const id of standIns.values()) binding.deleteTensor(id);
       }
+    }
+    throw failure;
+  };
+  return {
+    executeOp: (...asked) => {
+      const outputs = attempt(...asked);
+      for (const output of outputs)
+        if (isInteger(output)) integers.set(output.id, output);
+        else if (isLarge(output)) {
+          binding.deleteTensor(output.id);
+          gone.set(output.id, output);
+        }
+      return outputs;
     },
     deleteTensor: (id) => {
       if (!gone.has(id)) binding.deleteTensor(id);
@@ -103,14 +125,14 @@ export function leanBinding(binding: Binding): Pick<Binding, 'executeOp' | 'dele
   };
 }
 
-function isLarge({ shape, dtype }: Value): boolean {
-  return dtype === DTYPE.float32 && sizeOf(shape) >= LARGE;
-}
+const isInteger = ({ dtype }: Value) => dtype === DTYPE.int32;
+const isLarge = ({ shape, dtype }: Value) => dtype === DTYPE.float32 && sizeOf(shape) >= LARGE;
 
-function fillZeros(binding: Binding, shape: readonly number[]): number {
+/** One value all over. */
+function fill(binding: Binding, { shape, dtype }: Value, value: Float32Array | Int32Array): number {
   const dims = binding.createTensor([shape.length], DTYPE.int32, Int32Array.from(shape));
-  const zero = binding.createTensor([], DTYPE.float32, Float32Array.of(0));
-  const { id } = execute(binding, 'Fill', { T: DTYPE.float32, index_type: DTYPE.int32 }, [dims, zero]);
-  for (const input of [dims, zero]) binding.deleteTensor(input);
+  const one = binding.createTensor([], dtype, value);
+  const { id } = execute(binding, 'Fill', { T: dtype, index_type: DTYPE.int32 }, [dims, one]);
+  for (const input of [dims, one]) binding.deleteTensor(input);
   return id;
 }

@@ -4,10 +4,12 @@ import { messageOf } from '../../common/errors.js';
 import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, type Value } from '../graph.js';
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
+import { INPUT_TYPES } from './inputTypes.js';
 import { differs, LIST_IT, refuse } from './refusal.js';
 
-/** Its stock kernel leaves out the type of its input, which TensorFlow infers for one op but not in a graph. */
-const UNTYPED = 'ExpandDims';
+const attributesOf = new Map(
+  Object.entries(INPUT_TYPES).flatMap(([named, ops]) => ops.match(/\w+/g)?.map((op) => [op, named.split(' ')]) ?? []),
+);
 
 /** Ops whose output's shape follows from values, which a graph cannot know beforehand. */
 const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)$/;
@@ -40,7 +42,7 @@ export class Tape {
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
         if (!this.written.has(values)) return id;
-        if (!CONSTANT_TYPES.includes(dtype)) throw refuse(`a constant of TensorFlow's type ${dtype}`, 'use numbers');
+        if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');
         this.known.set(id, dtype);
         this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
         return id;
@@ -92,9 +94,18 @@ export class Tape {
     if (this.replayed < this.entries.length) throw differs('fewer ops');
   }
 
+  /**
+   * Stock kernels leave out the type of an input, or name another one, as `mean` of integers does. Op by op TensorFlow
+   * goes by the input; a graph has to say what it is.
+   */
   private translate(op: string, attributes: OpAttribute[], inputs: number[]): Attribute[] {
-    const named = attributes.map((given) => translate(this.backend.binding, op, given));
-    return op === UNTYPED ? [...named, ...types({ T: this.known.get(inputs[0] ?? 0) ?? 0 })] : named;
+    const inferred = new Map<string, number>();
+    for (const [i, name] of (attributesOf.get(op) ?? []).entries()) {
+      const dtype = this.known.get(inputs[i] ?? NaN);
+      if (dtype !== undefined && /\w/.test(name) && !inferred.has(name)) inferred.set(name, dtype);
+    }
+    const given = attributes.filter(({ name }) => !inferred.has(name));
+    return [...given.map((one) => translate(this.backend.binding, op, one)), ...types(Object.fromEntries(inferred))];
   }
 
   /** Undefined where the tape has something else. */
@@ -128,7 +139,7 @@ function attempt<T>(op: string, execute: () => T): T {
   try {
     return execute();
   } catch (error) {
-    const hint = 'inputs are zeros while a step is recorded; it must work with those, too';
+    const hint = 'inputs are zeros or ones while a step is recorded; it must work with those, too';
     throw refuse(`${op}, which fails: ${messageOf(error)}`, hint, error);
   }
 }

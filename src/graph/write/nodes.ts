@@ -103,6 +103,14 @@ function tensorInfos(field: number, values: NamedValues): Wire {
   );
 }
 
+/**
+ * TensorFlow takes (a - b) + c with a constant c for a - (b - c), and XLA does so, too: of a small c that is to keep a root
+ * or a logarithm away from 0, nothing is left. Neither looks through these ops, which do nothing to a value.
+ */
+const BARRIER = { op: 'Snapshot', type: typeAttr };
+const XLA_BARRIER = { op: 'XlaOptimizationBarrier', type: (dtype: number) => message(1, int(6, dtype)) };
+const SUMS: readonly string[] = ['Add', 'AddV2', 'AddN', 'Sub'];
+
 export class GraphWriter {
   private readonly nodes: Wire[] = [];
   private readonly signatures: [string, Wire][] = [];
@@ -122,10 +130,18 @@ export class GraphWriter {
       if (name === undefined) throw new Error(`the graph ${prefix} uses value ${id} before it is made`);
       return name;
     };
+    const barrier = cluster === undefined ? BARRIER : XLA_BARRIER;
+    const sums = new Set<number>();
     for (const [i, node] of graph.nodes.entries()) {
       const name = own(`op${i}_${node.op}`);
       const attributes = node.attributes.map((given) => [given.name, encodeAttribute(given)]);
-      const from = node.inputs.map((id) => nameOf({ id }));
+      const keepsOrder = SUMS.includes(node.op) && node.inputs.some((id) => graph.constants.has(id));
+      const from = node.inputs.map((id, j) => {
+        const input = nameOf({ id });
+        if (!keepsOrder || !sums.has(id)) return input;
+        return this.add(barrier.op, `${name}_in${j}`, [input], { T: barrier.type(DTYPE.float32), ...marks });
+      });
+      for (const { id, dtype } of node.outputs) if (SUMS.includes(node.op) && dtype === DTYPE.float32) sums.add(id);
       this.add(node.op, name, from, { ...(Object.fromEntries(attributes) as Attributes), ...marks });
       for (const [j, { id }] of node.outputs.entries()) names.set(id, j === 0 ? name : `${name}:${j}`);
     }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { lastLine, runCommand } from '../../common/command.js';
 import { findCompiler } from '../../common/compiler.js';
 import { type BnTrainError, cannot } from '../../common/errors.js';
+import { toType } from '../../common/invocation.js';
 import { OWN_SOURCES, stockPackage } from '../loadAddon.js';
 import { LIBRARIES } from './pins.js';
 
@@ -34,7 +35,7 @@ export async function compileAddon(compilation: Compilation): Promise<string> {
   throw cannotBuild(`${[compiler.command, ...compiler.args].join(' ')} to compile it`, why, INSTALL);
 }
 
-const INSTALL = 'apt-get install g++, then: bn-train setup';
+const INSTALL = `apt-get install g++, then: ${toType('setup')}`;
 
 function cannotBuild(expected: string, got: string, hint: string): BnTrainError {
   return cannot('build the TensorFlow addon', { expected, got, hint });
@@ -51,7 +52,8 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
-  const quiet = ['TF_LoadSessionFromSavedModel', 'TFE_NewContext'].map((name) => `-D${name}=quiet_${name}`);
+  const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
+  const quiet = said.map((name) => `-D${name}=quiet_${name}`);
   return [...mode, ...quiet, ...includes, ...binding, ...own, '-o', output, ...link, ...search, ...first];
 }
 
@@ -66,6 +68,6 @@ export async function proveAddon(addon: string, signal?: AbortSignal): Promise<s
   throw cannot('use the TensorFlow addon', {
     expected: 'it to load and add two numbers',
     got: outcome && outcome.code > 128 ? `a crash (${why || 'no word'}; TensorFlow needs a CPU with AVX)` : why,
-    hint: 'bn-train doctor shows what this machine has; --backend wasm works everywhere',
+    hint: `${toType('doctor')} shows what this machine has; --backend wasm works everywhere`,
   });
 }

@@ -9,6 +9,7 @@ import { codeOf, hashOf, JSON_LIMIT, readBounded, writeFileAtomic } from '../../
 import { tryLock } from '../../common/lock.js';
 import { assertTrusted } from '../../common/trust.js';
 import { check, numberThat, oneOf, text, whole } from '../../common/shape.js';
+import { quoted, toType } from '../../common/invocation.js';
 import { nvidiaSizes } from './cuda.js';
 import { LIBRARIES } from './pins.js';
 
@@ -139,7 +140,7 @@ async function assertContent(folder: string, file: string, expected: string, sig
   throw cannot('use the native runtime', {
     expected: `${file} as it was proved to work, with SHA-256 ${expected}`,
     got,
-    hint: `rm -r '${folder}' && bn-train setup`,
+    hint: `rm -r ${quoted(folder)} && ${toType('setup')}`,
   });
 }
 

@@ -55,7 +55,21 @@ export async function makeRuntime(want: Want, watch: Watch): Promise<Runtime> {
       watch.listener.notice(`TensorFlow: that of the Python environment is passed over. ${error.message}`);
     }
   }
-  return installBuild(buildFor(thisPlatform(), want), watch);
+  const build = buildFor(thisPlatform(), want);
+  if (build.device === 'cuda') await assertAgreed(build, watch);
+  return installBuild(build, watch);
+}
+
+/** Throws a BnTrainError where a person says no to a download as large as that for a GPU. */
+async function assertAgreed(build: Build, { listener: { confirm } }: Watch): Promise<void> {
+  const [download, disk] = [formatBytes(downloadSize(build)), formatBytes(build.disk)];
+  const question = `TensorFlow ${build.version} for CUDA is a download of ${download} (${disk} on disk). Fetch it now?`;
+  if ((await confirm?.(question)) ?? true) return;
+  throw cannot('install TensorFlow for CUDA', {
+    expected: `a yes to a download of ${download}`,
+    got: 'no',
+    hint: `use --device cpu, or later: ${setupCommand(build)}`,
+  });
 }
 
 /** Installs a pinned build into the cache, unless it is there. */

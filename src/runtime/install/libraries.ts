@@ -7,6 +7,7 @@ import { type CommandOptions, type Outcome, runCommand } from '../../common/comm
 import { cannot, EXIT, type Reason } from '../../common/errors.js';
 import { cacheDirectory, exists } from '../../common/files.js';
 import { parseShaped, text } from '../../common/shape.js';
+import { toType } from '../../common/invocation.js';
 import { addonVersion } from '../loadAddon.js';
 import { isCudaBuild, nvidiaSizes } from './cuda.js';
 import { readFinished, type Runtime, type Scrutiny } from './finished.js';
@@ -117,12 +118,12 @@ function lackOf({ tensorflow, cuda }: Runtime, want: Want): Reason | undefined {
     return {
       expected: 'a TensorFlow that was built for CUDA',
       got: `TensorFlow ${tensorflow} for the CPU`,
-      hint: 'without --runtime-dir: bn-train setup --cuda; or use --device cpu',
+      hint: `without --runtime-dir: ${toType('setup --cuda')}; or use --device cpu`,
     };
   if (cuda.missing.length === 0) return undefined;
   return {
     expected: "NVIDIA's libraries in ../nvidia beside it, or where the system's loader finds them",
     got: `these do not open: ${cuda.missing.join('; ')}`,
-    hint: 'bn-train setup --cuda installs them all; or use --device cpu',
+    hint: `${toType('setup --cuda')} installs them all; or use --device cpu`,
   };
 }

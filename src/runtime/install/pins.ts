@@ -1,5 +1,6 @@
 /** The pinned builds of TensorFlow: every wheel with its version, size and hash, and which build a machine takes. */
 import { cannot, EXIT } from '../../common/errors.js';
+import { toType } from '../../common/invocation.js';
 
 export interface Wheel {
   name: string;
@@ -96,7 +97,7 @@ export const FREE_SPACE = 'free some space, or choose another cache with XDG_CAC
 /** The command that installs a build. */
 export function setupCommand({ device, version }: Build): string {
   const cuda = device === 'cuda' ? ' --cuda' : '';
-  return `bn-train setup${cuda}${version === VERSIONS[0] ? '' : ` --tensorflow ${version}`}`;
+  return toType(`setup${cuda}${version === VERSIONS[0] ? '' : ` --tensorflow ${version}`}`);
 }
 
 /** The libraries as they are named in TensorFlow's wheel. */

@@ -1,0 +1,138 @@
+/** Lines as a stream can show them: cut between words to a terminal's width, in its characters, with a little colour. */
+import { WriteStream } from 'node:tty';
+import { inspect } from 'node:util';
+import { printable } from '../common/format.js';
+
+/** What a stream can show. */
+export interface Looks {
+  /** Columns of a terminal; undefined where there is none, and a record stays one line. */
+  columns: number | undefined;
+  unicode: boolean;
+  colour: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Asked for each line anew, as a window may change its size. */
+export function looksOf(
+  { isTTY, columns }: { isTTY?: boolean; columns?: number },
+  env: Environment = process.env,
+): Looks {
+  const isForced = env['FORCE_COLOR'] !== undefined;
+  const isRefused = (env['NO_COLOR'] ?? '') !== '';
+  return {
+    // A pseudo-terminal that was never given a size says 0.
+    columns: isTTY ? columns || 80 : undefined,
+    unicode: !(isTTY && ['linux', 'dumb'].includes(env['TERM'] ?? '')) && !namesOtherEncoding(env),
+    // Node's answer needs no terminal of its own.
+    colour: !isRefused && (isTTY === true || isForced) && WriteStream.prototype.getColorDepth(env) > 1,
+  };
+}
+
+/** Whether the locale names an encoding that is not UTF-8; where there is no locale at all, nothing is known against it. */
+function namesOtherEncoding(env: Environment): boolean {
+  const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || 'UTF-8';
+  return !/utf-?8/i.test(locale);
+}
+
+/** A line of the program's, and whatever names are in it, as text to be written; it ends with its newline. */
+export function typeset(line: string, { columns, unicode, colour }: Looks): string {
+  const clean = printable(line);
+  const spelt = unicode ? clean : inAscii(clean);
+  const lines = columns === undefined ? [spelt] : wrap(spelt, columns);
+  return (colour ? lines.map(paint) : lines).map((each) => `${each}\n`).join('');
+}
+
+const ASCII: Readonly<Record<string, string>> = {
+  ...{
+    '…': '...',
+    '–': '-',
+    '’': "'",
+    '×': 'x',
+    '·': '|',
+    '±': '+-',
+    '≥': '>=',
+    '≤': '<=',
+    γ: 'gamma',
+    β: 'beta',
+    ε: 'epsilon',
+  },
+  ...{ '∂': 'd', '→': '->', '█': '#', '░': '-', '─': '-', '└': '+', '┤': '|', '•': '*' },
+  // Marks of the chart, alone and where they meet.
+  ...{ '⊗': '@', '⊕': '&', '∗': '%', '⊛': '#', '⋅': '.' },
+  // The heights of a histogram's bars.
+  ...{ '▁': '_', '▂': '.', '▃': ':', '▄': '-', '▅': '=', '▆': '+', '▇': '*' },
+};
+
+/** What the program itself prints, in ASCII; names from outside stay as they are. */
+export function inAscii(text: string): string {
+  return Array.from(text, (character) => ASCII[character] ?? character).join('');
+}
+
+/**
+ * A line in lines of at most `columns` characters. It is broken between fields, which have three spaces or more between
+ * them, else between words; a word that is longer stays whole, and so does a command, which is there to be copied.
+ */
+export function wrap(line: string, columns: number): string[] {
+  const fits = (text: string) => Array.from(text).length <= columns;
+  if (fits(line)) return [line];
+  const hanging = ' '.repeat(hangingIndent(line, columns));
+  const lines: string[] = [];
+  let last = '';
+  const add = (space: string, piece: string): void => {
+    if (last.trim() === '' || fits(`${last}${space}${piece}`)) last += `${space}${piece}`;
+    else {
+      lines.push(last);
+      last = `${hanging}${piece}`;
+    }
+  };
+  for (const [, gap = '', field = ''] of line.matchAll(/( {3,}|^ *)((?:\S| {1,2}(?=\S))+)/g)) {
+    const isWhole = fits(`${last}${gap}${field}`) || fits(`${hanging}${field}`);
+    for (const [i, piece] of (isWhole ? [field] : piecesOf(field)).entries()) add(i === 0 ? gap : ' ', piece);
+  }
+  return [...lines, last];
+}
+
+/** Where the lines after the first begin: below what follows a label, else a little further right than the first. */
+function hangingIndent(line: string, columns: number): number {
+  const label = /^ *(?:(?:hint|missing): |\S.*? {3,}(?=\S))/.exec(line)?.[0] ?? '';
+  const indent = /^ */.exec(line)?.[0] ?? '';
+  return label !== '' && label.length <= 0.4 * columns ? label.length : Math.min(indent.length + 2, columns >> 1);
+}
+
+/** What a command that a message tells to type begins with. */
+const COMMAND = /^(?:(?:rm|chmod|chown|kill|npm|npx|python3|apt-get|bn-train)|\S*bn-train\.js)$/;
+
+/** Words, and commands from their first word to the end of what is to be typed. */
+function piecesOf(field: string): string[] {
+  const pieces: string[] = [];
+  let isCommand = false;
+  for (const word of field.split(' ')) {
+    if (isCommand) pieces.push(`${pieces.pop() ?? ''} ${word}`);
+    else pieces.push(word);
+    isCommand = (isCommand || COMMAND.test(word)) && !/[;,)]$/.test(word);
+  }
+  return pieces;
+}
+
+type Colour = 'red' | 'green' | 'yellow' | 'blue' | 'cyan' | 'gray';
+
+const COLOURS: [text: RegExp, colour: Colour][] = [
+  [/^(Cannot|error:)/, 'red'],
+  [/^hint:/, 'cyan'],
+  [/^missing:/, 'yellow'],
+  [/ pass$/, 'green'],
+  [/ FAIL\b/, 'red'],
+  // The chart's marks, as they are in its legend and, behind the axis, where they stand alone.
+  [/(?<=^ {8}.*)o(?= test acc)|(?<=^ *[-.\de]* [┤|].*)o/g, 'yellow'],
+  [/(?<=^ {8}.*)[×x](?= test acc)|(?<=^ *[-.\de]* [┤|].*)[×x]/g, 'blue'],
+  // What a reader of an epoch's line looks at last.
+  [/ [\d,]+ examples\/sec {3}.*$/, 'gray'],
+];
+
+function paint(line: string): string {
+  return COLOURS.reduce((text, [pattern, name]) => {
+    const [on, off] = inspect.colors[name] ?? [0, 0];
+    return text.replace(pattern, (match) => `\x1b[${on}m${match}\x1b[${off}m`);
+  }, line);
+}
