@@ -130,7 +130,7 @@ class Work {
 
 // Follows from shapes alone: sums are kept by chunk, and have the same bits for any number of threads.
 int64_t ChunksFor(int64_t rows, int64_t bytes) {
-  constexpr int64_t kBytes = 1 << 16, kMost = 16;
+  constexpr int64_t kBytes = 1 << 18, kMost = 16;  // less takes no longer than it takes to wake a thread
   return std::max<int64_t>(1, std::min({bytes / kBytes, kMost, rows}));
 }
 

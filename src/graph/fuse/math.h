@@ -16,6 +16,8 @@ static inline float min_(float a, float b) {
   const float least = a < b ? a : b;
   return a != a ? a : least;
 }
+// Passes over NaN.
+static inline float windowMax_(float a, float b) { return b > a ? b : a; }
 static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x); }
 
 // As the CPU's own instruction has it for NaN and what is too large.

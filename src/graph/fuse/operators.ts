@@ -65,7 +65,8 @@ const LOGIC: Readonly<Record<string, string>> = {
 };
 
 const SELECTS = ['Select', 'SelectV2'];
-const COPIES = ['Tile', 'BroadcastTo'];
+const COPIES = ['Tile', 'BroadcastTo', 'Fill'];
+const FILLS: Readonly<Record<string, string>> = { ZerosLike: '0', OnesLike: '1' };
 
 /** So quick that computing one again takes no longer than reading it. */
 const COSTLY = /_\(|powf|sqrtf|\//;
@@ -81,6 +82,7 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   if (op === 'Cast' && given[0] === float32 && output.dtype === int32) return 'int_($0)';
   if (op === 'Cast') return output.dtype === bool ? '$0 != 0' : `static_cast<${to}>($0)`;
   if (COPIES.includes(op)) return '$0';
+  if (op in FILLS) return FILLS[op];
   // The older one picks whole rows by a vector.
   if (op === 'Select' && operands[0]?.shape.length !== output.shape.length) return undefined;
   if (SELECTS.includes(op) && given[0] === bool) return '$0 ? $1 : $2';

@@ -90,14 +90,20 @@ function delay(
   for (const node of known.graph.nodes.toReversed()) {
     const member = members.get(node.outputs[0]?.id ?? 0);
     if (!member && !isOther(known, members, node)) continue;
-    const fromRows = member?.step.operands.some(({ id }) => members.get(id)?.step.byRow);
-    if (member && !member.step.byRow && fromRows === false) member.level = latest.get(member.step.output.id) ?? last;
+    if (member && canWait(member, members)) member.level = latest.get(member.step.output.id) ?? last;
     const level = member ? member.level : (levels.get(node) ?? 0) - 1;
     for (const input of member ? member.step.operands.map(({ id }) => id) : node.inputs) {
       const id = known.source(input);
       latest.set(id, Math.min(latest.get(id) ?? last, level));
     }
   }
+}
+
+/** Nothing of the batch's size that a region makes is kept for it. */
+function canWait({ step }: Member, members: ReadonlyMap<number, Member>): boolean {
+  if (step.byRow && step.kind !== 'total') return false;
+  const rows = step.operands.map(({ id }) => members.get(id)?.step).filter((from) => from?.byRow);
+  return rows.every((from) => !step.byRow && from?.kind === 'total');
 }
 
 /** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */

@@ -1,8 +1,8 @@
 /** Ops that can be fused, each seen as one of a few kinds of loops. */
-import { attribute, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
 import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
 import { expressionOf, isCheap } from './operators.js';
-import { REDUCTION } from './text.js';
 
 export interface Operand {
   /** The value whose elements are read, whatever its shape. */
@@ -35,19 +35,22 @@ export interface Step {
   readonly cheap: boolean;
 }
 
-const REDUCTIONS = Object.keys(REDUCTION);
-const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
+/** Of ops that read for their elements some of their inputs only: which. */
+const READ: Readonly<Record<string, [first: number, end: number]>> = {
+  Tile: [0, 1],
+  BroadcastTo: [0, 1],
+  Fill: [1, 2],
+  ZerosLike: [0, 0],
+  OnesLike: [0, 0],
+};
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
-const LEADERLESS = /BackpropFilter/;
-/** Whose leading axis may have been several. */
-const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
 
 /** A graph with what fusing asks about its values. */
 export class Steps {
   readonly values = new Map<number, Value>();
   readonly producers = new Map<number, Node>();
-  private readonly batched = new Set<number>();
+  private readonly batched: ReadonlySet<number>;
   private readonly sources = new Map<number, { id: number; offset: number }>();
 
   /** `rows` is the size of the batch; 1 where there is none. */
@@ -57,14 +60,13 @@ export class Steps {
   ) {
     for (const value of [...graph.inputs, ...graph.variables, ...graph.constants.values()])
       this.values.set(value.id, value);
-    for (const { id, shape } of [...graph.inputs, ...graph.constants.values()])
-      if (leads(shape, rows) && stripped(shape)[0] === rows) this.batched.add(id);
-    for (const node of graph.nodes) {
+    for (const node of graph.nodes)
       for (const output of node.outputs) {
         this.values.set(output.id, output);
         this.producers.set(output.id, node);
-        if (leads(output.shape, rows) && this.isLed(node, output)) this.batched.add(output.id);
       }
+    this.batched = batchedValues(graph, rows, this.values);
+    for (const node of graph.nodes) {
       const [output] = node.outputs;
       if (!output || !this.isView(node, output)) continue;
       const { id, offset } = this.origin(node.inputs[0] as number);
@@ -102,8 +104,8 @@ export class Steps {
   private map(node: Node, output: Value): Step | undefined {
     const { op, inputs } = node;
     if (this.isBias(node)) return undefined;
-    const count = op === 'Tile' || op === 'BroadcastTo' ? 1 : inputs.length;
-    const read = inputs.slice(0, count).map((id) => this.value(id));
+    const [first, end] = READ[op] ?? [0, inputs.length];
+    const read = inputs.slice(first, end).map((id) => this.value(id));
     const expression = expressionOf(node, read);
     if (expression === undefined) return undefined;
     const byRow = this.batched.has(output.id);
@@ -155,7 +157,7 @@ export class Steps {
 
   private reduction(node: Node, output: Value): Step | undefined {
     const x = this.value(node.inputs[0] as number);
-    const over = this.axesOf(node, x);
+    const over = axesOf(node, x, this.graph.constants);
     if (!over || over.size === 0 || output.dtype !== 1 || x.dtype !== 1) return undefined;
     const lead = x.shape.length - stripped(x.shape).length;
     const byRow = this.batched.has(x.id);
@@ -196,32 +198,9 @@ export class Steps {
     return values !== undefined && values.length > 0 && values.every((value) => Object.is(value, values[0]));
   }
 
-  /** Of a reduction, where they are known. */
-  private axesOf(node: Node, x: Value): Set<number> | undefined {
-    const given = this.graph.constants.get(node.inputs[1] as number)?.values;
-    return given && new Set(Array.from(given, (axis) => (axis + x.shape.length) % x.shape.length));
-  }
-
   /** TensorFlow adds a bias while it multiplies. */
   private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
     const isProduct = /^(Conv2D|MatMul)$/.test(this.producers.get(x)?.op ?? '');
     return op.startsWith('Add') && isProduct && this.graph.variables.some(({ id }) => id === bias);
-  }
-
-  /** Whether the leading axis of a result, by its size, is the batch's, and not one that happens to have that size. */
-  private isLed(node: Node, output: Value): boolean {
-    const { op, inputs } = node;
-    const is = (i: number) => this.batched.has(inputs[i] ?? 0);
-    if (LEADERLESS.test(op)) return false;
-    if (op === 'MatMul') return is(0) && attribute(node, 'transpose_a') !== true;
-    if (op === 'GatherV2') return is(1) || (is(0) && this.value(inputs[0] as number).shape[0] === output.shape[0]);
-    if (op === 'Transpose') return is(0) && this.graph.constants.get(inputs[1] as number)?.values[0] === 0;
-    if (op === 'Tile' || op === 'BroadcastTo' || op === 'Fill') return stripped(output.shape)[0] === this.rows;
-    if (REDUCTIONS.includes(op)) {
-      const x = this.value(inputs[0] as number);
-      return is(0) && this.axesOf(node, x)?.has(x.shape.length - stripped(x.shape).length) === false;
-    }
-    const isLike = (id: number) => stripped(this.value(id).shape)[0] === stripped(output.shape)[0];
-    return inputs.some((id) => this.batched.has(id) && (REGROUPING.includes(op) || isLike(id)));
   }
 }

@@ -13,7 +13,7 @@ export const REDUCTION: Readonly<
   Mean: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
   // Begins and goes on as TensorFlow's pooling does, which sees no NaN.
   [WINDOW]: {
-    combine: (a, b) => `(${b} > ${a} ? ${b} : ${a})`,
+    combine: (a, b) => `windowMax_(${a}, ${b})`,
     start: '-__FLT_MAX__',
     all: 'maximum_',
   },
@@ -92,16 +92,21 @@ export function reduce(op: string, to: string, from: string, axes: readonly Axis
 
 /** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it. */
 export function route(to: string, [x, y, dy]: readonly string[], axes: readonly Axis[]): string {
-  const outer = both(axes);
-  const kept = outer.filter(({ stride }) => stride !== 0);
-  const folded = outer.filter(({ stride }) => stride === 0);
-  return nest(kept, 'k', (whole, part) => {
-    const given = positions(folded).map(
-      (at) =>
-        `{ const bool hit = open & (${x}[${whole} + ${at}] == m); ${to}[${whole} + ${at}] = hit ? d : 0; open = open & !hit; }`,
-    );
-    return `const float m = ${y}[${part}], d = ${dy}[${part}]; bool open = true; ${given.join(' ')}`;
-  });
+  const all = both(axes);
+  const last = all.at(-1)?.stride === 1 ? all.pop() : undefined;
+  const folded = all.filter(({ stride }) => stride === 0);
+  return nest(
+    all.filter(({ stride }) => stride !== 0),
+    'k',
+    (whole, part) => {
+      const given = positions(folded).map((at) => {
+        const element = `[${whole} + i + ${at}]`;
+        return `{ const bool hit = ${x}${element} == m; ${to}${element} = hit ? d : 0; d = hit ? 0 : d; }`;
+      });
+      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')}`;
+      return vectorLoop('0', last?.size ?? 1, window);
+    },
+  );
 }
 
 /** Where the elements of some axes lie. */

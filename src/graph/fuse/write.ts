@@ -1,8 +1,9 @@
 /** Writes a region as C++. */
 import { sizeOf, type Value } from '../graph.js';
-import { type Access, Job, type Setting } from './job.js';
+import { Job } from './job.js';
 import { Memory } from './memory.js';
 import { isPass, isShared, type Phase, schedule } from './phases.js';
+import type { Access, Setting } from './places.js';
 import type { Region } from './regions.js';
 import type { Step, Steps } from './steps.js';
 import { REDUCTION, vectorLoop } from './text.js';
