@@ -2,7 +2,6 @@
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
-import type { Fusion } from '../graph/compiledSteps.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
 import type { Mode } from '../train/mode.js';
@@ -97,7 +96,7 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
 }
 
 /** The config.json as it is once the steps are compiled, and a line if a run goes on that was computed in another way. */
-function withKernels(config: RunConfig, { mode, kernels }: { mode: Mode; kernels?: Fusion }, goesOn: boolean) {
+function withKernels(config: RunConfig, { mode, kernels }: Extract<TrainEvent, { type: 'start' }>, goesOn: boolean) {
   const now = kernels && 'hash' in kernels ? kernels : undefined;
   if (!goesOn) return { config: { ...config, mode, kernels: now }, change: undefined };
   const { resumed = [], ...first } = config;

@@ -11,5 +11,4 @@ const withMode = <T extends plain.CompileOptions>(given: T): T =>
 
 export const compileStep: typeof plain.compileStep = (step, options) => plain.compileStep(step, withMode(options));
 
-export const compileSteps: typeof plain.compileSteps = (steps, options = {}) =>
-  plain.compileSteps(steps, withMode(options));
+export const compileSteps: typeof plain.compileSteps = (steps, options) => plain.compileSteps(steps, withMode(options));
