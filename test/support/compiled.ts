@@ -11,4 +11,5 @@ const withMode = <T extends plain.CompileOptions>(given: T): T =>
 
 export const compileStep: typeof plain.compileStep = (step, options) => plain.compileStep(step, withMode(options));
 
-export const compileSteps: typeof plain.compileSteps = (steps, options) => plain.compileSteps(steps, withMode(options));
+export const compileSteps: typeof plain.compileSteps = (steps, ...[options]) =>
+  plain.compileSteps(steps, options === undefined ? { fuse: mode.fuse } : withMode(options));
