@@ -7,7 +7,7 @@ import { leads } from './geometry.js';
 import { buildLibrary } from './library.js';
 import { FUSED_RULES } from './lower.js';
 import { findRegions } from './regions.js';
-import { Steps } from './steps.js';
+import { Steps } from './loops.js';
 import { NAME, type WrittenRegion, writeRegion } from './write.js';
 
 /** What fused steps run: the kernels, known by a hash of all that they were made from, and the compiler that made them. */

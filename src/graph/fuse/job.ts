@@ -2,7 +2,7 @@
 import { isDirect, isScalar } from './geometry.js';
 import { typeOf } from './memory.js';
 import { lengthOf, type Place, Places, type Setting } from './places.js';
-import type { Operand, Step } from './steps.js';
+import type { Operand, Step } from './loops.js';
 import { expand, reduce, REDUCTION, route, vectorLoop } from './text.js';
 
 interface Group {

@@ -4,7 +4,7 @@ import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
-import { ROUTE } from './steps.js';
+import { ROUTE } from './loops.js';
 import { WINDOW } from './text.js';
 
 const { float32, int32 } = DTYPE;

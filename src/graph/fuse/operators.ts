@@ -49,6 +49,15 @@ const FLOAT: Readonly<Record<string, string>> = {
   Tanh: 'tanh_($0)',
 };
 
+/** Of ops that read for their elements some of their inputs only: which. */
+export const READ: Readonly<Record<string, [first: number, end: number]>> = {
+  Tile: [0, 1],
+  BroadcastTo: [0, 1],
+  Fill: [1, 2],
+  ZerosLike: [0, 0],
+  OnesLike: [0, 0],
+};
+
 const COMPARISONS: Readonly<Record<string, string>> = {
   Equal: '$0 == $1',
   Greater: '$0 > $1',

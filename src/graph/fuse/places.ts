@@ -2,7 +2,7 @@
 import { sizeOf } from '../graph.js';
 import { isDirect, isScalar } from './geometry.js';
 import { type Memory, typeOf } from './memory.js';
-import type { Operand, Step, Steps } from './steps.js';
+import type { Operand, Step, Steps } from './loops.js';
 import { expand } from './text.js';
 
 export interface Place {

@@ -1,6 +1,6 @@
 /** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
 import type { Node, Value } from '../graph.js';
-import type { Step, Steps } from './steps.js';
+import type { Step, Steps } from './loops.js';
 
 export interface Region {
   /** Each one after those it needs. */

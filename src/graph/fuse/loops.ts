@@ -2,7 +2,7 @@
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
 import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
-import { expressionOf, isCheap } from './operators.js';
+import { expressionOf, isCheap, READ } from './operators.js';
 
 export interface Operand {
   /** The value whose elements are read, whatever its shape. */
@@ -35,14 +35,6 @@ export interface Step {
   readonly cheap: boolean;
 }
 
-/** Of ops that read for their elements some of their inputs only: which. */
-const READ: Readonly<Record<string, [first: number, end: number]>> = {
-  Tile: [0, 1],
-  BroadcastTo: [0, 1],
-  Fill: [1, 2],
-  ZerosLike: [0, 0],
-  OnesLike: [0, 0],
-};
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
 
