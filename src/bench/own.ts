@@ -4,12 +4,13 @@ import type { Datasets } from '../data/idx.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { breathe } from '../train/evaluate.js';
-import { defaultMode, defaultStepsPerCall, MANY } from '../train/mode.js';
+import { defaultMode, MANY } from '../train/mode.js';
 import { Trainer } from '../train/trainer.js';
 import type { Hello, Program, Turn } from './program.js';
 
-/** Ways to run a step: op by op, as a graph, many in one call of a graph, or as one of the last two compiled by XLA. */
+/** Ways to run a step: op by op, as a graph, fused or not, many in one call of a graph, or as one of the last two compiled by XLA. */
 const BENCH_MODES = {
+  fused: { mode: 'fused', stepsPerCall: 1, xla: false },
   graph: { mode: 'graph', stepsPerCall: 1, xla: false },
   eager: { mode: 'eager', stepsPerCall: 1, xla: false },
   loop: { mode: 'graph', stepsPerCall: MANY, xla: false },
@@ -36,12 +37,21 @@ interface OwnOptions {
 
 /** The modes asked for, or those that tell most; of these the first is the one that training takes. */
 function chooseModes(modes?: BenchMode[]): BenchMode[] {
-  if (defaultMode() === 'graph')
-    return modes ?? (defaultStepsPerCall('graph') > 1 ? ['loop', 'graph', 'eager'] : ['graph', 'eager']);
+  const best = defaultMode();
+  if (best !== 'eager') return modes ?? (best === 'fused' ? ['fused', 'graph', 'eager'] : ['loop', 'graph', 'eager']);
   const wrong = modes?.find((mode) => mode !== 'eager');
   if (wrong === undefined) return ['eager'];
   const [expected, hint] = ['eager on this backend', '--backend native has them all'];
   throw cannot(`measure the mode ${wrong}`, { expected, got: wrong, hint, exitCode: EXIT.usage });
+}
+
+/** Fused steps that cannot be had are graphs, which are not to be measured for them. */
+function assertMode(mode: BenchMode, trainer: Trainer): Trainer {
+  const { mode: got, kernels } = trainer.how;
+  if (got === BENCH_MODES[mode].mode) return trainer;
+  trainer.dispose();
+  const why = kernels && 'reason' in kernels ? kernels.reason : 'they are for the CPU';
+  throw cannot(`measure the mode ${mode}`, { expected: 'fused kernels', got: why, hint: '--modes graph,eager' });
 }
 
 /** Measures in this very process, on the backend that is open. */
@@ -54,9 +64,10 @@ export class OwnProgram implements Program {
     const chosen = chooseModes(modes);
     for (const norm of norms)
       for (const mode of chosen) {
-        const build = () => {
+        const build = async () => {
           const model = lenet({ norm, seed: SEED, classes: data.classes, height, width });
-          return Trainer.open({ model, data, batchSize, learningRate: LEARNING_RATE, ...BENCH_MODES[mode] });
+          const how = { batchSize, learningRate: LEARNING_RATE, ...BENCH_MODES[mode] };
+          return assertMode(mode, await Trainer.open({ model, data, ...how }));
         };
         const rows = endlessRows(data.train.count, batchSize);
         this.all.set(`${norm}/${mode}`, new Contestant(build, rows, signal));

@@ -85,6 +85,7 @@ export interface TrainFlags extends PlaceOptions {
   /** False where it was asked to be left out. */
   population?: boolean;
   eager?: boolean;
+  fuse: boolean;
   xla?: boolean;
   stepsPerCall?: number;
   checkpointSteps?: number;

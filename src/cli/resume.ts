@@ -8,6 +8,7 @@ import { assertBatchSize, type Checkpoint } from '../run/checkpoint.js';
 import { readNewestCheckpoint } from '../run/checkpoints.js';
 import { type Place, readConfig, type RunConfig } from '../run/config.js';
 import { isLeftover } from '../run/folder.js';
+import { LAST_BITS } from '../run/recordedRun.js';
 import { wholeName } from '../runtime/choose.js';
 import { MANY } from '../train/mode.js';
 import type { TrainFlags } from './options.js';
@@ -72,12 +73,13 @@ const lastPlace = (config: RunConfig): Place => config.resumed?.at(-1) ?? config
  * which is no wish: where the run goes on, that device's default holds.
  */
 function askedSteps({ device, mode, stepsPerCall }: RunConfig): number | undefined {
-  const byDefault = mode === 'graph' && device !== 'cpu' ? MANY : 1;
+  const byDefault = mode !== 'eager' && device !== 'cpu' ? MANY : 1;
   return stepsPerCall === byDefault ? undefined : stepsPerCall;
 }
 
 function goingOnAt({ device, versions, machine }: Place, config: RunConfig): ReturnType<Resumed['goingOnAt']> {
-  const place = { at: new Date().toISOString(), device, versions, machine };
+  const { kernels } = lastPlace(config);
+  const place = { at: new Date().toISOString(), device, versions, machine, kernels };
   const change = describeChange(lastPlace(config), place);
   return change === undefined
     ? { config }
@@ -103,6 +105,7 @@ function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags
     ['--xla', xla, flags.xla],
     ['--deterministic', deterministic, flags.deterministic],
     ['--eager', mode === 'eager', flags.eager],
+    ['--no-fuse', mode !== 'fused', !flags.fuse],
   ];
   for (const [flag, before, given] of switches)
     if (given && !before) throw contradiction(folder, `no ${flag}, without which it began`, flag, flag);
@@ -135,7 +138,7 @@ function describeChange(before: Place, now: Place): string | undefined {
     .filter(([name, value]) => after.get(name) !== value)
     .map(([name, value]) => `${name} ${String(value)} then, ${String(after.get(name))} now`);
   if (changed.length === 0) return undefined;
-  return `${changed.join('; ')}: its last bits may differ from those of a run that was never stopped`;
+  return `${changed.join('; ')}: ${LAST_BITS}`;
 }
 
 function whereItStands(folder: string, { norm, epochs }: RunConfig, checkpoint: Checkpoint | undefined): string {

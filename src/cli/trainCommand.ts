@@ -42,6 +42,7 @@ export function trainCommand(norm: Norm): Command {
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
     .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
     .option('--eager', 'run every op by itself instead of each step as one graph')
+    .option('--no-fuse', 'run the graph with TensorFlow’s own ops alone, not with code made for it on this CPU')
     .option(
       '--steps-per-call <n>',
       'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
@@ -86,7 +87,8 @@ async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Sess
   await holdRunFolder(folder, async () => {
     const resumed = await readRun(folder, flags, session.terminal);
     const { backend, mode, deterministic = false } = resumed.config;
-    const own = { ...flags, backend, device: resumed.device, eager: mode === 'eager', deterministic };
+    const how = { eager: mode === 'eager', fuse: mode === 'fused' };
+    const own = { ...flags, ...how, backend, device: resumed.device, deterministic };
     await run(folder, resumed.config, own, session, resumed);
   });
 }
@@ -103,6 +105,7 @@ async function run(
   const [
     { assertCalls, assertXla, configOf, recordedRun },
     { assertBatch },
+    { defaultMode },
     { assertOwnData },
     { assertTakes },
     { openReady },
@@ -112,6 +115,7 @@ async function run(
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
+    import('../train/mode.js'),
     import('../run/config.js'),
     import('../nn/lenet.js'),
     import('../runtime/open.js'),
@@ -134,23 +138,26 @@ async function run(
   terminal.notice(
     `${norm}: seed ${seed}, ${backendLine(backend)}, ${os.availableParallelism()} cores; run folder ${folder}`,
   );
-  const now = configOf(options, backend, flags.eager === true, data);
+  const mode = flags.eager ? 'eager' : defaultMode({ xla: options.xla === true, fuse: flags.fuse });
+  const now = configOf(options, backend, mode, data);
   const { config, change } = resumed?.goingOnAt(now) ?? { config: now, change: undefined };
   if (change !== undefined) terminal.notice(change);
   saves();
-  const { epochs, final } = await recordedRun({
+  const result = await recordedRun({
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
+    notice: terminal.notice,
     chart: (epochs) =>
       svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
   });
+  const { epochs, final } = result;
   const own = flags.anyData ? ` --any-data --data-dir ${quoted(flags.dataDir ?? '')}` : '';
   if (!final)
     return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()), '');
   if (norm !== 'none') terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
-  const about = { norm, backend: name, device, fallback, mode: now.mode, seed };
+  const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
   if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });
   else terminal.print(...finalLines(final, device));
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { cannot } from '../common/errors.js';
 import { formatSeconds } from '../common/format.js';
 import { toType } from '../common/invocation.js';
+import type { compileStep } from '../graph/compile.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
 import { backendLine } from '../report/lines.js';
 import type { BackendInfo } from '../runtime/open.js';
@@ -35,7 +36,8 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
     import('../nn/layer.js'),
     import('../verify/verify.js'),
   ]);
-  const subject: Subject = { batchNorm, BatchNorm, ...(backend.name === 'native' && { compileStep }) };
+  const subject: Subject = { batchNorm, BatchNorm };
+  if (backend.name === 'native') Object.assign(subject, { compileStep, unfused: await whyUnfused(compileStep) });
   const started = performance.now();
   const checks = allChecks();
   const table = new CheckTable(
@@ -54,6 +56,17 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   if (flags.json) terminal.printJson({ ...about, seconds, checks: results.map(flat) });
   else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
+}
+
+/** Why fused steps are not to be had here; undefined where they are. */
+async function whyUnfused(compile: typeof compileStep): Promise<string | undefined> {
+  const { fused, dispose } = await compile((x) => [x.add(1)], {
+    inputs: [{ shape: [1], dtype: 'float32' }],
+    variables: [],
+  });
+  dispose();
+  if (!fused) return 'steps are fused for the CPU alone';
+  return 'reason' in fused ? fused.reason : undefined;
 }
 
 /** Throws a BnTrainError that names the checks that failed, if any. */

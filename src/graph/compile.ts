@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { toType } from '../common/invocation.js';
-import { CompiledSteps, type Contents, type RecordedStep } from './compiledSteps.js';
+import { CompiledSteps, type Contents, type Fusion, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
 import { type NativeBackend, nativeBackend, Session, XLA_HINT } from './binding.js';
 import {
@@ -24,7 +24,7 @@ import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel, NAMES } from './write/savedModel.js';
+import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
 
 export interface StepDefinition {
   step: StepFunction;
@@ -41,11 +41,19 @@ export interface CompileOptions {
   seed?: number | Generator;
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
+  /**
+   * Runs what is done element by element, row by row and in sums over the batch as generated code, compiled for this CPU
+   * when it is first needed. Default: on the CPU, where there is a C++ compiler, and no `rules` or `xla` ask for another form.
+   */
+  fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
   xla?: boolean;
 }
 
-const OPTIONS = Object.keys({ variables: 0, seed: 0, rules: 0, xla: 0 } satisfies Record<keyof CompileOptions, 0>);
+const OPTIONS = Object.keys({ variables: 0, seed: 0, rules: 0, fuse: 0, xla: 0 } satisfies Record<
+  keyof CompileOptions,
+  0
+>);
 
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
@@ -74,6 +82,7 @@ export async function compileStep(
     write: () => steps.write(),
     save: (folder) => steps.save(folder),
     dispose: () => steps.dispose(),
+    fused: steps.fused,
   };
 }
 
@@ -87,7 +96,7 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { rules, xla = false } = options;
+  const { rules, xla = false, fuse = rules === undefined } = options;
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
   const backend = nativeBackend();
@@ -97,14 +106,18 @@ export async function compileSteps<Name extends string>(
       got: `the ${tf.getBackend()} backend`,
       hint: `await openBackend('native') first; ${toType('setup')} installs it`,
     });
-  const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const contents = await withDraws(options.seed, (draws) => {
-    return recordAll(backend, definitions, { variables, rules: chosen, xla, draws });
-  });
+  const contents = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
   try {
-    const bytes = encodeSavedModel([...contents.recorded.values()], { xla });
-    const session = await Session.open(backend, bytes, NAMES.tag);
-    const compiled = new CompiledSteps<Name>(backend, session, bytes, contents);
+    const given = [...contents.recorded.values()];
+    const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
+    const encode = () =>
+      encodeSavedModel(
+        given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
+        { xla },
+      );
+    const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given) : undefined;
+    const session = await Session.open(backend, fused?.bytes ?? encode(), NAMES.tag);
+    const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
     try {
       compiled.write();
     } catch (error) {
@@ -119,7 +132,7 @@ export async function compileSteps<Name extends string>(
 }
 
 /** Few steps have layers that draw, and they are refused without: then all is recorded again. */
-async function withDraws(seed: number | Generator | undefined, recordBy: (draws?: Draws) => Contents) {
+async function withDraws(seed: number | Generator | undefined, recordBy: (draws?: Draws) => Recorded) {
   try {
     return recordBy();
   } catch (error) {
@@ -134,15 +147,16 @@ async function withDraws(seed: number | Generator | undefined, recordBy: (draws?
   }
 }
 
+type Recorded = Omit<Contents, 'fused'>;
+
 interface Recording {
   variables: readonly tf.Variable[];
-  rules: readonly Rule[];
   xla: boolean;
   draws: Draws | undefined;
 }
 
-function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Contents {
-  const { rules, xla, draws } = options;
+function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Recorded {
+  const { xla, draws } = options;
   const variables = [...new Set([...options.variables, ...(draws ? [draws.state] : [])])];
   const recorded = new Map<string, RecordedStep>();
   for (const { name, step, signatures } of definitions)
@@ -150,10 +164,18 @@ function recordAll(backend: NativeBackend, definitions: Definition[], options: R
       const { step: counting, taken } = countingSteps(step);
       const graph = explained(step, signature, () => record(backend, counting, signature, variables, draws));
       if (xla) assertNotRandom(graph);
-      const written = { name: `${name}_${i}`, graph: rewrite(graph, rules).graph, signature, step: name, taken };
-      recorded.set(`${name}(${describe(signature)})`, written);
+      recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph, signature, step: name, taken });
     }
   return { recorded, variables, own: draws?.own };
+}
+
+/** The bytes to open a session on; only the reason where there are none. */
+async function fuseSteps(recorded: readonly NamedGraph[]): Promise<{ bytes?: Uint8Array; kernels: Fusion }> {
+  const { fuse } = await import('./fuse/fuse.js');
+  const fused = await fuse(recorded.map(({ graph }) => graph));
+  if ('reason' in fused) return { kernels: fused };
+  const graphs = fused.graphs.map((graph, i) => ({ name: recorded[i]?.name ?? '', graph }));
+  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
 }
 
 /** XLA would draw other numbers than the seed says. */

@@ -20,7 +20,12 @@ export interface RecordedStep extends NamedGraph {
   taken: ReadonlyMap<tf.Optimizer, number>;
 }
 
+/** The kernels that run in a fused step: their hash and the compiler; or the reason why it was not fused. */
+export type Fusion = { readonly hash: string; readonly compiler: string } | { readonly reason: string };
+
 export interface Contents {
+  /** Undefined where that was not asked for. */
+  fused: Fusion | undefined;
   /** By signature, such as "train(int32 [256])". */
   recorded: ReadonlyMap<string, RecordedStep>;
   variables: readonly tf.Variable[];
@@ -41,13 +46,18 @@ export class CompiledSteps<Name extends string> {
   constructor(
     private readonly backend: NativeBackend,
     private readonly session: Session,
-    private readonly bytes: Uint8Array,
+    private readonly encode: () => Uint8Array,
     private readonly contents: Contents,
   ) {
     const { recorded, variables } = contents;
     this.variables = new SessionVariables(backend, session, variables);
     for (const optimizer of [...recorded.values()].flatMap(({ taken }) => [...taken.keys()]))
       this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables));
+  }
+
+  /** Undefined where fusing was not asked for. */
+  get fused(): Fusion | undefined {
+    return this.contents.fused;
   }
 
   /**
@@ -90,15 +100,15 @@ export class CompiledSteps<Name extends string> {
   }
 
   /**
-   * Writes the SavedModel into a folder. It holds no variables: feed its signature `set` first. Signatures `NAME_0`,
-   * `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Where layers draw by a seed, one more
-   * variable holds their generator's state. Throws a BnTrainError for a folder that
+   * Writes the SavedModel, never fused, into a folder. It holds no variables: feed its signature `set` first. Signatures
+   * `NAME_0`, `NAME_1` … are the steps, one per recorded shape; `get` reads the variables. Where layers draw by a seed, one
+   * more variable holds their generator's state. Throws a BnTrainError for a folder that
    * cannot be written.
    */
   async save(folder: string): Promise<void> {
     try {
       await makeFolder(folder);
-      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.bytes);
+      await writeFileAtomic(path.join(folder, 'saved_model.pb'), this.encode());
     } catch (cause) {
       const [expected, got] = [`a folder that can be written, ${folder}`, describeFileError(cause)];
       const hint = 'choose another folder or change its permissions';

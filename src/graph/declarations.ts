@@ -46,12 +46,17 @@ function assertRecord(given: unknown, expected: string, hint: string): asserts g
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw refuse(expected, kindOf(given), hint);
 }
 
-export function assertSettings({ seed, rules, xla }: { seed?: unknown; rules?: unknown; xla?: unknown }): void {
+export function assertSettings({
+  seed,
+  rules,
+  ...flags
+}: Partial<Record<'seed' | 'rules' | 'xla' | 'fuse', unknown>>): void {
   const isGenerator = isVariable((seed as { state?: unknown } | null | undefined)?.state);
   if (seed !== undefined && !Number.isSafeInteger(seed) && !isGenerator)
     throw refuse('seed to be a whole number or a random generator', shown(seed), 'random.generator(1) makes one');
-  if (xla !== undefined && typeof xla !== 'boolean')
-    throw refuse('xla to be true or false', kindOf(xla), 'leave it out');
+  for (const name of ['xla', 'fuse'] as const)
+    if (flags[name] !== undefined && typeof flags[name] !== 'boolean')
+      throw refuse(`${name} to be true or false`, kindOf(flags[name]), 'leave it out');
   // Spread, as an array's own functions skip holes.
   const areRules = Array.isArray(rules) && [...(rules as unknown[])].every(isRule);
   if (rules !== undefined && !areRules) throw refuse('rules to be a list of rules', kindOf(rules), 'leave it out');

@@ -90,6 +90,8 @@ export class Terminal implements Listener {
     if (event.type === 'start') {
       this.epochs = event.epochs;
       this.batches = event.batches;
+      if (event.kernels && 'reason' in event.kernels)
+        this.warn(`training without fused kernels, which is slower: ${event.kernels.reason}`);
     } else if (event.type === 'step') {
       const { batch, loss, examplesPerSecond } = event;
       const label = `epoch ${String(event.epoch).padStart(String(this.epochs).length)}/${this.epochs}`;

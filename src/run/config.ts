@@ -8,6 +8,7 @@ import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
 import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
+import { MODES } from '../train/mode.js';
 import { LARGEST_SEED } from './seed.js';
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);
@@ -42,6 +43,8 @@ export type RunData = v.InferOutput<typeof DATA>;
 
 /** Where a run, or a part of it, was computed. */
 const PLACE = v.object({
+  // The generated code of fused steps: a hash of all that it was made from, and the compiler.
+  kernels: v.optional(v.object({ hash: text(), compiler: text() }, 'hash and compiler')),
   device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
   versions: that<Record<string, string>>(
     'texts by name',
@@ -66,7 +69,7 @@ const CONFIG = v.object({
   // What it is trained on; runs from before it was kept are Fashion-MNIST's.
   data: v.optional(DATA),
   backend: oneOf(`${BACKENDS.slice(0, -1).join(', ')} or ${BACKENDS.at(-1) ?? ''}`, BACKENDS),
-  mode: oneOf('eager or graph', ['eager', 'graph']),
+  mode: oneOf('fused, graph or eager', MODES),
   // ISO 8601, UTC.
   started: text(),
   ...PLACE.entries,

@@ -4,13 +4,15 @@ import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
-import { defaultMode } from '../train/mode.js';
+import type { Mode } from '../train/mode.js';
 import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch } from '../train/step.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
 import { modelOf, restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
+
+export const LAST_BITS = 'its last bits may differ from those of a run that was never stopped';
 
 /** What has been opened to compute on. */
 export interface Computer {
@@ -24,10 +26,9 @@ export interface Computer {
 export function configOf(
   options: RunOptions,
   { name, device, gpu, tensorflow }: Computer,
-  eager: boolean,
+  mode: Mode,
   data: RunData & { classes: number; train: { height: number; width: number } },
 ): RunConfig {
-  const mode = eager ? 'eager' : defaultMode();
   const [own, node] = [packageVersion(), process.versions.node];
   return {
     ...options,
@@ -54,19 +55,22 @@ export interface RecordedRunOptions {
   signal: AbortSignal;
   /** Told of each event after what it stands for is on the disk. */
   onEvent: (event: TrainEvent) => void;
+  /** Told in a line what makes the run's last bits others than those of a run that was never stopped. */
+  notice: (line: string) => void;
   /** Draws the epochs for the run folder's chart.svg. */
   chart: (epochs: EpochResult[]) => string;
 }
 
 export interface Outcome {
   epochs: EpochResult[];
+  mode: Mode;
   /** Undefined where the run was interrupted. */
   final: FinalResult | undefined;
 }
 
 /** Trains to the end or to `signal`. Throws a BnTrainError, of usage where batch size or XLA do not fit. */
 export async function recordedRun(options: RecordedRunOptions): Promise<Outcome> {
-  const { folder, config, data, from, signal, onEvent, chart } = options;
+  const { folder, config, data, from, signal, onEvent, notice, chart } = options;
   assertBatch(config.norm !== 'none', config.batchSize, data.train.count);
   assertXla(config);
   const model = modelOf(config);
@@ -74,15 +78,35 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
-  let final: FinalResult | undefined;
+  let [final, mode]: [FinalResult | undefined, Mode] = [undefined, config.mode];
   for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
+    if (event.type === 'start') {
+      mode = event.mode;
+      const known = withKernels(config, event, from !== undefined);
+      if (known.change !== undefined) notice(known.change);
+      await recorder.keepConfig(known.config);
+    }
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
     if (event.type === 'end') final = withoutType(event);
   }
   if (epochs.length > 0) await recorder.add('chart.svg', chart(epochs));
-  return { epochs, final };
+  return { epochs, mode, final };
+}
+
+/** The config.json as it is once the steps are compiled, and a line if a run goes on that was computed in another way. */
+function withKernels(config: RunConfig, { mode, kernels }: Extract<TrainEvent, { type: 'start' }>, goesOn: boolean) {
+  const now = kernels && 'hash' in kernels ? kernels : undefined;
+  if (!goesOn) return { config: { ...config, mode, kernels: now }, change: undefined };
+  const { resumed = [], ...first } = config;
+  const place = resumed.at(-1) ?? first;
+  if (place.kernels?.hash === now?.hash) return { config, change: undefined };
+  const told = (of: typeof now) => (of ? `${of.hash} (${of.compiler})` : 'none');
+  const change = `kernels ${told(place.kernels)} then, ${told(now)} now: ${LAST_BITS}`;
+  const { device, versions, machine } = place;
+  const at = new Date().toISOString();
+  return { config: { ...config, resumed: [...resumed, { device, versions, machine, kernels: now, at }] }, change };
 }
 
 /** Of a run's options those that training takes. */

@@ -45,9 +45,9 @@ export class Recorder {
   static async open(folder: string, config: RunConfig, model: tf.LayersModel, from?: Progressed): Promise<Recorder> {
     const checkpoints = await writing(folder, () => Checkpoints.open(folder, from?.position));
     const recorder = new Recorder(folder, model, checkpoints, [...(from?.history ?? [])]);
+    await recorder.keepConfig(config);
     const lines = recorder.history.map((epoch) => `${JSON.stringify({ type: 'epoch', ...epoch })}\n`);
     await writing(folder, async () => {
-      await writeFileAtomic(recorder.file('config.json'), `${JSON.stringify(config, null, 2)}\n`);
       if (from) await exportModel(model, folder);
       await writeFileAtomic(recorder.file('metrics.csv'), toCsv(recorder.history));
       await writeFileAtomic(recorder.file('events.jsonl'), lines.join(''));
@@ -64,6 +64,11 @@ export class Recorder {
       if (event.type === 'interrupted') await this.keepWeights(event.position);
       await appendFile(this.file('events.jsonl'), `${JSON.stringify(event)}\n`);
     });
+  }
+
+  /** Writes config.json, or writes it anew. */
+  async keepConfig(config: RunConfig): Promise<void> {
+    await this.add('config.json', `${JSON.stringify(config, null, 2)}\n`);
   }
 
   /** Adds a file of somebody else's making, such as the chart. */

@@ -16,13 +16,16 @@ export function stockPackage(): { folder: string; version: string } {
   return { folder: path.dirname(file), version: (require(file) as { version: string }).version };
 }
 
-/** This project's own part of the addon. */
-export const OWN_SOURCE = fileURLToPath(new URL('../../src/runtime/settings.cc', import.meta.url));
+/** This project's own part of the addon, with what is included of it. */
+export const OWN_SOURCES = ['runtime/settings.cc', 'runtime/region.cc', 'graph/fuse/region.h'].map((name) =>
+  fileURLToPath(new URL(`../../src/${name}`, import.meta.url)),
+);
 
 /** Changes whenever the addon would be another one. */
 export function addonVersion(): string {
-  const own = createHash('sha256').update(readFileSync(OWN_SOURCE)).digest('hex').slice(0, 8);
-  return `tfjs-${stockPackage().version}-${own}`;
+  const own = createHash('sha256');
+  for (const file of OWN_SOURCES) own.update(readFileSync(file));
+  return `tfjs-${stockPackage().version}-${own.digest('hex').slice(0, 8)}`;
 }
 
 /** Loads `addon` as tfjs's native backend, which becomes the one in use. The environment must be as it is to be by then. */

@@ -1,4 +1,6 @@
 /** What a training run tells its listeners, in the order it happens; plain data, ready for JSON. */
+import type { Fusion } from '../graph/compiledSteps.js';
+import type { Mode } from './mode.js';
 
 /** What population statistics make of the test set; nulls without batch normalization, and where they were not asked for. */
 export interface PopulationResult {
@@ -47,7 +49,16 @@ export interface Progressed {
 }
 
 export type TrainEvent =
-  | { type: 'start'; epochs: number; batches: number; examples: number; position: Position }
+  /** `kernels`: the generated code that fused steps run, or why there is none, though it was asked for. */
+  | {
+      type: 'start';
+      epochs: number;
+      batches: number;
+      examples: number;
+      position: Position;
+      mode: Mode;
+      kernels?: Fusion;
+    }
   | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }
   /** Each `checkpointSteps` batches: a moment from which the run can go on. */
   | { type: 'checkpoint'; position: Position }

@@ -32,9 +32,9 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> 
     batchSize = 256,
     seed,
     checkpointSteps,
-    mode = defaultMode(),
     stepsPerCall,
     xla,
+    mode = defaultMode({ xla: xla === true }),
     population,
     signal,
     from = { position: startOf(1), history: [] },
@@ -44,7 +44,8 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> 
   let position = { ...from.position };
   try {
     const examples = trainer.trainCount;
-    yield { type: 'start', epochs, batches: Math.ceil(examples / batchSize), examples, position: { ...position } };
+    const size = { epochs, batches: Math.ceil(examples / batchSize), examples };
+    yield { type: 'start', ...size, position: { ...position }, ...trainer.how };
     while (position.epoch <= epochs) {
       yield* trainEpoch(trainer, { seed, checkpointSteps, signal }, position);
       signal?.throwIfAborted();

@@ -1,11 +1,15 @@
-/** Two ways to run steps: op by op on any backend, or each as one graph on the native one, of which a call may take several. */
+/** Ways to run steps: op by op on any backend, or each as one graph on the native one, of which a call may take several. */
 import { nativeBackend } from '../graph/binding.js';
 
-export type Mode = 'eager' | 'graph';
+/** The fastest first: `fused` is a graph with generated code in it. */
+export const MODES = ['fused', 'graph', 'eager'] as const;
+export type Mode = (typeof MODES)[number];
 
-/** Graphs need the native backend. */
-export function defaultMode(): Mode {
-  return nativeBackend() ? 'graph' : 'eager';
+/** Graphs need the native backend, generated code its CPU, and XLA makes code of its own. */
+export function defaultMode({ xla = false, fuse = true }: { xla?: boolean; fuse?: boolean } = {}): Mode {
+  const native = nativeBackend();
+  if (!native) return 'eager';
+  return fuse && !xla && !native.isUsingGpuDevice ? 'fused' : 'graph';
 }
 
 /** Steps a call on a GPU. */
@@ -17,5 +21,5 @@ export const MANY = 64;
  * step at a time shows progress and takes Ctrl-C at once.
  */
 export function defaultStepsPerCall(mode: Mode): number {
-  return mode === 'graph' && nativeBackend()?.isUsingGpuDevice === true ? MANY : 1;
+  return mode !== 'eager' && nativeBackend()?.isUsingGpuDevice === true ? MANY : 1;
 }

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { assertKnown, cannot, shown } from '../common/errors.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import type { Progressed } from './events.js';
-import type { Mode } from './mode.js';
+import { type Mode, MODES } from './mode.js';
 
 export interface TrainOptions {
   /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */
@@ -19,7 +19,10 @@ export interface TrainOptions {
   seed?: number;
   /** Yields a 'checkpoint' event after each so many batches of an epoch. Default: none. */
   checkpointSteps?: number | undefined;
-  /** Steps as one graph each, or op by op. Default: graphs on the native backend, op by op elsewhere. */
+  /**
+   * How steps are run: as one graph each, fused or not, or op by op. Default: the first of these that is to be had, which
+   * the 'start' event tells.
+   */
   mode?: Mode;
   /**
    * Steps that one call into TensorFlow takes, as one graph. The events are the same, and come together at the end of the
@@ -55,7 +58,7 @@ const RULES: Record<keyof TrainOptions, readonly [expected: string, holds: Holds
   batchSize: COUNT,
   seed: ['a whole number from 0', (value) => Number.isSafeInteger(value) && Number(value) >= 0],
   checkpointSteps: COUNT,
-  mode: ['graph or eager', (value) => value === 'graph' || value === 'eager'],
+  mode: ['fused, graph or eager', (value) => MODES.some((mode) => mode === value)],
   stepsPerCall: COUNT,
   xla: YES_OR_NO,
   population: YES_OR_NO,

@@ -4,7 +4,7 @@ import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { cannot } from '../common/errors.js';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
-import type { CompiledSteps } from '../graph/compiledSteps.js';
+import type { CompiledSteps, Fusion } from '../graph/compiledSteps.js';
 import { isNormalized, takeVectors } from '../nn/population.js';
 import { defaultStepsPerCall, type Mode } from './mode.js';
 import { assertBatch, assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
@@ -25,7 +25,7 @@ export interface TrainerOptions {
   mode: Mode;
   /** Default: as `defaultStepsPerCall` has it. */
   stepsPerCall?: number | undefined;
-  /** In graph mode. Default false. */
+  /** Of graphs. Default false. */
   xla?: boolean | undefined;
   /** Whether population statistics will be asked for, where there is batch normalization. Default true. */
   population?: boolean | undefined;
@@ -47,14 +47,14 @@ export class Trainer {
     /** Whether there are population statistics to be had. */
     readonly takesMoments: boolean,
     private readonly steps: Steps,
-    /** In graph mode. */
+    /** Unless they run op by op. */
     private readonly compiled: CompiledSteps<StepName> | undefined,
     private readonly learningRate: tf.Scalar,
     private readonly owned: Owned[],
   ) {}
 
   /**
-   * Uploads the data and, in graph mode, compiles the steps; the model's variables must not be replaced after that. Throws
+   * Uploads the data and, unless the steps run op by op, compiles them; the model's variables must not be replaced after that. Throws
    * a BnTrainError for data that the model is not made for, and for batches that cannot be normalized.
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
@@ -82,13 +82,22 @@ export class Trainer {
       const variables = [model, datasets.train.variables, datasets.test.variables];
       const takesMoments = normalized && population;
       const steps = stepsOf(options, datasets, takesMoments) as Steps;
-      const compiled = mode === 'graph' ? own(await compileSteps(steps, { variables, xla })) : undefined;
+      const compiled =
+        mode === 'eager' ? undefined : own(await compileSteps(steps, { variables, xla, fuse: mode === 'fused' }));
       const about = [data.train.count, data.test.count, takesMoments] as const;
       return new Trainer(model, batchSize, stepsPerCall, ...about, steps, compiled, rate, owned);
     } catch (error) {
       disposeOf(owned);
       throw error;
     }
+  }
+
+  /** How the steps are run. Fused ones that were asked for and cannot be had are graphs, and `kernels` says why. */
+  get how(): { mode: Mode; kernels?: Fusion } {
+    const { compiled } = this;
+    if (!compiled) return { mode: 'eager' };
+    const { fused } = compiled;
+    return fused ? { mode: 'hash' in fused ? 'fused' : 'graph', kernels: fused } : { mode: 'graph' };
   }
 
   /** Trains on batches of rows of the training set, one after the other. */

@@ -11,12 +11,14 @@ export interface Subject {
   BatchNorm: new (config: BatchNormConfig) => tf.layers.Layer;
   /** Where the backend runs recorded graphs. */
   compileStep?: CompileStep;
+  /** Why their regions do not become code of their own here, if so. */
+  unfused?: string | undefined;
 }
 
 /** What the checks use of src/graph/compile.ts. */
 export type CompileStep = (
   step: StepFunction,
-  options: { inputs: readonly InputSpec[]; variables: readonly tf.Variable[] },
+  options: { inputs: readonly InputSpec[]; variables: readonly tf.Variable[]; fuse: boolean },
 ) => Promise<{ run: StepFunction; dispose: () => void }>;
 
 /** What `use` makes of a compiled step, which is disposed of after it. */

@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 const notices: string[] = [];
 const read = (flags: Partial<TrainFlags> = {}) =>
-  readRun(run, { backend: 'auto', device: 'auto', ...flags }, { notice: (line) => notices.push(line) });
+  readRun(run, { backend: 'auto', device: 'auto', fuse: true, ...flags }, { notice: (line) => notices.push(line) });
 const save = async (epoch: number, batch: number) => {
   await (await Checkpoints.open(run)).save(lenet({ norm: 'none', seed: 1 }), progressedTo(epoch, batch));
 };

@@ -23,7 +23,11 @@ describe('the words before a command are those that the program was started with
     ['the file from elsewhere', { program: '/clone/bin/bn-train.js', cwd: '/home' }, '/clone/bin/bn-train.js'],
     ['a file in a folder with a space', { program: '/my clone/bin/bn-train.js' }, "'/my clone/bin/bn-train.js'"],
     ['a clone’s library', { program: '/clone/bench/own.js' }, 'bn-train'],
-    ['a dependency', { program: '/app/train.js', own: 'file:///app/node_modules/bn-train/dist/common/x.js' }, 'npx bn-train'],
+    [
+      'a dependency',
+      { program: '/app/train.js', own: 'file:///app/node_modules/bn-train/dist/common/x.js' },
+      'npx bn-train',
+    ],
     ['code without a file', { program: '' }, 'bn-train'],
   ])('%s', (_, start, words) => {
     expect(startedAs({ ...clone, ...start })).toBe(words);

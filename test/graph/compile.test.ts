@@ -3,9 +3,9 @@ import '../support/native.js';
 import { execFileSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileStep, compileSteps } from '../../src/graph/compile.js';
 import { minimize, optimizerVariables } from '../../src/graph/optimizer.js';
 import type { InputSpec, StepFunction } from '../../src/graph/record/record.js';
+import { compileStep, compileSteps } from '../support/compiled.js';
 
 afterAll(() => tf.disposeVariables());
 

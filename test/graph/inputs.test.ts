@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BnTrainError } from '../../src/common/errors.js';
-import { compileStep, compileSteps, type CompileOptions } from '../../src/graph/compile.js';
+import type { CompileOptions } from '../../src/graph/compile.js';
+import { compileStep, compileSteps } from '../support/compiled.js';
 import type { Declared, Signatures } from '../../src/graph/declarations.js';
 import type { Input } from '../../src/graph/inputs.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
@@ -407,20 +408,20 @@ describe('variables when compiling', () => {
 describe('options and steps', () => {
   const OPTIONS = 'compileStep(step, { inputs, variables })';
   it.each<[string, unknown, unknown, string, string]>([
-    ['no options', sum, undefined, 'an object with inputs, variables, seed, rules, xla, got undefined', OPTIONS],
-    ['a list of them', sum, [], 'an object with inputs, variables, seed, rules, xla, got an array', OPTIONS],
+    ['no options', sum, undefined, 'an object with inputs, variables, seed, rules, fuse, xla, got undefined', OPTIONS],
+    ['a list of them', sum, [], 'an object with inputs, variables, seed, rules, fuse, xla, got an array', OPTIONS],
     [
       'one misspelt',
       sum,
       { inputs: [0], variable: [] },
-      'no options but inputs, variables, seed, rules, xla, got "variable"',
+      'no options but inputs, variables, seed, rules, fuse, xla, got "variable"',
       'did you mean variables?',
     ],
     [
       'one that is none',
       sum,
       { inputs: [0], batch: 1 },
-      'no options but inputs, variables, seed, rules, xla, got "batch"',
+      'no options but inputs, variables, seed, rules, fuse, xla, got "batch"',
       'leave it out',
     ],
     ['another xla', sum, { inputs: [0], xla: 'yes' }, 'xla to be true or false, got a string', 'leave it out'],

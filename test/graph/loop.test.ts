@@ -2,12 +2,13 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type CompiledStep, compileStep, type CompileOptions } from '../../src/graph/compile.js';
+import type { CompiledStep, CompileOptions } from '../../src/graph/compile.js';
 import { minimize, optimizerVariables } from '../../src/graph/optimizer.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
 import { RULES, rulesFor } from '../../src/graph/rewrite/index.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { compileStep } from '../support/compiled.js';
 
 afterAll(() => tf.disposeVariables());
 

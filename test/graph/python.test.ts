@@ -6,11 +6,11 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
 import { random } from '../../src/graph/index.js';
 import { INPUT_TYPES } from '../../src/graph/record/inputTypes.js';
 import { lenet } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { compileStep } from '../support/compiled.js';
 
 /** A Python with TensorFlow. CI has one and names it; elsewhere this file has nothing to say without it. */
 const python = process.env['BN_TRAIN_TENSORFLOW'];

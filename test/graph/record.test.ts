@@ -4,9 +4,9 @@ import crypto, { randomInt } from 'node:crypto';
 import { hrtime } from 'node:process';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
 import { leanBinding, type StepFunction } from '../../src/graph/record/record.js';
 import type { Binding } from '../../src/graph/binding.js';
+import { compileStep } from '../support/compiled.js';
 
 const vector = { shape: [3], dtype: 'float32' } as const;
 const REFUSED = 'Cannot compile the step: expected a step of TensorFlow ops on its inputs and variables alone, got ';

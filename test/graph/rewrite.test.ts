@@ -3,7 +3,6 @@ import '../support/native.js';
 import fc from 'fast-check';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { record, type StepFunction } from '../../src/graph/record/record.js';
 import { averagePoolGrad } from '../../src/graph/rewrite/averagePoolGrad.js';
@@ -15,6 +14,7 @@ import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { sigmoidGrad } from '../../src/graph/rewrite/sigmoidGrad.js';
 import { wideBroadcast } from '../../src/graph/rewrite/wideBroadcast.js';
 import { amount } from '../support/amount.js';
+import { compileStep } from '../support/compiled.js';
 
 type Step = (...inputs: tf.Tensor[]) => tf.Tensor | tf.Tensor[];
 

@@ -3,7 +3,8 @@ import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nativeBackend, nativeTensor } from '../../src/graph/binding.js';
-import { type CompiledStep, compileStep } from '../../src/graph/compile.js';
+import type { CompiledStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 import { optimizerVariables } from '../../src/graph/optimizer.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
 

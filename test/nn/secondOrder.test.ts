@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nativeBackend } from '../../src/graph/binding.js';
-import { compileStep } from '../../src/graph/compile.js';
 import { minimize } from '../../src/graph/optimizer.js';
 import { record } from '../../src/graph/record/record.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
@@ -11,6 +10,7 @@ import { openBackend } from '../../src/runtime/open.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { random } from '../../src/verify/cases.js';
 import { reference, referenceGradient } from '../../src/verify/reference.js';
+import { compileStep } from '../support/compiled.js';
 
 const EPSILON = 1e-3;
 const SHAPES = [

@@ -280,6 +280,7 @@ describe('the terminal', () => {
     const terminal = new Terminal({ stream: Object.assign(stream, { isTTY }) as unknown as NodeJS.WriteStream, quiet });
     terminal.train({
       type: 'start',
+      mode: 'graph',
       epochs: 1,
       batches: 2,
       examples: 4,
@@ -301,7 +302,7 @@ describe('the terminal', () => {
     const stream = new Writable({ write: (chunk, _encoding, done) => ((text += String(chunk)), done()) });
     const terminal = new Terminal({ stream: stream as unknown as NodeJS.WriteStream });
     const position = { epoch: 1, batch: 1, loss: 0, correct: 0, examples: 2, seconds: 3 };
-    terminal.train({ type: 'start', epochs: 1, batches: 2, examples: 4, position });
+    terminal.train({ type: 'start', mode: 'graph', epochs: 1, batches: 2, examples: 4, position });
     terminal.train({ type: 'interrupted', position });
     terminal.train({ type: 'interrupted', position: { ...position, epoch: 2, batch: 0 } });
     expect(text).toBe(
@@ -332,7 +333,7 @@ describe('the terminal', () => {
     const shown = Object.assign(stream, { isTTY: true, columns }) as unknown as NodeJS.WriteStream;
     const terminal = new Terminal({ stream: shown });
     const position = { epoch: 1, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
-    terminal.train({ type: 'start', epochs: 10, batches: 235, examples: 60_000, position });
+    terminal.train({ type: 'start', mode: 'graph', epochs: 10, batches: 235, examples: 60_000, position });
     terminal.train({ type: 'step', epoch: 1, batch: 100, loss: 0.727, examplesPerSecond: 35_768 });
     terminal.close();
     const line = /epoch {2}1\/10 .*?examples\/sec/.exec(text)?.[0] ?? '';

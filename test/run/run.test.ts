@@ -54,7 +54,7 @@ describe('config.json', () => {
       change: { machine: null },
       message: 'expected machine to be platform and cpu as text, cores and memory as numbers, got null',
     },
-    { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be eager or graph, got "fast"' },
+    { change: { mode: 'fast' }, message: 'Cannot read c: expected mode to be fused, graph or eager, got "fast"' },
     {
       change: { deterministic: 'yes' },
       message: 'Cannot read c: expected deterministic to be true or false, got "yes"',

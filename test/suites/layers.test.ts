@@ -3,7 +3,7 @@ import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
 import { sampleOf } from '../support/amount.js';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 import { expectSameTraining, minimizing, normal, type Training, trainableOf, weightsOf } from './training.js';
 
 const { layers } = tf;

@@ -1,7 +1,7 @@
 /** A training run three ways: op by op, compiled and run by run, compiled and in one call; and how far they are apart. */
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileStep } from '../support/compiled.js';
 import { optimizerVariables } from '../../src/graph/optimizer.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
 

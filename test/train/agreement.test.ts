@@ -4,12 +4,12 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { batches, shuffledOrder } from '../../src/data/batches.js';
 import { loadFashionMnist } from '../../src/data/fashionMnist.js';
-import { compileSteps } from '../../src/graph/compile.js';
 import { RULES } from '../../src/graph/rewrite/index.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { ALL, firstOf } from '../support/amount.js';
+import { compileSteps } from '../support/compiled.js';
 
 const { train } = await loadFashionMnist();
 const data = new DeviceDataset(train);

@@ -65,7 +65,7 @@ describe('train', () => {
     [{ checkpointSteps: 0 }, 'Cannot train: expected checkpointSteps to be a whole number from 1, got 0'],
     [{ learningRate: NaN }, 'Cannot train: expected learningRate to be a number above 0, got NaN'],
     [{ seed: NaN }, 'Cannot train: expected seed to be a whole number from 0, got NaN'],
-    [{ mode: 'grap' as 'graph' }, 'Cannot train: expected mode to be graph or eager, got "grap"'],
+    [{ mode: 'grap' as 'graph' }, 'Cannot train: expected mode to be fused, graph or eager, got "grap"'],
     [{ xla: 1 as unknown as true }, 'Cannot train: expected xla to be true or false, got 1'],
     [{ signal: {} as AbortSignal }, 'Cannot train: expected signal to be an AbortSignal, got {}'],
     [{ learningrate: 1 } as object, 'Cannot train: expected an option that it has, got "learningrate"'],

@@ -115,7 +115,7 @@ function disagreeing(comparisons: Comparison[]): string[] {
 
 describe.each(BACKENDS)('the steps on the $name backend', ({ name, tfjs }) => {
   beforeAll(() => openBackend(name));
-  const compare = (network: Network) => compareSteps(stepsOf(network), name === 'native' ? compileStep : undefined);
+  const compare = (network: Network) => compareSteps(stepsOf(network), name === 'native' ? { compileStep } : {});
 
   it('agree with the JS backend for random networks and images: each kernel, and from end to end', async () => {
     const numRuns = process.env['CI'] === undefined ? 8 : 60;

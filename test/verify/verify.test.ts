@@ -43,9 +43,9 @@ describe('the checks', () => {
   });
 
   it('skip the compiled step where there is none, with words', async () => {
-    const results = await resultsOf({ batchNorm, BatchNorm }, checks.slice(-25));
+    const results = await resultsOf({ batchNorm, BatchNorm }, checks.slice(-29));
     const skipped = results.filter(({ verdict }) => verdict === 'not applicable');
-    expect(skipped.map(({ name }) => name)).toEqual(names.filter((name) => name.startsWith('compiled')));
+    expect(skipped.map(({ name }) => name)).toEqual(names.filter((name) => /^(compiled|fused)/.test(name)));
     expect(results.length).toBeGreaterThan(skipped.length);
     for (const { reason } of skipped)
       expect(reason).toBe('only the native backend compiles steps; this one runs them op by op');
@@ -123,7 +123,7 @@ describe('a layer broken on purpose', () => {
   });
 
   it('is not one that is right but written plainly: its gradient only underflows, r³ being below float32', () => {
-    expect(plain).toEqual(['hard input: huge variances', 'compiled, hard inputs']);
+    expect(plain).toEqual(['hard input: huge variances', 'compiled, hard inputs', 'fused, hard inputs']);
   });
 
   it.each([
@@ -156,12 +156,15 @@ describe('a layer broken on purpose', () => {
     { mutant: 'state that is no weight', by: ['stopped and resumed'] },
     {
       mutant: 'compiled step that keeps what it trained to itself',
-      by: ['compiled against eager: 20 training steps', ...steps.map(({ name }) => name)],
+      by: [
+        ...['compiled', 'fused'].map((how) => `${how} against eager: 20 training steps`),
+        ...steps.map(({ name }) => name),
+      ],
       alone: true,
     },
     {
       mutant: 'compiled step with the precision of TF32',
-      by: ['compiled, rank 2', 'compiled, rank 4', 'compiled, hard inputs'],
+      by: ['compiled', 'fused'].flatMap((how) => ['rank 2', 'rank 4', 'hard inputs'].map((what) => `${how}, ${what}`)),
     },
   ])('is caught, $mutant: $by', ({ mutant, by, alone }) => {
     const results = caught.get(mutant) ?? [];

@@ -13,8 +13,8 @@ export function benchCommand(): Command {
     .option('--norms <list>', 'which models', wordsOf(['scratch', 'builtin', 'none']), ['scratch', 'builtin', 'none'])
     .option(
       '--modes <list>',
-      'which ways to run a step (default: graph,eager; on a GPU loop,graph,eager)',
-      wordsOf(['graph', 'eager', 'loop', 'xla', 'loop+xla']),
+      'which ways to run a step (default: fused,graph,eager; on a GPU loop,graph,eager)',
+      wordsOf(['fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla']),
     )
     .option(
       '--peer <command>',

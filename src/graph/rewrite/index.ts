@@ -43,9 +43,12 @@ function total(counts: ReadonlyMap<string, number>): number {
 
 function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>): Graph {
   const editor = new Editor(graph);
+  const results = [...graph.outputs, ...graph.updates.values()];
+  const read = new Set([...results.map(({ id }) => id), ...graph.nodes.flatMap(({ inputs }) => inputs)]);
   for (const recorded of graph.nodes) {
     const node = { ...recorded, inputs: recorded.inputs.map((id) => editor.current(id)) };
-    const by = applyFirst(rules, node, editor, fired);
+    const isOne = recorded.outputs.slice(1).every(({ id }) => !read.has(id));
+    const by = isOne ? applyFirst(rules, node, editor, fired) : undefined;
     const outputs = by === undefined ? editor.add(node) : [by];
     for (const [i, { id }] of recorded.outputs.entries()) editor.replace(id, outputs[i] ?? id);
   }
@@ -56,8 +59,8 @@ function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>):
 }
 
 function applyFirst(rules: readonly Rule[], node: Node, editor: Editor, fired: Map<string, number>) {
-  const [output, ...others] = node.outputs;
-  if (output?.dtype !== DTYPE.float32 || others.length > 0) return undefined;
+  const [output] = node.outputs;
+  if (output?.dtype !== DTYPE.float32) return undefined;
   for (const { name, ops, apply } of rules) {
     const by = ops.includes(node.op) ? apply({ ...node, outputs: [output] }, editor) : undefined;
     if (by === undefined) continue;

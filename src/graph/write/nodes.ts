@@ -61,6 +61,11 @@ function encodeAttribute({ kind, value }: Attribute): string {
   switch (kind) {
     case 'type':
       return typeAttr(value);
+    case 'types':
+      return message(
+        1,
+        each(value, (dtype) => int(6, dtype)),
+      );
     case 'string':
       return textAttr(value);
     case 'float':

@@ -3,30 +3,13 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastLine, runCommand } from '../../common/command.js';
+import { findCompiler } from '../../common/compiler.js';
 import { type BnTrainError, cannot } from '../../common/errors.js';
 import { toType } from '../../common/invocation.js';
-import { OWN_SOURCE, stockPackage } from '../loadAddon.js';
+import { OWN_SOURCES, stockPackage } from '../loadAddon.js';
 import { LIBRARIES } from './pins.js';
 
 const require = createRequire(import.meta.url);
-
-interface Compiler {
-  command: string;
-  /** The words of $CXX after the first, as in "ccache g++". */
-  args: string[];
-  version: string;
-}
-
-/** The first C++ compiler there is: $CXX, c++, g++, clang++. Undefined where there is none. */
-export async function findCompiler(signal?: AbortSignal): Promise<Compiler | undefined> {
-  for (const words of [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++']) {
-    const [command, ...args] = words.split(/\s+/).filter(Boolean);
-    if (command === undefined) continue;
-    const outcome = await runCommand(command, [...args, '--version'], { signal });
-    if (outcome?.code === 0) return { command, args, version: outcome.stdout.split('\n')[0] ?? '' };
-  }
-  return undefined;
-}
 
 interface Compilation {
   /** Holds the libraries and `include`. */
@@ -62,6 +45,7 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const stock = stockPackage().folder;
   const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
   const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
+  const own = OWN_SOURCES.filter((name) => name.endsWith('.cc'));
   const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
   const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
   // -Wl would split the folder's name at its commas.
@@ -70,7 +54,7 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
   const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
   const quiet = said.map((name) => `-D${name}=quiet_${name}`);
-  return [...mode, ...quiet, ...includes, ...binding, OWN_SOURCE, '-o', output, ...link, ...search, ...first];
+  return [...mode, ...quiet, ...includes, ...binding, ...own, '-o', output, ...link, ...search, ...first];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { cannot } from '../../common/errors.js';
 import { codeOf, hashOf, JSON_LIMIT, readBounded, writeFileAtomic } from '../../common/files.js';
 import { tryLock } from '../../common/lock.js';
+import { assertTrusted } from '../../common/trust.js';
 import { check, numberThat, oneOf, text, whole } from '../../common/shape.js';
 import { quoted, toType } from '../../common/invocation.js';
 import { nvidiaSizes } from './cuda.js';
@@ -100,7 +101,10 @@ export async function readFinished(folder: string, { content, signal }: Scrutiny
   const loaded = Object.keys(now).map((name) => resolveIn(folder, name));
   // Up to the cache's own folder.
   const cache = path.dirname(path.dirname(folder));
-  await assertTrusted([cache, ...[file, folder, ...loaded].flatMap((place) => [path.dirname(place), place])]);
+  await assertTrusted('the native runtime', [
+    cache,
+    ...[file, folder, ...loaded].flatMap((place) => [path.dirname(place), place]),
+  ]);
   const touched = Object.entries(now).filter(([name, file]) => !isDeepStrictEqual(file, known[name]));
   for (const [name, { sha256 }] of content ? Object.entries(now) : touched)
     await assertContent(folder, resolveIn(folder, name), sha256, signal);
@@ -148,25 +152,4 @@ async function renew(folder: string, marker: Facts & { files: Files }): Promise<
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
   }
-}
-
-/** Throws a BnTrainError for a file or folder that belongs to another user, or that others may write to. */
-export async function assertTrusted(places: string[]): Promise<void> {
-  for (const place of new Set(places)) {
-    const why = distrustOf(await stat(place));
-    if (why !== undefined)
-      throw cannot('use the native runtime', {
-        expected: `only you and root to be able to change ${place}`,
-        got: why.got,
-        hint: `if you trust what is in it: ${why.mend} ${quoted(place)} && ${toType('setup')}`,
-      });
-  }
-}
-
-function distrustOf({ uid, gid, mode }: Stats): { got: string; mend: string } | undefined {
-  const [user, group] = [process.geteuid?.(), process.getegid?.()];
-  if (uid !== 0 && uid !== user) return { got: `one that belongs to the user ${uid}`, mend: 'sudo chown -R root' };
-  if ((mode & 0o002) !== 0) return { got: 'one that everyone may write to', mend: 'chmod o-w' };
-  const own = gid === group || (gid === 0 && uid === 0);
-  return (mode & 0o020) === 0 || own ? undefined : { got: `one that the group ${gid} may write to`, mend: 'chmod g-w' };
 }

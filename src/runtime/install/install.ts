@@ -6,10 +6,11 @@ import { cacheDirectory, codeOf, describeFileError, writeFolderAtomic } from '..
 import { formatBytes } from '../../common/format.js';
 import type { Watch } from '../../common/listener.js';
 import { withLock } from '../../common/lock.js';
+import { assertTrusted } from '../../common/trust.js';
 import { stockPackage } from '../loadAddon.js';
 import { compileAddon, proveAddon } from './addon.js';
 import { type Cuda, describeCuda, isCudaBuild } from './cuda.js';
-import { addonIn, assertTrusted, markFinished, readFinished, resolveIn, type Runtime } from './finished.js';
+import { addonIn, markFinished, readFinished, resolveIn, type Runtime } from './finished.js';
 import {
   assertServes,
   findOverride,
@@ -80,7 +81,7 @@ export function installBuild(build: Build, watch: Watch): Promise<Runtime> {
 async function makeLinked(libraries: string, source: Runtime['source'], watch: Watch): Promise<Runtime> {
   return make(await linkedFolder(libraries), watch, async (folder) => {
     const real = await realpath(libraries);
-    await assertTrusted([real, ...LIBRARIES.map((name) => path.join(real, name))]);
+    await assertTrusted('the native runtime', [real, ...LIBRARIES.map((name) => path.join(real, name))]);
     const cuda = (await isCudaBuild(real, watch.signal)) ? await describeCuda(real, watch.signal) : undefined;
     await finish(folder, { libraries: real, source, cuda }, watch);
   });
@@ -108,7 +109,7 @@ async function make(target: string, watch: Watch, fill: (folder: string) => Prom
 async function makeAlone(target: string, fill: (folder: string) => Promise<void>): Promise<Runtime> {
   const finished = await readFinished(target);
   if (finished) return finished;
-  await assertTrusted([path.dirname(target), path.dirname(path.dirname(target))]);
+  await assertTrusted('the native runtime', [path.dirname(target), path.dirname(path.dirname(target))]);
   // A folder without a valid marker was damaged from outside.
   await rm(target, { recursive: true, force: true });
   await writeFolderAtomic(target, fill);

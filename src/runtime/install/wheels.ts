@@ -159,7 +159,7 @@ export async function unpackWheel(wheel: string, folder: string, signal?: AbortS
 import re, zipfile
 wheel, folder = sys.argv[1:]
 wanted = re.compile(r"""tensorflow/(${LIBRARIES.map((name) => name.replaceAll('.', '\\.')).join('|')})$
-    |tensorflow/include/(tensorflow/c|tensorflow/core/platform|tsl|xla/tsl)/
+    |tensorflow/include/(Eigen|absl|google|ml_dtypes|tensorflow/(c|core)|tsl|unsupported|xla/tsl)/
     |nvidia/\\w+/lib/[^/]+\\.so
     |nvidia/cuda_nvcc/(bin/ptxas$|nvvm/libdevice/)
     |nvidia_\\w+-[\\w.]+\\.dist-info/(License|METADATA)""", re.X)

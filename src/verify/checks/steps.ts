@@ -13,7 +13,7 @@ export function stepChecks(): Check[] {
     name: `steps on this backend: ${norm}`,
     notApplicable: () =>
       tf.getBackend() === REFERENCE ? 'the JS backend is what the others are held against' : undefined,
-    run: ({ compileStep }) => compareSteps({ model: () => model(norm), data: dataset() }, compileStep),
+    run: (subject) => compareSteps({ model: () => model(norm), data: dataset() }, subject),
   }));
 }
 

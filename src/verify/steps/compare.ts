@@ -6,7 +6,7 @@ import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from '../../
 import { carried } from '../bounds/carried.js';
 import { roundingOf } from '../bounds/kernels.js';
 import { random } from '../cases.js';
-import { type CompileStep, type Comparison, withCompiled } from '../check.js';
+import { type CompileStep, type Comparison, type Subject, withCompiled } from '../check.js';
 import { recordKernels, rerun, type Value, valueOf } from './kernelCalls.js';
 
 export interface Steps {
@@ -24,15 +24,20 @@ export const REFERENCE = 'cpu';
  *
  * Each kernel that the JS backend ran for them is run on the backend in use with the very same inputs; each side may be
  * off by the kernel's rounding (src/verify/bounds/kernels.ts). Then the steps are run there from the start, op by op and,
- * where graphs are compiled, as one graph, whose fused operations only leave roundings out. Of each tensor that comes out,
+ * where graphs are compiled, as one graph, plain and fused, whose fused operations only leave roundings out. Of each tensor that comes out,
  * a sum with random signs is compared: it may be off by the roundings of all kernels, on both sides, as they are carried
  * on to it (src/verify/bounds/carried.ts). Counts of correct answers are whole, and agree unless two logits lie within that.
  */
-export async function compareSteps(steps: Steps, compileStep?: CompileStep): Promise<Comparison[]> {
-  const eager = await outcomeOf(steps, runEagerly);
-  const compiled = compileStep && (await outcomeOf(steps, runCompiled(compileStep)));
+export async function compareSteps(
+  steps: Steps,
+  { compileStep, unfused }: Pick<Subject, 'compileStep' | 'unfused'> = {},
+): Promise<Comparison[]> {
+  const outcomes: [how: string, Outcome][] = [['op by op', await outcomeOf(steps, runEagerly)]];
+  if (compileStep) outcomes.push(['compiled', await outcomeOf(steps, runCompiled(compileStep, false))]);
+  if (compileStep && unfused === undefined)
+    outcomes.push(['fused', await outcomeOf(steps, runCompiled(compileStep, true))]);
   const { calls, outcome, roundings, tolerances } = await onReference(() => reference(steps));
-  const wholes = (how: string, got: Outcome) =>
+  const wholes = ([how, got]: (typeof outcomes)[number]) =>
     outcome.map(({ name, value }, i): Comparison => ({
       of: `${name}, ${how}`,
       expected: [signedSum(value, i)],
@@ -48,8 +53,7 @@ export async function compareSteps(steps: Steps, compileStep?: CompileStep): Pro
       got: rerun(call),
       tolerance: Float64Array.from(roundings[i] ?? [], (rounding) => 2 * rounding),
     })),
-    ...wholes('op by op', eager),
-    ...(compiled ? wholes('compiled', compiled) : []),
+    ...outcomes.flatMap(wholes),
   ];
 }
 
@@ -82,9 +86,9 @@ async function outcomeOf({ model: build, data: dataset }: Steps, run: Run): Prom
 const runEagerly: Run = (step, inputs) => Promise.resolve(tf.tidy(() => step(...inputs)));
 
 const runCompiled =
-  (compileStep: CompileStep): Run =>
+  (compileStep: CompileStep, fuse: boolean): Run =>
   (step, inputs, variables) =>
-    withCompiled(compileStep, [step, { inputs, variables }], ({ run }) => run(...inputs));
+    withCompiled(compileStep, [step, { inputs, variables, fuse }], ({ run }) => run(...inputs));
 
 /** The steps on the JS backend, the rounding of each of its kernels, and how far all of them may lead each result astray. */
 async function reference(steps: Steps) {

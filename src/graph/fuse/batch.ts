@@ -1,0 +1,44 @@
+/** Tells which values have the rows of the batch, so that code for one size of it serves another. */
+import { attribute, type Graph, type Node, type Value } from '../graph.js';
+import { leads, stripped } from './geometry.js';
+import { REDUCTION } from './text.js';
+
+export const REDUCTIONS = Object.keys(REDUCTION);
+/** Ops whose result is their input in another shape. */
+export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
+/** Whose leading axis may have been several. */
+const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
+const REPEATING = ['Tile', 'BroadcastTo', 'Fill'];
+
+/** By where they come from, as a weight may happen to be as long as the batch. */
+export function batchedValues(graph: Graph, rows: number, values: ReadonlyMap<number, Value>): ReadonlySet<number> {
+  const batched = new Set<number>();
+  const lead = (id: number) => stripped(values.get(id)?.shape ?? [])[0];
+  for (const { id, shape } of [...graph.inputs, ...graph.constants.values()])
+    if (leads(shape, rows) && lead(id) === rows) batched.add(id);
+  const isLed = (node: Node, { id }: Value): boolean => {
+    const { op, inputs } = node;
+    const [x = 0, y = 0] = inputs;
+    const constant = graph.constants.get(y)?.values;
+    if (op.includes('BackpropFilter')) return false;
+    if (op === 'MatMul') return batched.has(x) && attribute(node, 'transpose_a') !== true;
+    if (op === 'GatherV2') return batched.has(y) || (batched.has(x) && lead(x) === lead(id));
+    if (op === 'Transpose') return batched.has(x) && constant?.[0] === 0;
+    if (REPEATING.includes(op)) return lead(id) === rows;
+    if (REDUCTIONS.includes(op)) return batched.has(x) && !isReduced(node, values.get(x) as Value, graph.constants);
+    return inputs.some((input) => batched.has(input) && (REGROUPING.includes(op) || lead(input) === lead(id)));
+  };
+  for (const node of graph.nodes)
+    for (const output of node.outputs) if (leads(output.shape, rows) && isLed(node, output)) batched.add(output.id);
+  return batched;
+}
+
+/** The axes that a reduction is over, where they are known. */
+export function axesOf({ inputs }: Node, { shape }: Value, constants: Graph['constants']): Set<number> | undefined {
+  const given = constants.get(inputs[1] as number)?.values;
+  return given && new Set(Array.from(given, (axis) => (axis + shape.length) % shape.length));
+}
+
+function isReduced(node: Node, x: Value, constants: Graph['constants']): boolean {
+  return axesOf(node, x, constants)?.has(x.shape.length - stripped(x.shape).length) !== false;
+}

@@ -1,0 +1,123 @@
+/** Makes of graphs such whose element-wise regions are an op each: generated code, compiled for this machine. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { rewrite } from '../rewrite/index.js';
+import { leads } from './geometry.js';
+import { buildLibrary } from './library.js';
+import { FUSED_RULES } from './lower.js';
+import { findRegions } from './regions.js';
+import { Steps } from './loops.js';
+import { NAME, type WrittenRegion, writeRegion } from './write.js';
+
+/** What fused steps run: the kernels, known by a hash of all that they were made from, and the compiler that made them. */
+export interface Kernels {
+  readonly hash: string;
+  readonly compiler: string;
+}
+
+export interface Fused {
+  readonly graphs: readonly Graph[];
+  readonly kernels: Kernels;
+}
+
+/** A graph whose regions are known, and what becomes of it once they are compiled into a library. */
+interface Planned {
+  /** By symbol: its translation unit. */
+  readonly sources: ReadonlyMap<string, string>;
+  readonly graph: (library: string) => Graph;
+}
+
+const MATH = new URL('../../../src/graph/fuse/math.h', import.meta.url);
+
+/** How many elements count as a row where there is no batch. */
+const SHARE = 4096;
+
+/** Recorded graphs, fused; or the reason why they cannot be. */
+export async function fuse(graphs: readonly Graph[]): Promise<Fused | { reason: string }> {
+  const math = await readFile(MATH, 'utf8');
+  const planned = graphs.map((graph) => plan(rewrite(graph, FUSED_RULES).graph, math));
+  const sources = new Map(planned.flatMap((each) => [...each.sources]));
+  const built = await buildLibrary([...sources.values()]);
+  if ('reason' in built) return built;
+  const { library, ...kernels } = built;
+  return { graphs: planned.map(({ graph }) => graph(library)), kernels };
+}
+
+export function plan(graph: Graph, math: string): Planned {
+  const known = new Steps(graph, batchOf(graph));
+  const regions = findRegions(known).map((region) => {
+    const written = writeRegion(region, known);
+    const symbol = `region_${hashOf(written.source)}`;
+    const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : sharesOf(written.outputs);
+    return { ...written, symbol, rows };
+  });
+  return {
+    sources: new Map(regions.map(({ symbol, source }) => [symbol, `${math}\n${source.replace(NAME, symbol)}`])),
+    graph: (library) =>
+      sorted(
+        graph,
+        known,
+        regions.map((region) => node(region, known, { ...region, library })),
+      ),
+  };
+}
+
+/** How many chunks are worth while where there is no batch. */
+function sharesOf(outputs: readonly Value[]): number {
+  return Math.ceil(Math.max(1, ...outputs.map(({ shape }) => sizeOf(shape))) / SHARE);
+}
+
+/** The size of the batch is that of the first input's first axis. */
+function batchOf({ inputs }: Graph): number {
+  const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 1;
+  return leads([rows], rows) ? rows : 1;
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+function node(region: WrittenRegion, known: Steps, at: { library: string; symbol: string; rows: number }): Node {
+  const { inputs, outputs, forward } = region;
+  const types = (name: string, values: readonly Value[]): Attribute => ({
+    name,
+    kind: 'types',
+    value: values.map(({ dtype }) => dtype),
+  });
+  return {
+    op: 'BnTrainRegion',
+    attributes: [
+      { name: 'library', kind: 'string', value: at.library },
+      { name: 'symbol', kind: 'string', value: at.symbol },
+      { name: 'rows', kind: 'int', value: at.rows },
+      { name: 'shapes', kind: 'int', value: outputs.flatMap(({ shape }) => [shape.length, ...shape]) },
+      { name: 'forward', kind: 'int', value: forward },
+      types(
+        'Tin',
+        inputs.map((id) => known.value(id)),
+      ),
+      types('Tout', outputs),
+    ],
+    inputs,
+    outputs,
+  };
+}
+
+/** The graph with regions in the place of what they compute, each node after those it needs. */
+function sorted(graph: Graph, known: Steps, regions: readonly Node[]): Graph {
+  const producers = new Map(known.producers);
+  for (const region of regions) for (const { id } of region.outputs) producers.set(id, region);
+  const nodes: Node[] = [];
+  const done = new Set<Node>();
+  const constants = new Map<number, Constant>();
+  const visit = (id: number) => {
+    const constant = graph.constants.get(id);
+    if (constant) constants.set(id, constant);
+    const producer = producers.get(id);
+    if (!producer || done.has(producer)) return;
+    done.add(producer);
+    for (const input of producer.inputs) visit(input);
+    nodes.push(producer);
+  };
+  for (const { id } of [...graph.outputs, ...graph.updates.values()]) visit(id);
+  return { ...graph, nodes, constants };
+}

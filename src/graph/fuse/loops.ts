@@ -1,0 +1,198 @@
+/** Ops that can be fused, each seen as one of a few kinds of loops. */
+import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
+import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
+import { expressionOf, isCheap, READ } from './operators.js';
+
+export interface Operand {
+  /** The value whose elements are read, whatever its shape. */
+  readonly id: number;
+  /** Whether each row of the batch reads a row of its own. */
+  readonly moves: boolean;
+  /** How it is read along the elements of a row, or of everything. */
+  readonly axes: readonly Axis[];
+  /** Its first element that is read. */
+  readonly offset: number;
+}
+
+/**
+ * A fused op. `map`: an element at a time; `reduce`: over some axes of what it reads, which are those of stride 0 in
+ * `axes`; `total`: over the rows of the batch, too; `route`: what a maximum over some axes came from gets its gradient.
+ */
+export interface Step {
+  readonly kind: 'map' | 'reduce' | 'total' | 'route';
+  readonly output: Value;
+  /** The op as C++ for `map`, by its name otherwise. */
+  readonly op: string;
+  /** Whether it is done row by row of the batch. */
+  readonly byRow: boolean;
+  /** Elements of the result: of a row of it where there is one for each row, else of all of it. */
+  readonly width: number;
+  readonly operands: readonly Operand[];
+  /** Of `reduce`, `total` and `route`: how the smaller value is read along the larger one. */
+  readonly axes: readonly Axis[];
+  /** Whether it may be computed again instead of being stored. */
+  readonly cheap: boolean;
+}
+
+/** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
+export const ROUTE = 'RouteToMaximum';
+
+/** A graph with what fusing asks about its values. */
+export class Steps {
+  readonly values = new Map<number, Value>();
+  readonly producers = new Map<number, Node>();
+  private readonly batched: ReadonlySet<number>;
+  private readonly sources = new Map<number, { id: number; offset: number }>();
+
+  /** `rows` is the size of the batch; 1 where there is none. */
+  constructor(
+    readonly graph: Graph,
+    readonly rows: number,
+  ) {
+    for (const value of [...graph.inputs, ...graph.variables, ...graph.constants.values()])
+      this.values.set(value.id, value);
+    for (const node of graph.nodes)
+      for (const output of node.outputs) {
+        this.values.set(output.id, output);
+        this.producers.set(output.id, node);
+      }
+    this.batched = batchedValues(graph, rows, this.values);
+    for (const node of graph.nodes) {
+      const [output] = node.outputs;
+      if (!output || !this.isView(node, output)) continue;
+      const { id, offset } = this.origin(node.inputs[0] as number);
+      this.sources.set(output.id, { id, offset: offset + this.startOf(node) });
+    }
+  }
+
+  value(id: number): Value {
+    return this.values.get(id) as Value;
+  }
+
+  /** The value whose elements this one has, in another shape or some that lie together. */
+  source(id: number): number {
+    return this.origin(id).id;
+  }
+
+  isView(node: Node, output: Value): boolean {
+    const [x] = node.inputs;
+    if (x === undefined || node.outputs.length !== 1 || this.value(x).dtype !== output.dtype) return false;
+    if (VIEWS.includes(node.op) || node.op === 'Cast') return true;
+    if (node.op === 'Slice') return this.isPart(node, output);
+    const size = sizeOf(output.shape);
+    return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
+  }
+
+  /** As a loop, or undefined for an op that stays TensorFlow's. */
+  stepOf(node: Node): Step | undefined {
+    const [output] = node.outputs;
+    if (!output || node.outputs.length !== 1 || this.isView(node, output)) return undefined;
+    if (REDUCTIONS.includes(node.op)) return this.reduction(node, output);
+    if (node.op === ROUTE) return this.route(node, output);
+    return this.map(node, output);
+  }
+
+  private map(node: Node, output: Value): Step | undefined {
+    const { op, inputs } = node;
+    if (this.isBias(node)) return undefined;
+    const [first, end] = READ[op] ?? [0, inputs.length];
+    const read = inputs.slice(first, end).map((id) => this.value(id));
+    const expression = expressionOf(node, read);
+    if (expression === undefined) return undefined;
+    const byRow = this.batched.has(output.id);
+    const operands = read.map((value) => this.operand(output, value, byRow, op));
+    if (operands.includes(undefined)) return undefined;
+    const common = { op: expression, output, byRow, operands: operands as Operand[], axes: [] };
+    const width = sizeOf(output.shape) / (byRow ? this.rows : 1);
+    return { kind: 'map', ...common, width, cheap: isCheap(expression) };
+  }
+
+  private operand(output: Value, value: Value, byRow: boolean, op: string): Operand | undefined {
+    if (this.isUniform(value.id)) return { id: value.id, moves: false, axes: [], offset: 0 };
+    let [shape, from] = [stripped(output.shape), value.shape];
+    if (op === 'Tile') {
+      // Repeated along an axis that it has: two axes, of which one is broadcast.
+      const times = output.shape.map((size, i) => size / (value.shape[i] ?? 1));
+      const split = times.some((time, i) => time > 1 && (value.shape[i] ?? 1) > 1);
+      if (split && byRow) return undefined;
+      [shape, from] = split
+        ? [times.flatMap((time, i) => [time, value.shape[i] ?? 1]), value.shape.flatMap((size) => [1, size])]
+        : [shape, from];
+    }
+    const own = from.slice(Math.max(0, from.length - shape.length));
+    const moves = byRow && own.length === shape.length && own[0] === shape[0];
+    const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
+    const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
+    return { ...this.origin(value.id), moves, axes: align(along, row) };
+  }
+
+  private origin(id: number): { id: number; offset: number } {
+    return this.sources.get(id) ?? { id, offset: 0 };
+  }
+
+  /** Whether a slice lies together, and is the same for all rows. */
+  private isPart({ inputs }: Node, output: Value): boolean {
+    const { shape } = this.value(inputs[0] as number);
+    const cut = shape.findIndex((size) => size !== 1);
+    const isWhole = shape.every((size, i) => i === cut || size === output.shape[i]);
+    return isWhole && this.graph.constants.has(inputs[1] as number) && !this.batched.has(output.id);
+  }
+
+  /** The first element of what a view shows. */
+  private startOf({ op, inputs }: Node): number {
+    if (op !== 'Slice') return 0;
+    const { shape } = this.value(inputs[0] as number);
+    const cut = shape.findIndex((size) => size !== 1);
+    return (this.graph.constants.get(inputs[1] as number)?.values[cut] ?? 0) * sizeOf(shape.slice(cut + 1));
+  }
+
+  private reduction(node: Node, output: Value): Step | undefined {
+    const x = this.value(node.inputs[0] as number);
+    const over = axesOf(node, x, this.graph.constants);
+    if (!over || over.size === 0 || output.dtype !== 1 || x.dtype !== 1) return undefined;
+    const lead = x.shape.length - stripped(x.shape).length;
+    const byRow = this.batched.has(x.id);
+    const total = byRow && over.has(lead);
+    if (byRow && !total && !leads(output.shape, this.rows)) return undefined;
+    const kept = x.shape.map((size, i) => (over.has(i) ? 1 : size));
+    const [large, small] = byRow
+      ? [rowOf(x.shape, this.rows), total ? [1, ...kept.slice(lead + 1)] : rowOf(kept, this.rows)]
+      : [x.shape, kept];
+    const operand = { ...this.origin(x.id), moves: byRow, axes: align(large, large) };
+    const common = { op: node.op, output, operands: [operand], axes: align(large, small), cheap: false };
+    return { kind: total ? 'total' : 'reduce', ...common, byRow, width: sizeOf(small) };
+  }
+
+  private route({ inputs, op }: Node, output: Value): Step {
+    const byRow = this.batched.has(output.id);
+    const row = (shape: readonly number[]) => (byRow ? rowOf(shape, this.rows) : shape);
+    const [large, small] = [row(output.shape), row(this.value(inputs[1] as number).shape)];
+    const operands = inputs.map((id) => {
+      const own = row(this.value(id).shape);
+      return { ...this.origin(id), moves: byRow, axes: align(own, own) };
+    });
+    return {
+      kind: 'route',
+      op,
+      output,
+      byRow,
+      width: sizeOf(large),
+      operands,
+      axes: align(large, small),
+      cheap: false,
+    };
+  }
+
+  /** Whether all its elements are one constant, as the ones are that gradients begin with. */
+  isUniform(id: number): boolean {
+    const values = this.graph.constants.get(id)?.values;
+    return values !== undefined && values.length > 0 && values.every((value) => Object.is(value, values[0]));
+  }
+
+  /** TensorFlow adds a bias while it multiplies. */
+  private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
+    const isProduct = /^(Conv2D|MatMul)$/.test(this.producers.get(x)?.op ?? '');
+    return op.startsWith('Add') && isProduct && this.graph.variables.some(({ id }) => id === bias);
+  }
+}

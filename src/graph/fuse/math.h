@@ -1,0 +1,136 @@
+// What generated code computes with, besides C++'s own operators: free of branches, so that loops become vector code.
+#include <cstddef>
+#include <cstdint>
+
+template <typename T>
+static inline T* at(char* memory, int64_t offset) {
+  return reinterpret_cast<T*>(memory + offset);
+}
+
+// NaN wins, as in TensorFlow's. Written so that the CPU's own instruction is used, which takes denormals as others do.
+static inline float max_(float a, float b) {
+  const float most = a > b ? a : b;
+  return a != a ? a : most;
+}
+static inline float min_(float a, float b) {
+  const float least = a < b ? a : b;
+  return a != a ? a : least;
+}
+// Passes over NaN.
+static inline float windowMax_(float a, float b) { return b > a ? b : a; }
+static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x); }
+
+// As the CPU's own instruction has it for NaN and what is too large.
+static inline int32_t int_(float x) {
+  return (x >= -2147483648.0f) & (x < 2147483648.0f) ? static_cast<int32_t>(x) : INT32_MIN;
+}
+
+static inline float float_(int32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof x);
+  return x;
+}
+static inline int32_t bits_(float x) {
+  int32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+// x = k ln 2 + r with whole k and |r| <= ln 2 / 2; returns e^r - 1, by its Taylor series: the term left out is below 2^-26.
+struct Reduced {
+  float p;
+  int32_t k;
+};
+static inline Reduced reduce_(float x) {
+  // Beyond these the result is 0 or infinite; NaN stays.
+  x = x > 89.0f ? 89.0f : x;
+  x = x < -104.0f ? -104.0f : x;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+  const float k = (x * 1.44269504f + kRound) - kRound;
+  const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
+  float q = 1.0f / 5040;
+  q = q * r + 1.0f / 720;
+  q = q * r + 1.0f / 120;
+  q = q * r + 1.0f / 24;
+  q = q * r + 1.0f / 6;
+  q = q * r + 0.5f;
+  return {q * r * r + r, static_cast<int32_t>(k == k ? k : 0.0f)};
+}
+
+static inline float power_(int32_t k) { return float_((k + 127) << 23); }
+
+static inline float exp_(float x) {
+  const Reduced e = reduce_(x);
+  // In two steps, as 2^k alone need not be a float.
+  const int32_t half = e.k >> 1;
+  return (1.0f + e.p) * power_(half) * power_(e.k - half);
+}
+
+static inline float expm1_(float x) {
+  const Reduced e = reduce_(x);
+  const int32_t half = e.k >> 1;
+  const float s = power_(half), t = power_(e.k - half);
+  const float near = e.p * s * t + (s * t - 1.0f), far = (1.0f + e.p) * s * t;
+  return e.k > 60 ? far : (e.k == 0 ? (x == 0 ? x : e.p) : near);
+}
+
+// ln x by x = 2^k m with m in [sqrt(1/2), sqrt(2)) and ln m = 2 artanh((m - 1) / (m + 1)).
+static inline float log_(float x) {
+  const bool tiny = x < 1.17549435e-38f;
+  const float y = tiny ? x * 8388608.0f : x;
+  // Unsigned, as whole numbers that overflow have no meaning otherwise.
+  const uint32_t u = static_cast<uint32_t>(bits_(y));
+  const int32_t i = static_cast<int32_t>(u - 0x3f3504f3u);
+  const int32_t e = i >> 23;
+  const float k = static_cast<float>(e - (tiny ? 23 : 0));
+  const float f = float_(static_cast<int32_t>(u - (static_cast<uint32_t>(e) << 23))) - 1.0f;
+  const float s = f / (2.0f + f), z = s * s;
+  float q = 2.0f / 11;
+  q = q * z + 2.0f / 9;
+  q = q * z + 2.0f / 7;
+  q = q * z + 2.0f / 5;
+  q = q * z + 2.0f / 3;
+  const float half = 0.5f * f * f;
+  const float value = k * 0.693359375f + (f - (half - (s * (half + z * q) + k * -2.12194440e-4f)));
+  const float special = x == 0 ? -__builtin_inff() : (x > 0 ? x : __builtin_nanf(""));
+  return (x > 0) & (x < __builtin_inff()) ? value : special;
+}
+
+static inline float log1p_(float x) {
+  const float u = 1.0f + x;
+  // What rounding took from u is put right by the slope; where nothing of x is left, ln(1 + x) = x.
+  const float value = log_(u) * (x / (u - 1.0f));
+  return u == 1.0f ? x : (u < __builtin_inff() ? value : log_(u));
+}
+
+static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
+
+static inline float tanh_(float x) {
+  const float a = __builtin_fabsf(x);
+  const float e = expm1_(-2.0f * a);
+  return __builtin_copysignf(-e / (2.0f + e), x);
+}
+
+static inline float softplus_(float x) {
+  const float a = __builtin_fabsf(x);
+  return max_(x, 0) + log1p_(exp_(-a));
+}
+
+static inline float erf_(float x) { return __builtin_erff(x); }
+
+// In sixteen sums side by side, whatever the width of the CPU's vectors.
+template <typename F>
+static inline float all_(const float* x, int64_t n, float start, F combine) {
+  float a[16];
+  for (int l = 0; l < 16; ++l) a[l] = start;
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (int l = 0; l < 16; ++l) a[l] = combine(a[l], x[i + l]);
+  for (int l = 0; i + l < n; ++l) a[l] = combine(a[l], x[i + l]);
+  for (int step = 8; step > 0; step /= 2)
+    for (int l = 0; l < step; ++l) a[l] = combine(a[l], a[l + step]);
+  return a[0];
+}
+static inline float sum_(const float* x, int64_t n) { return all_(x, n, 0, [](float a, float b) { return a + b; }); }
+static inline float maximum_(const float* x, int64_t n) { return all_(x, n, -__builtin_inff(), max_); }
+static inline float minimum_(const float* x, int64_t n) { return all_(x, n, __builtin_inff(), min_); }

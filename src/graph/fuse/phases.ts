@@ -1,0 +1,89 @@
+/** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
+import type { Region } from './regions.js';
+import type { Step } from './loops.js';
+import { isDirect } from './geometry.js';
+
+/** From here on threads share a value that is not of the batch's size. */
+const LARGE = 1024;
+
+export interface Phase {
+  /** Odd for a pass, in which chunks run at once; even for what comes between. */
+  readonly time: number;
+  /** Each one after those it needs. */
+  readonly steps: readonly Step[];
+}
+
+export interface Schedule {
+  readonly phases: readonly Phase[];
+  /** When a value is whole in memory, for those that ever are. */
+  readonly stored: ReadonlyMap<number, number>;
+}
+
+export const isPass = (time: number): boolean => time % 2 === 1;
+
+/** A large value that is not of the batch's size, and made element by element. */
+export function isShared({ kind, byRow, width, operands }: Step): boolean {
+  const simple = operands.every(
+    ({ moves, axes }) => !moves && (isDirect(axes) || axes.every(({ stride }) => stride === 0)),
+  );
+  return kind === 'map' && !byRow && width >= LARGE && simple;
+}
+
+export function schedule({ steps, outputs }: Region): Schedule {
+  const byId = new Map(steps.map((step) => [step.output.id, step]));
+  const times = new Map<number, number>();
+  // First as early as can be.
+  const wholes = new Set(outputs.map(({ id }) => id));
+  for (const step of steps) {
+    const shared = isShared(step);
+    const pass = step.byRow || shared;
+    let time = pass ? 1 : 0;
+    for (const { id, moves, axes } of step.operands) {
+      const from = byId.get(id);
+      if (!from) continue;
+      const before = (times.get(id) ?? 0) + (from.kind === 'total' ? 1 : 0);
+      const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes));
+      const together = pass && isPass(before) && isAlike;
+      if (!together && isPass(before)) wholes.add(id);
+      time = Math.max(time, together ? before : nextTime(before, pass));
+    }
+    times.set(step.output.id, time);
+    if (!pass || step.kind === 'total') wholes.add(step.output.id);
+  }
+  return choose(steps, byId, times, wholes);
+}
+
+/** The first time after `before` of the kind that is asked for; between two passes one thing may follow another. */
+function nextTime(before: number, pass: boolean): number {
+  if (pass) return isPass(before) ? before + 2 : before + 1;
+  return isPass(before) ? before + 1 : before;
+}
+
+/** From the last phase to the first: what each computes, and what it reads that an earlier one stored. */
+function choose(
+  steps: readonly Step[],
+  byId: ReadonlyMap<number, Step>,
+  times: ReadonlyMap<number, number>,
+  wholes: Set<number>,
+): Schedule {
+  const timeOf = ({ output }: Step) => times.get(output.id) ?? 0;
+  const phases: Phase[] = [];
+  for (let time = Math.max(...times.values()); time >= 0; time--) {
+    const needed = new Set<Step>();
+    const visit = (step: Step) => {
+      if (needed.has(step)) return;
+      needed.add(step);
+      for (const { id } of step.operands) {
+        const from = byId.get(id);
+        if (!from || (timeOf(from) < time && wholes.has(id))) continue;
+        if (timeOf(from) === time || from.cheap) visit(from);
+        else wholes.add(id);
+      }
+    };
+    for (const step of steps) if (timeOf(step) === time && wholes.has(step.output.id)) visit(step);
+    const list = steps.filter((step) => needed.has(step));
+    if (list.length > 0) phases.unshift({ time, steps: list });
+  }
+  const stored = new Map([...wholes].map((id) => [id, times.get(id) ?? 0]));
+  return { phases, stored };
+}

@@ -1,0 +1,145 @@
+/** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
+import type { Node, Value } from '../graph.js';
+import type { Step, Steps } from './loops.js';
+
+export interface Region {
+  /** Each one after those it needs. */
+  readonly steps: readonly Step[];
+  /** What is read outside; other steps may compute what another region has, too. */
+  readonly outputs: readonly Value[];
+}
+
+interface Member {
+  readonly step: Step;
+  level: number;
+}
+
+export function findRegions(known: Steps): Region[] {
+  const members = new Map<number, Member>();
+  const levels = leveled(known, members);
+  const last = Math.max(0, ...levels.values());
+  delay(known, members, levels, last);
+  const { nodes, outputs, updates } = known.graph;
+  const stored = new Set([...outputs, ...updates.values()].map(({ id }) => known.source(id)));
+  for (const node of nodes)
+    if (isOther(known, members, node)) for (const id of node.inputs) stored.add(known.source(id));
+  const isBetter = recomputation(members);
+  const regions: Region[] = [];
+  // From the last level to the first: each asks earlier ones for what it does not compute again itself.
+  for (let level = last; level >= 0; level--) {
+    const here = new Set<Member>();
+    const visit = (member: Member) => {
+      if (here.has(member)) return;
+      for (const { id } of member.step.operands) {
+        const from = members.get(id);
+        if (!from) continue;
+        if (from.level === level || isBetter(from)) visit(from);
+        else stored.add(id);
+      }
+      here.add(member);
+    };
+    for (const member of members.values())
+      if (member.level === level && stored.has(member.step.output.id)) visit(member);
+    for (const group of connected(here, members, level === last)) {
+      const own = group.filter((member) => member.level === level).map(({ step }) => step.output);
+      const region = { steps: group.map(({ step }) => step), outputs: own.filter(({ id }) => stored.has(id)) };
+      if (isWorthIt(region)) regions.push(region);
+    }
+  }
+  return regions;
+}
+
+/** TensorFlow has an element-wise op by itself, too, and fuses some with a product; but it is slow to add up rows. */
+function isWorthIt({ steps }: Region): boolean {
+  return steps.length > 1 || steps[0]?.kind !== 'map';
+}
+
+/** An op that stays TensorFlow's, and is not only another shape of its input. */
+function isOther(known: Steps, members: ReadonlyMap<number, Member>, node: Node): boolean {
+  const [output] = node.outputs;
+  return !output || (!members.has(output.id) && !known.isView(node, output));
+}
+
+/** The level of each node: it rises where an op of TensorFlow's reads a fused one. Fills in the members. */
+function leveled(known: Steps, members: Map<number, Member>): Map<Node, number> {
+  const levels = new Map<Node, number>();
+  for (const node of known.graph.nodes) {
+    const step = known.stepOf(node);
+    if (step) members.set(step.output.id, { step, level: 0 });
+    const rise = isOther(known, members, node) ? 1 : 0;
+    const from = step ? step.operands.map(({ id }) => id) : node.inputs.map((id) => known.source(id));
+    const before = from.map((id) => {
+      const producer = known.producers.get(id);
+      return (producer ? (levels.get(producer) ?? 0) : 0) + (members.has(id) ? rise : 0);
+    });
+    const level = Math.max(0, ...before);
+    levels.set(node, level);
+    if (step) members.set(step.output.id, { step, level });
+  }
+  return levels;
+}
+
+/** What is not of the batch's size, such as new weights, waits until it is read, or for the end. */
+function delay(
+  known: Steps,
+  members: ReadonlyMap<number, Member>,
+  levels: ReadonlyMap<Node, number>,
+  last: number,
+): void {
+  const latest = new Map<number, number>();
+  for (const node of known.graph.nodes.toReversed()) {
+    const member = members.get(node.outputs[0]?.id ?? 0);
+    if (!member && !isOther(known, members, node)) continue;
+    if (member && canWait(member, members)) member.level = latest.get(member.step.output.id) ?? last;
+    const level = member ? member.level : (levels.get(node) ?? 0) - 1;
+    for (const input of member ? member.step.operands.map(({ id }) => id) : node.inputs) {
+      const id = known.source(input);
+      latest.set(id, Math.min(latest.get(id) ?? last, level));
+    }
+  }
+}
+
+/** Nothing of the batch's size that a region makes is kept for it. */
+function canWait({ step }: Member, members: ReadonlyMap<number, Member>): boolean {
+  if (step.byRow && step.kind !== 'total') return false;
+  const rows = step.operands.map(({ id }) => members.get(id)?.step).filter((from) => from?.byRow);
+  return rows.every((from) => !step.byRow && from?.kind === 'total');
+}
+
+/** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
+function recomputation(members: ReadonlyMap<number, Member>): (member: Member) => boolean {
+  const found = new Map<Member, ReadonlySet<number> | undefined>();
+  const leavesOf = (member: Member): ReadonlySet<number> | undefined => {
+    if (!found.has(member)) found.set(member, find(member.step));
+    return found.get(member);
+  };
+  const find = ({ byRow, cheap, operands }: Step) => {
+    if (!byRow || !cheap) return undefined;
+    const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: members.get(id) }));
+    return new Set(rows.flatMap(({ id, from }) => [...((from && leavesOf(from)) ?? [id])]));
+  };
+  return (member) => (leavesOf(member)?.size ?? 2) <= 1;
+}
+
+/** What hangs together; at the end, all that is not of the batch's size does. */
+function connected(here: ReadonlySet<Member>, members: ReadonlyMap<number, Member>, isLast: boolean): Member[][] {
+  const parents = new Map<Member, Member>();
+  const root = (member: Member): Member => {
+    const parent = parents.get(member);
+    return parent ? root(parent) : member;
+  };
+  const join = (a: Member, b: Member) => {
+    const [from, to] = [root(a), root(b)];
+    if (from !== to) parents.set(from, to);
+  };
+  const small = [...here].filter(({ step }) => !step.byRow);
+  for (const member of here)
+    for (const { id } of member.step.operands) {
+      const from = members.get(id);
+      if (from && here.has(from)) join(from, member);
+    }
+  if (isLast) for (const member of small) join(member, small[0] ?? member);
+  const groups = new Map<Member, Member[]>();
+  for (const member of here) groups.set(root(member), [...(groups.get(root(member)) ?? []), member]);
+  return [...groups.values()];
+}

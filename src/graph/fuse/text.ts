@@ -1,0 +1,118 @@
+/** Loops over axes as C++. */
+import { sizeOf } from '../graph.js';
+import type { Axis } from './geometry.js';
+
+/** The maximum of a pooling's window; no op of TensorFlow's. */
+export const WINDOW = 'MaxOfWindow';
+
+/** How a reduction of TensorFlow's puts two values together, what it begins with, and the function for many in a row. */
+export const REDUCTION: Readonly<
+  Record<string, { combine: (a: string, b: string) => string; start: string; all: string }>
+> = {
+  Sum: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
+  Mean: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
+  // Begins and goes on as TensorFlow's pooling does, which sees no NaN.
+  [WINDOW]: {
+    combine: (a, b) => `windowMax_(${a}, ${b})`,
+    start: '-__FLT_MAX__',
+    all: 'maximum_',
+  },
+  Max: { combine: (a, b) => `max_(${a}, ${b})`, start: '-__builtin_inff()', all: 'maximum_' },
+  Min: { combine: (a, b) => `min_(${a}, ${b})`, start: '__builtin_inff()', all: 'minimum_' },
+};
+
+/** A window as small as this is added up in one expression. */
+const UNROLLED = 16;
+
+const loop = (index: string, size: number | string, body: string): string =>
+  `for (int64_t ${index} = 0; ${index} < ${size}; ++${index}) ${body}`;
+
+/** A loop whose turns have no part in each other. */
+export const vectorLoop = (from: string, to: number | string, body: string): string =>
+  `_Pragma("GCC ivdep") for (int64_t i = ${from}; i < ${to}; ++i) { ${body} }`;
+
+/** An axis of two values at once: of the one that has all elements, and of the one where some are repeated. */
+interface Both extends Axis {
+  readonly whole: number;
+}
+
+function both(axes: readonly Axis[]): Both[] {
+  return axes.map((axis, i) => ({ ...axis, whole: sizeOf(axes.slice(i + 1).map(({ size }) => size)) }));
+}
+
+/** `body` for all positions of some axes, given what to add to an index of each of the two values. */
+function nest(axes: readonly Both[], name: string, body: (whole: string, part: string) => string): string {
+  const sum = (terms: string[]) => terms.join(' + ') || '0';
+  const whole = sum(axes.map((axis, k) => `${name}${k} * ${axis.whole}`));
+  const part = sum(axes.flatMap(({ stride }, k) => (stride === 0 ? [] : [`${name}${k} * ${stride}`])));
+  return axes.reduceRight((inner, { size }, k) => loop(`${name}${k}`, size, inner), `{ ${body(whole, part)} }`);
+}
+
+/** Fills `to` with `from`, which is repeated along axes of stride 0. */
+export function expand(to: string, from: string, axes: readonly Axis[]): string {
+  const all = both(axes);
+  const last = all.at(-1);
+  if (!last) return `${to}[0] = ${from}[0];`;
+  return nest(all.slice(0, -1), 'k', (whole, part) =>
+    vectorLoop('0', last.size, `${to}[${whole} + i] = ${from}[${part} + i * ${last.stride}];`),
+  );
+}
+
+/** Reduces `from` over its axes of stride 0 into `to`, and applies `finish` to each result. */
+export function reduce(op: string, to: string, from: string, axes: readonly Axis[], finish: string): string {
+  const { combine, start, all } = REDUCTION[op] as (typeof REDUCTION)[string];
+  const outer = both(axes).slice(0, -1);
+  const last = axes.at(-1) ?? { size: 1, stride: 1 };
+  const kept = outer.filter(({ stride }) => stride !== 0);
+  const folded = outer.filter(({ stride }) => stride === 0);
+  if (last.stride === 0)
+    return nest(kept, 'k', (whole, part) => {
+      const more = nest(
+        folded,
+        'r',
+        (at) => `a = ${combine('a', `${all}(${from} + ${whole} + ${at}, ${last.size})`)};`,
+      );
+      return `float a = ${start}; ${more} ${to}[${part}] = a${finish};`;
+    });
+  if (sizeOf(folded.map(({ size }) => size)) <= UNROLLED)
+    return nest(kept, 'k', (whole, part) => {
+      const terms = positions(folded).map((at) => `${from}[${whole} + i + ${at}]`);
+      const value = op === WINDOW || terms.length === 0 ? terms.reduce(combine, start) : terms.reduce(combine);
+      return vectorLoop('0', last.size, `${to}[${part} + i] = (${value})${finish};`);
+    });
+  return nest(kept, 'k', (whole, part) => {
+    const element = `${to}[${part} + i]`;
+    const more = nest(folded, 'r', (at) =>
+      vectorLoop('0', last.size, `${element} = ${combine(element, `${from}[${whole} + ${at} + i]`)};`),
+    );
+    const [before, after] = [`${element} = ${start};`, `${element} = ${element}${finish};`];
+    return [vectorLoop('0', last.size, before), more, finish && vectorLoop('0', last.size, after)].join(' ');
+  });
+}
+
+/** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it. */
+export function route(to: string, [x, y, dy]: readonly string[], axes: readonly Axis[]): string {
+  const all = both(axes);
+  const last = all.at(-1)?.stride === 1 ? all.pop() : undefined;
+  const folded = all.filter(({ stride }) => stride === 0);
+  return nest(
+    all.filter(({ stride }) => stride !== 0),
+    'k',
+    (whole, part) => {
+      const given = positions(folded).map((at) => {
+        const element = `[${whole} + i + ${at}]`;
+        return `{ const bool hit = ${x}${element} == m; ${to}${element} = hit ? d : 0; d = hit ? 0 : d; }`;
+      });
+      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')}`;
+      return vectorLoop('0', last?.size ?? 1, window);
+    },
+  );
+}
+
+/** Where the elements of some axes lie. */
+function positions(axes: readonly Both[]): number[] {
+  return axes.reduce<number[]>(
+    (starts, { size, whole }) => starts.flatMap((at) => Array.from({ length: size }, (_, i) => at + i * whole)),
+    [0],
+  );
+}

@@ -1,0 +1,215 @@
+/** Fused steps: random programs against eager ones, functions against float64, special values as TensorFlow has them, and broken kernels. */
+import '../support/native.js';
+import fc from 'fast-check';
+import * as tf from '@tensorflow/tfjs';
+import { expect, it, vi } from 'vitest';
+import { compileStep, compileSteps } from '../../src/graph/index.js';
+import * as libraries from '../../src/graph/fuse/library.js';
+import { amount, firstOf } from '../support/amount.js';
+import { type Program, program } from '../support/programs.js';
+
+vi.mock(import('../../src/graph/fuse/library.js'), { spy: true });
+
+const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1.5, 'float32', seed);
+
+/** The programs as one library; each one's worst difference from eager ones, relative to an output's largest value. */
+async function differences(programs: readonly Program[]): Promise<number[]> {
+  const steps = await compileSteps(
+    Object.fromEntries(
+      programs.map(({ run, shapes }, i) => [
+        `p${i}`,
+        { step: run, inputs: shapes.map((shape) => ({ shape, dtype: 'float32' as const })) },
+      ]),
+    ),
+    { variables: [] },
+  );
+  expect(steps.fused).toHaveProperty('compiler');
+  const worst = programs.map(({ run, shapes }, i) =>
+    tf.tidy(() => {
+      const inputs = shapes.map((shape, j) => normal(shape, 10 * i + j));
+      const got = steps.run(`p${i}`, ...inputs);
+      const differ = run(...inputs).map((expected, j) => difference(expected, got[j] as tf.Tensor));
+      return Math.max(...differ);
+    }),
+  );
+  steps.dispose();
+  return worst;
+}
+
+function difference(expected: tf.Tensor, got: tf.Tensor): number {
+  expect(got.shape).toEqual(expected.shape);
+  const [want, have] = [expected, got].map((tensor) => Array.from(tensor.dataSync())) as [number[], number[]];
+  const scale = want.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1e-3);
+  const errors = Array.from(want, (value, k) =>
+    Object.is(value, have[k]) ? 0 : Math.abs(value - (have[k] as number)),
+  );
+  return errors.reduce((most, error) => Math.max(most, Number.isNaN(error) ? Infinity : error), 0) / scale;
+}
+
+/** Sums over many chunks, and results that may take the place of what is read once more. */
+const LARGE: Program = {
+  shapes: [
+    [257, 1030],
+    [1030, 64],
+  ],
+  run: (x, w) => {
+    const product = tf.matMul(x, w).mul(0.01);
+    const y = tf.tanh(tf.matMul(product, w, false, true));
+    const both = y.mul(tf.matMul(product, w, false, true)).add(1);
+    return [tf.sum(x, 0), tf.mean(tf.square(x), 0), tf.max(y, 0), tf.matMul(both, w)];
+  },
+};
+const sample = (numRuns: number) => [LARGE, ...fc.sample(program, { numRuns, seed: 11 })];
+
+const SAMPLES = amount(80, 12);
+/** Rounding, after a dozen ops of which some add up a thousand values. */
+const TOLERANCE = 2e-5;
+
+it(`computes ${SAMPLES} random programs as eager ones do`, async () => {
+  const worst = await differences(sample(SAMPLES));
+  expect(worst.map((error, i) => [i, error] as const).filter(([, error]) => error > TOLERANCE)).toEqual([]);
+});
+
+const MUTANTS: Record<string, [from: RegExp, to: string]> = {
+  'that lose the last row': [/last = rows \* \(chunk \+ 1\) \/ chunks/g, '$& - 1'],
+  'that lose a chunk of a sum': [/c < chunks/g, 'c < chunks - 1'],
+  'that divide no mean': [/y\[i\] \/= [^;]*;/g, ''],
+  'that take a maximum for a minimum': [/a > b \? a : b/g, 'a < b ? a : b'],
+  'that subtract the wrong way round': [/(x\d+) - (x\d+)/g, '$2 - $1'],
+};
+
+it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
+  const real = libraries.buildLibrary;
+  const { buildLibrary } = await vi.importActual<typeof libraries>('../../src/graph/fuse/library.js');
+  let changed = 0;
+  vi.mocked(real).mockImplementationOnce((sources, making) => {
+    const broken = sources.map((source) => source.replace(from, to));
+    changed = broken.filter((source, i) => source !== sources[i]).length;
+    return buildLibrary(broken, making);
+  });
+  const worst = await differences(sample(12));
+  expect(changed).toBeGreaterThan(0);
+  expect(Math.max(...worst)).toBeGreaterThan(TOLERANCE);
+});
+
+/** By its series, and by the complement's continued fraction where that gets long. */
+function erf(x: number): number {
+  const a = Math.abs(x);
+  let term = a;
+  let sum = a;
+  if (a < 3) for (let n = 1; n < 80; n++) sum += (term *= (-a * a) / n) / (2 * n + 1);
+  else {
+    let rest = 0;
+    for (let n = 60; n > 0; n--) rest = n / 2 / (a + rest);
+    sum = (Math.sqrt(Math.PI) - Math.exp(-a * a) / (a + rest)) / 2;
+  }
+  return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI);
+}
+
+const FUNCTIONS: Record<string, { op: (x: tf.Tensor) => tf.Tensor; exact: (x: number) => number }> = {
+  exp: { op: tf.exp, exact: Math.exp },
+  expm1: { op: tf.expm1, exact: Math.expm1 },
+  log: { op: (x) => tf.log(tf.abs(x)), exact: (x) => Math.log(Math.abs(x)) },
+  log1p: { op: (x) => tf.log1p(tf.abs(x)), exact: (x) => Math.log1p(Math.abs(x)) },
+  sigmoid: { op: tf.sigmoid, exact: (x) => 1 / (1 + Math.exp(-x)) },
+  tanh: { op: tf.tanh, exact: Math.tanh },
+  softplus: { op: tf.softplus, exact: (x) => Math.log1p(Math.exp(-Math.abs(x))) + Math.max(x, 0) },
+  erf: { op: tf.erf, exact: erf },
+  rsqrt: { op: (x) => tf.rsqrt(tf.abs(x)), exact: (x) => 1 / Math.sqrt(Math.abs(x)) },
+};
+/** Units in the last place. */
+const ULPS = 4;
+
+it('has functions that are exact to a few units in the last place', async () => {
+  const inputs = [[4096, 16]].map((shape) => ({ shape, dtype: 'float32' as const }));
+  const list = Object.entries(FUNCTIONS);
+  // Of each its own op, and one more, so that there is something to fuse.
+  const step = await compileStep((x) => list.flatMap(([, { op }]) => [op(x), tf.neg(op(x))]), {
+    inputs,
+    variables: [],
+  });
+  expect(step.fused).toHaveProperty('compiler');
+  // Of all magnitudes, and more densely where functions turn.
+  const values = Float32Array.from({ length: 65536 }, (_, i) =>
+    i % 2 ? (i / 65536 - 0.5) * 180 : (i % 4 ? 1 : -1) * 2 ** ((i / 65536) * 60 - 40),
+  );
+  const got = step.run(tf.tensor2d(values, [4096, 16])).map((tensor) => tensor.dataSync());
+  const worst = list.map(([name, { exact }], k) => {
+    const errors = Array.from(values, (x, i) => {
+      const right = exact(x);
+      const unit = 2 ** (Math.max(-126, Math.floor(Math.log2(Math.abs(right)))) - 23);
+      const inRange = Math.abs(right) >= 2 ** -126 && Math.abs(right) < 3.4e38;
+      return inRange ? Math.abs((got[2 * k]?.[i] ?? NaN) - right) / unit : 0;
+    });
+    return [name, Math.max(...errors)] as const;
+  });
+  step.dispose();
+  expect(worst.filter(([, error]) => !(error <= ULPS))).toEqual([]);
+});
+
+const SPECIAL = [
+  NaN,
+  Infinity,
+  -Infinity,
+  0,
+  -0,
+  1e-40,
+  -1e-40,
+  2 ** -126,
+  3.4e38,
+  -3.4e38,
+  1,
+  -1,
+  0.5,
+  -2.5,
+  89,
+  -89,
+  -104,
+  17,
+];
+const all = (tensors: tf.Tensor[]) => tensors.map((tensor) => tf.cast(tensor, 'float32'));
+
+/** Of a column of special values, and of all pairs of them. */
+function specials(x: tf.Tensor, a: tf.Tensor, b: tf.Tensor): tf.Tensor[] {
+  const square = [SPECIAL.length, SPECIAL.length];
+  return all([
+    ...[tf.abs, tf.neg, tf.ceil, tf.floor, tf.exp, tf.expm1, tf.log, tf.log1p, tf.sqrt, tf.rsqrt, tf.square].map((op) =>
+      op(x),
+    ),
+    ...[tf.sigmoid, tf.tanh, tf.relu, tf.relu6, tf.elu, tf.selu, tf.softplus, tf.sign, tf.reciprocal, tf.erf].map(
+      (op) => op(x),
+    ),
+    ...[tf.step, tf.leakyRelu, tf.isNaN, tf.softmax].map((op) => op(x)),
+    ...[tf.add, tf.sub, tf.mul, tf.div, tf.divNoNan, tf.maximum, tf.minimum, tf.squaredDifference].map((op) =>
+      op(a, b),
+    ),
+    ...[tf.greater, tf.greaterEqual, tf.less, tf.lessEqual, tf.equal, tf.notEqual].map((op) => op(a, b)),
+    ...[tf.cast(a, 'bool'), tf.cast(a, 'int32'), tf.where(tf.greater(a, 1), a, b)],
+    ...[tf.sum, tf.mean, tf.max, tf.min].flatMap((op) => [0, 1].map((axis) => op(b.reshape(square), axis))),
+    tf.maxPool(b.reshape([SPECIAL.length, 1, SPECIAL.length, 1]), [1, 2], [1, 2], 'valid'),
+  ]);
+}
+
+it('takes NaN, infinities, zeros of both signs and denormals as TensorFlow does', async () => {
+  const count = SPECIAL.length;
+  const x = tf.tensor2d(SPECIAL, [count, 1]);
+  const a = tf.tensor1d(SPECIAL.flatMap((value) => SPECIAL.map(() => value)));
+  const b = tf.tensor1d(SPECIAL.flatMap(() => SPECIAL));
+  const step = (...given: tf.Tensor[]) => specials(...(given as [tf.Tensor, tf.Tensor, tf.Tensor]));
+  const inputs = [x, a, b].map(({ shape }) => ({ shape, dtype: 'float32' as const }));
+  const results = await Promise.all(
+    [true, false].map(async (fuse) => {
+      const compiled = await compileStep(step, { inputs, variables: [], fuse });
+      if (fuse) expect(compiled.fused).toHaveProperty('compiler');
+      const values = compiled.run(x, a, b).map((tensor) => Array.from(tensor.dataSync()));
+      compiled.dispose();
+      return values;
+    }),
+  );
+  const [fused = [], graph = []] = results;
+  const isAlike = (p: number, q: number) => Object.is(p, q) || Math.abs(p - q) <= 1e-6 * Math.abs(q);
+  const unlike = fused.flatMap((values, i) =>
+    values.flatMap((value, j) => (isAlike(value, graph[i]?.[j] ?? NaN) ? [] : [[i, j, value, graph[i]?.[j]]])),
+  );
+  expect(unlike).toEqual([]);
+});

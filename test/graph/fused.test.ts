@@ -1,0 +1,8 @@
+/** What holds compiled steps against eager ones holds fused ones, too. */
+import { mode } from '../support/compiled.js';
+import '../nn/secondOrder.test.js';
+import '../train/agreement.test.js';
+import './compile.test.js';
+import './loop.test.js';
+
+mode.fuse = true;
