@@ -36,7 +36,7 @@ export interface TrainOptions {
    * batches, at the end with the whole training set's. Default true; without batch normalization there are none.
    */
   population?: boolean | undefined;
-  /** Ends the run after the call under way, with an 'interrupted' event. */
+  /** Ends the run after the call under way, or before its 'start', with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
   from?: Progressed;
