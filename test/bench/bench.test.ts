@@ -62,7 +62,7 @@ describe('bn-train bench', () => {
     { args: ['--steps', '0'], words: 'Expected a whole number from 1, got 0.' },
     { args: ['--norms', 'scratch,batch'], words: 'Expected some of scratch,builtin,none, got scratch,batch.' },
     { args: ['--norms', 'none,none'], words: 'Expected some of scratch,builtin,none, got none,none.' },
-    { args: ['--modes', 'fast'], words: 'Expected some of graph,eager,loop,xla,loop+xla, got fast.' },
+    { args: ['--modes', 'fast'], words: 'Expected some of fused,graph,eager,loop,xla,loop+xla, got fast.' },
     {
       args: ['--modes', 'graph', '--backend', 'js'],
       words:
