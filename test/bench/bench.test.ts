@@ -75,6 +75,16 @@ describe('bn-train bench', () => {
     expect(code).toBe(2);
   });
 
+  it('says why fused kernels cannot be measured', async () => {
+    const light = ['--norms', 'none', '--steps', '1', '--turns', '1', '--batch-size', '3000'];
+    const folder = mkdtempSync(path.join(work, 'empty-'));
+    const { code, stderr } = await runProgram(['bench', ...light], { env: { PATH: folder, CXX: undefined } });
+    expect(stderr).toBe(
+      'warm-up\nCannot measure the mode fused: expected fused kernels, got there is no C++ compiler (apt-get install g++)\nhint: --modes graph,eager\n',
+    );
+    expect(code).toBe(1);
+  });
+
   it('says when a peer cannot be measured', async () => {
     const { code, stderr } = await bench('--norms', 'none', '--peer', 'false');
     expect(stderr).toBe(
