@@ -12,8 +12,7 @@ import { accuracy, imagesOfEpoch, populationAccuracy } from '../../src/train/eva
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { startOf, train } from '../../src/train/loop.js';
 import type { TrainOptions } from '../../src/train/trainOptions.js';
-import type { Mode } from '../../src/train/mode.js';
-import { DeviceDataset } from '../../src/train/step.js';
+import { DeviceDataset, type Mode } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { ALL, firstOf } from '../support/amount.js';
 import { timeless } from '../support/timeless.js';
