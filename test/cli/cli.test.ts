@@ -176,7 +176,7 @@ describe('a run', () => {
       /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average: .* \(60,000 images\) .*\n$/,
     );
     expect(result.stderr).toMatch(
-      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}test acc 0\.\d{3} moving average, 0\.\d{3} population \(10,240 images\) {3}[\d,]+ examples\/sec {3}.* s$/m,
+      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}[\d,]+ examples\/sec {3}.* s {3}test acc 0\.\d{3} moving avg, 0\.\d{3} population \(10,240 images\)$/m,
     );
     expect(result.stderr).toContain('        o test acc, moving average\n');
     expect(result.code).toBe(0);
