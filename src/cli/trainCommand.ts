@@ -104,8 +104,7 @@ async function run(
   const { norm, seed, learningRate, batchSize } = options;
   const [
     { assertCalls, assertXla, configOf, recordedRun },
-    { assertBatch },
-    { defaultMode },
+    { assertBatch, defaultMode },
     { assertOwnData },
     { assertTakes },
     { openReady },
@@ -115,7 +114,6 @@ async function run(
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
-    import('../train/mode.js'),
     import('../run/config.js'),
     import('../nn/lenet.js'),
     import('../runtime/open.js'),

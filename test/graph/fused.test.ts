@@ -4,5 +4,6 @@ import '../nn/secondOrder.test.js';
 import '../train/agreement.test.js';
 import './compile.test.js';
 import './loop.test.js';
+import './random.test.js';
 
 mode.fuse = true;
