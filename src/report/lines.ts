@@ -58,7 +58,7 @@ export function runLine(
   { norm, seed, epochs }: { norm: string; seed: number; epochs: number },
   { epoch, batch }: Position,
 ): string {
-  const finished = `after epoch ${epoch - 1} of ${epochs}`;
+  const finished = epoch === 1 ? `before the first of ${epochs} epochs` : `after epoch ${epoch - 1} of ${epochs}`;
   return `${folder}: ${norm}, seed ${seed}, ${batch === 0 ? finished : `in epoch ${epoch} of ${epochs} after ${batch} batches`}`;
 }
 

@@ -119,7 +119,7 @@ export class Terminal implements Listener {
   /** Takes the bar away, if there is one, and with `typed` the "^C" of a key; what is written next begins its line. */
   close({ typed = false } = {}): void {
     this.bar?.stop();
-    if (typed && this.stream.isTTY) this.stream.write('\r\x1b[K');
+    if (typed && this.canErase()) this.stream.write('\r\x1b[K');
   }
 
   /** Draws the bar again, where something else may have been written in between. */
@@ -139,6 +139,10 @@ export class Terminal implements Listener {
     this.redraw();
   };
 
+  private canErase(): boolean {
+    return this.stream.isTTY && process.env['TERM'] !== 'dumb';
+  }
+
   /** Loaded when the first bar is drawn, as most commands draw none. It keeps its process alive until it is stopped. */
   private makeBar(): SingleBar {
     const { stream } = this;
@@ -155,7 +159,7 @@ export class Terminal implements Listener {
   }
 
   private draw(label: string, done: number, total: number, figures: Figures): void {
-    if (this.quiet || !this.stream.isTTY) return;
+    if (this.quiet || !this.canErase()) return;
     this.bar ??= this.makeBar();
     if (this.bar.isActive && label === this.label) return this.bar.update(done, { figures });
     this.close();

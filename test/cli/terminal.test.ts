@@ -276,6 +276,14 @@ describe('a window', () => {
     expect(shown.lines.filter((line) => line.endsWith('^Z') || line === '$ fg')).toHaveLength(2);
   });
 
+  it('that can do nothing gets no bar', async () => {
+    const { args } = train('none', '--epochs', '2');
+    const shown = await onTerminal(args, [], { env: { ...data.env, TERM: 'dumb' } });
+    expectGone(shown, 0);
+    expect(shown.output).toContain('epoch 2/2   loss');
+    expect(shown.output).not.toContain('\u001b');
+  });
+
   it('that is narrow gets a chart as narrow', async () => {
     const { args } = train('none', '--epochs', '30', '--seed', '1');
     const shown = await onTerminal(args, [], { env: data.env, columns: 30 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { formatBytes, formatCount, formatMetric, formatSeconds } from '../../src/common/format.js';
 import { textChart } from '../../src/report/chart.js';
 import { doctorLines } from '../../src/report/doctorLines.js';
-import { epochLine, finalLines } from '../../src/report/lines.js';
+import { epochLine, finalLines, runLine } from '../../src/report/lines.js';
 import { svgChart } from '../../src/report/svgChart.js';
 import { Terminal } from '../../src/report/terminal.js';
 import { root } from '../support/program.js';
@@ -65,6 +65,15 @@ describe('lines', () => {
     );
     const unmeasured = { testAccuracyPopulation: null, populationImages: null };
     expect(finalLines({ ...final, ...unmeasured }, 'cpu')).toEqual([first, '32,293.9 examples/sec on cpu']);
+  });
+
+  it.each([
+    { epoch: 1, batch: 0, words: 'before the first of 10 epochs' },
+    { epoch: 1, batch: 7, words: 'in epoch 1 of 10 after 7 batches' },
+    { epoch: 4, batch: 0, words: 'after epoch 3 of 10' },
+  ])('of a run say where it stands: $words', ({ epoch, batch, words }) => {
+    const position = { epoch, batch, loss: 0, correct: 0, examples: 0, seconds: 0 };
+    expect(runLine('runs/a', { norm: 'none', seed: 1, epochs: 10 }, position)).toBe(`runs/a: none, seed 1, ${words}`);
   });
 
   it('of the doctor end with what is missing and how to mend it', () => {
