@@ -81,7 +81,7 @@ put() {
 program=$stage/bn-train
 put package.json LICENSE README.md bin dist data bench "$program"
 put src/runtime/*.cc "$program/src/runtime"
-put src/graph/fuse/region.h "$program/src/graph/fuse"
+put src/graph/fuse/*.h "$program/src/graph/fuse"
 # The packages of production, without what only a debugger reads.
 npm ls --omit=dev --all --parseable | sed -n "s,^$root/node_modules/,,p" | grep -v /node_modules/ | sort -u |
   while read -r name; do put "node_modules/$name" "$program/node_modules/$(dirname "$name")"; done

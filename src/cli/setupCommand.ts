@@ -1,4 +1,4 @@
-/** `bn-train setup`: installs the native runtime now, rather than on first need. */
+/** `bn-train setup`: installs the native runtime and compiles the fused kernels now, rather than on first need. */
 import { Command } from 'commander';
 import { BnTrainError } from '../common/errors.js';
 import type { Runtime } from '../runtime/install/finished.js';
@@ -14,7 +14,9 @@ interface SetupFlags extends SessionFlags {
 export function setupCommand(): Command {
   return (
     new Command('setup')
-      .description('install the native TensorFlow runtime into the user cache, once for all checkouts')
+      .description(
+        'install the native TensorFlow runtime, and the kernels of fused steps, into the user cache, once for all checkouts',
+      )
       .option('--cuda', 'for NVIDIA GPUs, whether or not one is here (default: if one is here that can be used)')
       .addOption(tensorflowOption())
       .addOption(runtimeDirOption())
@@ -46,6 +48,27 @@ async function setUp({ cuda, tensorflow, runtimeDir }: SetupFlags, { terminal, s
   const runtime = await installRuntime({ ...want, device }, { listener: terminal, signal });
   terminal.print(...readyLines(runtime, device));
   if (cuda && obstacle instanceof BnTrainError) terminal.notice(`no GPU can be used yet. ${oneLine(obstacle)}`);
+  if (device === 'cpu') await prepare({ tensorflow, runtimeDir }, { terminal, signal });
+}
+
+/** Kernels are for the CPU alone. Without them training works as well, only slower. */
+async function prepare(
+  want: Pick<SetupFlags, 'tensorflow' | 'runtimeDir'>,
+  { terminal, signal }: Pick<Session, 'terminal' | 'signal'>,
+) {
+  const [{ openBackend }, { prepareKernels }, { NORMS }] = await Promise.all([
+    import('../runtime/open.js'),
+    import('../train/prepare.js'),
+    import('../nn/lenet.js'),
+  ]);
+  await openBackend('native', { ...want, device: 'cpu' });
+  for (const norm of NORMS) {
+    const kernels = await prepareKernels(norm, signal);
+    if (!kernels) return;
+    if ('reason' in kernels)
+      return terminal.warn(`training will be without fused kernels, which is slower: ${kernels.reason}`);
+    terminal.print(`the fused kernels of ${norm} are ready: ${kernels.hash}, compiled by ${kernels.compiler}`);
+  }
 }
 
 function readyLines({ tensorflow, libraries, cuda }: Runtime, device: 'cpu' | 'cuda'): string[] {

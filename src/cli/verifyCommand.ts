@@ -59,7 +59,7 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
 }
 
 /** Why fused steps are not to be had here; undefined where they are. */
-async function whyUnfused(compile: typeof compileStep): Promise<string | undefined> {
+export async function whyUnfused(compile: typeof compileStep): Promise<string | undefined> {
   const { fused, dispose } = await compile((x) => [x.add(1)], {
     inputs: [{ shape: [1], dtype: 'float32' }],
     variables: [],

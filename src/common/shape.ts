@@ -20,6 +20,10 @@ export function numberThat(expected: string, holds: (value: number) => boolean):
   return that(expected, (value) => Number.isFinite(value) && holds(value as number));
 }
 
+export const aboveZero = numberThat('a number above 0', (value) => value > 0);
+
+export const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
+
 /** Text of a form; arrays of one text would pass as such in a regular expression. */
 export function text(expected = 'text', form = /(?:)/): Shape<string> {
   return that(expected, (value) => typeof value === 'string' && form.test(value));

@@ -10,14 +10,14 @@ import {
   type Declared,
   type Definition,
   definitionsIn,
+  explained,
   type Signatures,
   variablesIn,
-  whyFailed,
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
-import { countingSteps, type InputSpec, record, type StepFunction } from './record/record.js';
+import { countingSteps, record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
@@ -46,12 +46,12 @@ export interface CompileOptions {
   fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
   xla?: boolean;
+  /** Ends the wait for the C++ compiler, where there is one: what it is aborted with is thrown. */
+  signal?: AbortSignal | undefined;
 }
 
-const OPTIONS = Object.keys({ variables: 0, seed: 0, rules: 0, fuse: 0, xla: 0 } satisfies Record<
-  keyof CompileOptions,
-  0
->);
+const EACH: Record<keyof CompileOptions, 0> = { variables: 0, seed: 0, rules: 0, fuse: 0, xla: 0, signal: 0 };
+const OPTIONS = Object.keys(EACH);
 
 /** One step on its own; see `CompiledSteps`. */
 export interface CompiledStep extends Omit<CompiledSteps<'step'>, 'run' | 'runMany'> {
@@ -107,7 +107,7 @@ export async function compileSteps<Name extends string>(
         given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
         { xla },
       );
-    const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given) : undefined;
+    const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given, options) : undefined;
     const session = await Session.open(backend, fused?.bytes ?? encode(), NAMES.tag);
     const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
     try {
@@ -162,9 +162,13 @@ function recordAll(backend: NativeBackend, definitions: Definition[], options: R
 }
 
 /** The bytes to open a session on; only the reason where there are none. */
-async function fuseSteps(recorded: readonly NamedGraph[]): Promise<{ bytes?: Uint8Array; kernels: Fusion }> {
+async function fuseSteps(
+  recorded: readonly NamedGraph[],
+  { signal }: CompileOptions,
+): Promise<{ bytes?: Uint8Array; kernels: Fusion }> {
   const { fuse } = await import('./fuse/fuse.js');
-  const fused = await fuse(recorded.map(({ graph }) => graph));
+  const plain = recorded.map(({ graph }) => graph);
+  const fused = await fuse(plain, signal);
   if ('reason' in fused) return { kernels: fused };
   const graphs = fused.graphs.map((graph, i) => ({ name: recorded[i]?.name ?? '', graph }));
   return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
@@ -178,12 +182,4 @@ function assertNotRandom({ nodes }: Graph): void {
       got: RANDOM,
       hint: `draw outside and make it an input, or ${XLA_HINT}`,
     });
-}
-
-function explained<T>(step: StepFunction, signature: readonly InputSpec[], recording: () => T): T {
-  try {
-    return recording();
-  } catch (error) {
-    throw whyFailed(error, step, signature);
-  }
 }

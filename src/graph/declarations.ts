@@ -45,14 +45,17 @@ function assertRecord(given: unknown, expected: string, hint: string): asserts g
 export function assertSettings({
   seed,
   rules,
+  signal,
   ...flags
-}: Partial<Record<'seed' | 'rules' | 'xla' | 'fuse', unknown>>): void {
+}: Partial<Record<'seed' | 'rules' | 'xla' | 'fuse' | 'signal', unknown>>): void {
   const isGenerator = isVariable((seed as { state?: unknown } | null | undefined)?.state);
   if (seed !== undefined && !Number.isSafeInteger(seed) && !isGenerator)
     throw refuse('seed to be a whole number or a random generator', shown(seed), 'random.generator(1) makes one');
   for (const name of ['xla', 'fuse'] as const)
     if (flags[name] !== undefined && typeof flags[name] !== 'boolean')
       throw refuse(`${name} to be true or false`, kindOf(flags[name]), 'leave it out');
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw refuse('signal to be an AbortSignal', kindOf(signal), 'new AbortController().signal is one');
   // Spread, as an array's own functions skip holes.
   const areRules = Array.isArray(rules) && [...(rules as unknown[])].every(isRule);
   if (rules !== undefined && !areRules) throw refuse('rules to be a list of rules', kindOf(rules), 'leave it out');
@@ -79,10 +82,14 @@ export function definitionsIn(steps: unknown): Definition[] {
   return definitions;
 }
 
-/** What a step failed with: where it takes more inputs than were declared, that is why. */
-export function whyFailed(error: unknown, step: StepFunction, signature: readonly InputSpec[]): unknown {
-  if (error instanceof BnTrainError || step.length <= signature.length) return error;
-  return refuse(`as many inputs as the step takes, ${step.length}`, `${signature.length}`, INPUTS_HINT, error);
+/** Records a step; one that fails and takes more inputs than were declared fails with that. */
+export function explained<T>(step: StepFunction, signature: readonly InputSpec[], recording: () => T): T {
+  try {
+    return recording();
+  } catch (error) {
+    if (error instanceof BnTrainError || step.length <= signature.length) throw error;
+    throw refuse(`as many inputs as the step takes, ${step.length}`, `${signature.length}`, INPUTS_HINT, error);
+  }
 }
 
 function signaturesOf(inputs: unknown): InputSpec[][] {

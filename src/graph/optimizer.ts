@@ -1,20 +1,35 @@
 /** Optimizers of tfjs inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot } from '../common/errors.js';
+import { cannot, kindOf } from '../common/errors.js';
+import { variablesIn } from './declarations.js';
 import { at, fieldsOf, makeVariable, placesOf } from './optimizerState.js';
+
+/** tfjs's own check reads properties of null. */
+const isOptimizer = (value: unknown): value is tf.Optimizer => value != null && value instanceof tf.Optimizer;
 
 /**
  * The variables that an optimizer keeps for `trainable`: momenta, moments and the like, which it would only make at its
  * first step, and its constants, which it holds as tensors. List them in `variables` when compiling a step that uses it.
+ * Throws a BnTrainError for what is no optimizer, or no list of variables or weights.
  */
-export function optimizerVariables(optimizer: tf.Optimizer, trainable: readonly tf.Variable[]): tf.Variable[] {
+export function optimizerVariables(
+  optimizer: tf.Optimizer,
+  trainable: readonly (tf.Variable | tf.LayerVariable)[],
+): tf.Variable[] {
+  if (!isOptimizer(optimizer))
+    throw cannot("list an optimizer's variables", {
+      expected: 'an optimizer of TensorFlow.js',
+      got: kindOf(optimizer),
+      hint: 'optimizerVariables(tf.train.adam(0.01), model.trainableWeights)',
+    });
+  const moved = variablesIn([trainable]);
   for (const field of Object.keys(optimizer)) makeVariable(optimizer, field);
   const variables = () => placesOf(optimizer).map((place) => at(optimizer, place) as tf.Variable);
   const changing = variables();
   const before = changing.map((variable) => variable.clone());
   const { iterations } = optimizer;
   // Without a gradient an optimizer makes its slots and moves nothing.
-  const none = Object.fromEntries(trainable.map(({ name }) => [name, null]));
+  const none = Object.fromEntries(moved.map(({ name }) => [name, null]));
   optimizer.applyGradients(none as unknown as tf.NamedTensorMap);
   fieldsOf(optimizer)['iterations_'] = iterations;
   for (const [i, old] of before.entries()) {

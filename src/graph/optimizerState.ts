@@ -1,6 +1,7 @@
 /** What compiled steps have of an optimizer, and how they follow it: it may be given other variables, and counts its steps. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { describe } from './inputs.js';
 
 type Fields = Record<string, unknown>;
 
@@ -63,10 +64,10 @@ export class FollowedOptimizer {
       // setLearningRate exchanges the tensor that the graph has and the number that it was made of.
       if (makeVariable(this.optimizer, field)) this.numbers.set('learningRate', at(this.optimizer, ['learningRate']));
       const found = at(this.optimizer, place);
-      if (!(found instanceof tf.Variable) || described(found) !== described(before))
+      if (!(found instanceof tf.Variable) || describe([found]) !== describe([before]))
         throw this.refuse(
-          `a variable ${described(before)} in ${place.join(' ')} of it, as when it was compiled`,
-          found instanceof tf.Variable ? described(found) : 'none',
+          `a variable ${describe([before])} in ${place.join(' ')} of it, as when it was compiled`,
+          found instanceof tf.Variable ? describe([found]) : 'none',
           'compile the step again',
         );
       replace(i, found as tf.Variable);
@@ -90,5 +91,3 @@ export class FollowedOptimizer {
     return cannot(`use the optimizer ${this.optimizer.getClassName()} in the compiled step`, { expected, got, hint });
   }
 }
-
-const described = ({ dtype, shape }: tf.Tensor) => `${dtype} [${shape.join(', ')}]`;

@@ -57,7 +57,8 @@ export class Generator {
 
   private draw(op: string, shape: readonly number[]): tf.Tensor {
     const backend = requireNative('draw random numbers');
-    tf.util.assertNonNegativeIntegerDimensions([...shape]);
+    if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0))
+      throw cannot('draw random numbers', { expected: 'a shape such as [2, 3]', got: shown(shape) });
     const key = this.seed === undefined ? this.state : this.state.mul(ints([0, 1])).add(ints([this.seed, 0]));
     const ids = [ints(shape), key].map((tensor) => nativeValue(backend, tensor).id);
     const drawn = nativeTensor(backend, execute(backend.binding, op, { dtype, T: int32, Tseed: int32 }, ids));

@@ -5,14 +5,12 @@ import { BACKENDS } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { codeOf, describeFileError, JSON_LIMIT, readBounded } from '../common/files.js';
 import type { Machine } from '../common/machine.js';
-import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
+import { aboveZero, isObject, numberThat, oneOf, parseShaped, text, that, whole, yesOrNo } from '../common/shape.js';
 import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
 import { MODES } from '../train/step.js';
 import { LARGEST_SEED } from './seed.js';
 
-const aboveZero = numberThat('a number above 0', (value) => value > 0);
-const yesOrNo = that<boolean>('true or false', (value) => typeof value === 'boolean');
 const isText = (value: unknown) => typeof value === 'string';
 
 /** The options that decide what a run computes; the ranges are those of the command's flags. */

@@ -77,7 +77,7 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
-  let [final, mode]: [FinalResult | undefined, Mode] = [undefined, config.mode];
+  let [final, mode]: [FinalResult?, Mode?] = [];
   for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     if (event.type === 'start') {
       mode = event.mode;
@@ -85,13 +85,15 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
       if (known.change !== undefined) notice(known.change);
       await recorder.keepConfig(known.config);
     }
+    // It has not begun: the folder is as a resume needs it.
+    if (mode === undefined) break;
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
     if (event.type === 'end') final = withoutType(event);
   }
   if (epochs.length > 0) await recorder.add('chart.svg', chart(epochs));
-  return { epochs, mode, final };
+  return { epochs, mode: mode ?? config.mode, final };
 }
 
 /** The config.json as it is once the steps are compiled, and a line if a run goes on that was computed in another way. */

@@ -61,7 +61,8 @@ export async function diagnose(options: { runtimeDir?: string; signal?: AbortSig
   ] as const;
   const needs = [
     [!found && !(python && pip), 'Python 3 with pip', 'apt-get install python3-pip'],
-    [!found && !compiler, 'a C++ compiler', 'apt-get install g++'],
+    // With a runtime there, what it still makes are the kernels of fused steps.
+    [!compiler && (!found || choice.device === 'cpu'), 'a C++ compiler', 'apt-get install g++'],
     [!found, 'the native runtime', problem?.hint ?? toType('setup')],
     [lacksCuda, 'the runtime for CUDA', toType('setup --cuda')],
   ] as const;

@@ -39,10 +39,12 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> 
     signal,
     from = { position: startOf(1), history: [] },
   } = options;
-  const trainer = await Trainer.open({ model, data, batchSize, learningRate, mode, stepsPerCall, xla, population });
   const history = [...from.history];
   let position = { ...from.position };
+  let opened: Trainer | undefined;
   try {
+    const how = { batchSize, learningRate, mode, stepsPerCall, xla, population };
+    const trainer = (opened = await Trainer.open({ model, data, ...how, signal }));
     const examples = trainer.trainCount;
     const size = { epochs, batches: Math.ceil(examples / batchSize), examples };
     yield { type: 'start', ...size, position: { ...position }, ...trainer.how };
@@ -67,7 +69,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> 
     if (!signal?.aborted || error !== signal.reason) throw error;
     yield { type: 'interrupted', position };
   } finally {
-    trainer.dispose();
+    opened?.dispose();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What training takes, and what its values must be. */
 import type * as tf from '@tensorflow/tfjs';
 import { assertKnown, cannot, shown } from '../common/errors.js';
+import { aboveZero, check, oneOf, type Shape, that, whole, yesOrNo } from '../common/shape.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import type { Progressed } from './events.js';
 import { type Mode, MODES } from './step.js';
@@ -36,42 +37,37 @@ export interface TrainOptions {
    * batches, at the end with the whole training set's. Default true; without batch normalization there are none.
    */
   population?: boolean | undefined;
-  /** Ends the run after the call under way, with an 'interrupted' event. */
+  /** Ends the run after the call under way, or before its 'start', with an 'interrupted' event. */
   signal?: AbortSignal;
   /** Continue from here, with a model whose weights are those of that moment. */
   from?: Progressed;
 }
 
-type Holds = (value: unknown) => boolean;
+const any = that('anything', () => true);
 
-const ANY: readonly [expected: string, holds: Holds] = ['anything', () => true];
-const COUNT: readonly [expected: string, holds: Holds] = [
-  'a whole number from 1',
-  (value) => Number.isSafeInteger(value) && Number(value) >= 1,
-];
-const YES_OR_NO: readonly [expected: string, holds: Holds] = ['true or false', (value) => typeof value === 'boolean'];
-const RULES: Record<keyof TrainOptions, readonly [expected: string, holds: Holds]> = {
-  model: ANY,
-  data: ANY,
-  learningRate: ['a number above 0', (value) => Number.isFinite(value) && Number(value) > 0],
-  epochs: COUNT,
-  batchSize: COUNT,
-  seed: ['a whole number from 0', (value) => Number.isSafeInteger(value) && Number(value) >= 0],
-  checkpointSteps: COUNT,
-  mode: ['fused, graph or eager', (value) => MODES.some((mode) => mode === value)],
-  stepsPerCall: COUNT,
-  xla: YES_OR_NO,
-  population: YES_OR_NO,
-  signal: ['an AbortSignal', (value) => value instanceof AbortSignal],
-  from: ANY,
+const SHAPES: Record<keyof TrainOptions, Shape<unknown>> = {
+  model: any,
+  data: any,
+  learningRate: aboveZero,
+  epochs: whole(1),
+  batchSize: whole(1),
+  seed: whole(0),
+  checkpointSteps: whole(1),
+  mode: oneOf('fused, graph or eager', MODES),
+  stepsPerCall: whole(1),
+  xla: yesOrNo,
+  population: yesOrNo,
+  signal: that('an AbortSignal', (value) => value instanceof AbortSignal),
+  from: any,
 };
 
 /** Throws a BnTrainError that names what is wrong with an option, or one that there is not. */
 export function assertOptions(options: TrainOptions): void {
-  assertKnown('train', options, Object.keys(RULES));
-  for (const [name, [expected, holds]] of Object.entries(RULES)) {
+  assertKnown('train', options, Object.keys(SHAPES));
+  for (const [name, shape] of Object.entries(SHAPES)) {
     const value = options[name as keyof TrainOptions];
-    if (value !== undefined && !holds(value))
-      throw cannot('train', { expected: `${name} to be ${expected}`, got: shown(value) });
+    const result = value === undefined ? { value } : check(shape, value);
+    if ('problem' in result)
+      throw cannot('train', { expected: `${name} to be ${result.problem.expected}`, got: shown(value) });
   }
 }

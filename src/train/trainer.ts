@@ -37,6 +37,8 @@ export interface TrainerOptions {
   xla?: boolean | undefined;
   /** Whether population statistics will be asked for, where there is batch normalization. Default true. */
   population?: boolean | undefined;
+  /** Ends the wait for fused kernels to be compiled: what it is aborted with is thrown. */
+  signal?: AbortSignal | undefined;
 }
 
 type StepName = 'train' | 'evaluate' | 'moments';
@@ -66,7 +68,7 @@ export class Trainer {
    * a BnTrainError for data that the model is not made for, and for batches that cannot be normalized.
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
-    const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true } = options;
+    const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true, signal } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
     const normalized = isNormalized(model);
@@ -88,8 +90,8 @@ export class Trainer {
       const variables = [model, datasets.train.variables, datasets.test.variables];
       const takesMoments = normalized && population;
       const steps = stepsOf(options, datasets, takesMoments) as Steps;
-      const compiled =
-        mode === 'eager' ? undefined : own(await compileSteps(steps, { variables, xla, fuse: mode === 'fused' }));
+      const how = { variables, xla, fuse: mode === 'fused', signal };
+      const compiled = mode === 'eager' ? undefined : own(await compileSteps(steps, how));
       const about = [data.train.count, data.test.count, takesMoments] as const;
       return new Trainer(model, batchSize, stepsPerCall, ...about, steps, compiled, rate, owned);
     } catch (error) {

@@ -62,7 +62,7 @@ describe('bn-train bench', () => {
     { args: ['--steps', '0'], words: 'Expected a whole number from 1, got 0.' },
     { args: ['--norms', 'scratch,batch'], words: 'Expected some of scratch,builtin,none, got scratch,batch.' },
     { args: ['--norms', 'none,none'], words: 'Expected some of scratch,builtin,none, got none,none.' },
-    { args: ['--modes', 'fast'], words: 'Expected some of graph,eager,loop,xla,loop+xla, got fast.' },
+    { args: ['--modes', 'fast'], words: 'Expected some of fused,graph,eager,loop,xla,loop+xla, got fast.' },
     {
       args: ['--modes', 'graph', '--backend', 'js'],
       words:
@@ -73,6 +73,16 @@ describe('bn-train bench', () => {
     const { code, stderr } = await bench(...args);
     expect(stderr).toMatch(words);
     expect(code).toBe(2);
+  });
+
+  it('says why fused kernels cannot be measured', async () => {
+    const light = ['--norms', 'none', '--steps', '1', '--turns', '1', '--batch-size', '3000'];
+    const folder = mkdtempSync(path.join(work, 'empty-'));
+    const { code, stderr } = await runProgram(['bench', ...light], { env: { PATH: folder, CXX: undefined } });
+    expect(stderr).toBe(
+      'warm-up\nCannot measure the mode fused: expected fused kernels, got there is no C++ compiler (apt-get install g++)\nhint: --modes graph,eager\n',
+    );
+    expect(code).toBe(1);
   });
 
   it('says when a peer cannot be measured', async () => {

@@ -33,7 +33,9 @@ describe("this project's contestants", () => {
 
   it('have all modes that there are when none is named', async () => {
     const own = open();
-    expect(own.hello.contestants).toEqual(['scratch/graph', 'scratch/eager', 'none/graph', 'none/eager']);
+    expect(own.hello.contestants).toEqual(
+      ['scratch', 'none'].flatMap((norm) => ['fused', 'graph', 'eager'].map((mode) => `${norm}/${mode}`)),
+    );
     await own.close();
   });
 

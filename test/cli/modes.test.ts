@@ -84,3 +84,29 @@ it('a fused run whose kernels are not to be had goes on as a graph, and is told 
   expect((await resume('fused', ['--epochs', '3'])).stderr).toContain(`kernels none then, ${kernels?.hash ?? ''}`);
   expect(configOf('fused').resumed?.map((place) => place.kernels)).toEqual([undefined, kernels]);
 });
+
+it('setup makes the very kernels that a run takes, whatever its batches and images; without a compiler it says so', async () => {
+  const { code, stdout } = await runProgram(['setup']);
+  expect(code).toBe(0);
+  const { hash, compiler } = configOf('fused').kernels ?? {};
+  expect(stdout).toContain(`the fused kernels of none are ready: ${hash ?? ''}, compiled by ${compiler ?? ''}\n`);
+  expect(stdout.match(/^the fused kernels of (scratch|builtin|none) are ready: [0-9a-f]{16}, /gm)).toHaveLength(3);
+  expect((await train('other', ['--batch-size', '77'])).config.kernels?.hash).toBe(hash);
+  const without = await runProgram(['setup'], { env: withoutCompiler });
+  expect(without).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^TensorFlow \S+ is ready: \S+\n$/) as string,
+    stderr: 'training will be without fused kernels, which is slower: there is no C++ compiler (apt-get install g++)\n',
+  });
+});
+
+it('the doctor says where kernels are kept and what compiles them, or why there are none', async () => {
+  const { stdout } = await runProgram(['doctor']);
+  expect(stdout).toMatch(/^fused kernels +\S+bn-train\/kernels, compiled by \S/m);
+  expect(stdout).not.toContain('missing');
+  const without = await runProgram(['doctor'], { env: withoutCompiler });
+  expect(without.stdout).toMatch(
+    /^fused kernels +none, which is slower: there is no C\+\+ compiler \(apt-get install g\+\+\)$/m,
+  );
+  expect(without.stdout).toContain('missing: a C++ compiler\nhint: apt-get install g++\n');
+});

@@ -1,4 +1,5 @@
 /** Whatever ends a command in a real terminal: it ends, says why on lines of its own, and leaves the terminal as it was. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -177,6 +178,26 @@ describe('Ctrl-C', () => {
       expect(shown.seconds).toBeLessThan(SOON);
     }
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it('counts while a compiler makes fused kernels, at once, and keeps what is needed to begin', async () => {
+    const compiler = inWork('hanging');
+    writeFileSync(compiler, '#!/bin/sh\n[ "$1" = --version ] && exec echo hanging 1\nsleep 86393\n', { mode: 0o755 });
+    const { folder, args } = train('none', '--epochs', '1');
+    const shown = await onTerminal(args, [{ until: 'run folder', after: 2, type: CTRL_C }], {
+      env: { ...data.env, CXX: compiler },
+    });
+    expectGone(shown, 130);
+    expect(shown.seconds).toBeLessThan(SOON);
+    expect(shown.lines.slice(-3, -1)).toEqual([
+      STOPPING,
+      `kept in ${folder}; to go on: bn-train none --resume '${folder}'`,
+    ]);
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('sleep 86393');
+    const again = await onTerminal(['none', '--resume', folder, ...data.args], [], { env: data.env });
+    expectGone(again, 0);
+    expect(again.output).toContain('has no checkpoint yet; it begins again from its seed');
+    expect(again.output).not.toContain('last bits');
   });
 
   it('counts while pip runs, and while another process installs', async () => {

@@ -192,7 +192,7 @@ describe('fetching gives up with words', () => {
     const env = { ...environment(http(await serve())), XDG_CACHE_HOME: path.join(work, 'file') };
     const { code, stderr } = await runProgram(['data'], { env });
     expect(stderr).toMatch(
-      /^Cannot keep Fashion-MNIST in .*fashion-mnist: expected room and permission, got ENOTDIR: .*\nhint: free some space, or choose another cache with XDG_CACHE_HOME\n$/,
+      /^Cannot keep Fashion-MNIST in .*fashion-mnist: expected room and permission, got a file where a folder belongs\nhint: free some space, or choose another cache with XDG_CACHE_HOME\n$/,
     );
     expect(code).toBe(1);
   });

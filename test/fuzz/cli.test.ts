@@ -152,6 +152,8 @@ const isWholeFrom =
     Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 const isName = (value: unknown) => typeof value === 'string' && value !== '';
 const isSwitch = (value: unknown) => value === true;
+/** One that is on unless it is turned off. */
+const isOnOrOff = (value: unknown) => typeof value === 'boolean';
 
 /** What a flag's value may be; a new flag needs its line here. */
 const isSome =
@@ -176,13 +178,25 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   turns: isWholeFrom(1),
   starts: isWholeFrom(0),
   norms: isSome('scratch', 'builtin', 'none'),
-  modes: isSome('graph', 'eager', 'loop', 'xla', 'loop+xla'),
+  modes: isSome('fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla'),
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
   ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
+  ...Object.fromEntries(['fuse', 'population'].map((name) => [name, isOnOrOff])),
   ...Object.fromEntries(
-    ['eager', 'xla', 'json', 'quiet', 'moving', 'serve', 'cuda', 'deterministic', 'midEpoch', 'verbose', 'anyData'].map(
-      (name) => [name, isSwitch],
-    ),
+    [
+      'eager',
+      'xla',
+      'json',
+      'quiet',
+      'moving',
+      'serve',
+      'cuda',
+      'deterministic',
+      'midEpoch',
+      'verbose',
+      'anyData',
+      'yes',
+    ].map((name) => [name, isSwitch]),
   ),
 };
 

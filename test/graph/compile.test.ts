@@ -146,6 +146,31 @@ describe('optimizerVariables', () => {
     expect(adam.iterations).toBe(0);
   });
 
+  it("takes a model's weights", () => {
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3] })] });
+    const slots = optimizerVariables(tf.train.momentum(0.1, 0.9), model.trainableWeights);
+    expect(slots.map(({ shape }) => shape)).toEqual([[], [3, 2], [2]]);
+  });
+
+  it.each<[string, unknown, unknown, string]>([
+    [
+      'nothing',
+      undefined,
+      [],
+      "Cannot list an optimizer's variables: expected an optimizer of TensorFlow.js, got undefined",
+    ],
+    [
+      'no optimizer',
+      {},
+      [],
+      "Cannot list an optimizer's variables: expected an optimizer of TensorFlow.js, got an object",
+    ],
+    ['no list', tf.train.sgd(1), undefined, 'got undefined in it'],
+    ['no variables', tf.train.adam(1), [5], 'got a number in it'],
+  ])('refuses %s', (_, optimizer, trainable, message) => {
+    expect(() => optimizerVariables(optimizer as tf.Optimizer, trainable as tf.Variable[])).toThrow(message);
+  });
+
   it('makes slots of zeros for a centered RMSProp, too', () => {
     const w = tf.variable(tf.tensor1d([1, 2]));
     const slots = optimizerVariables(tf.train.rmsprop(0.1, 0.9, 0, 1e-8, true), [w]);

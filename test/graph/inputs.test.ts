@@ -424,6 +424,13 @@ describe('options and steps', () => {
       'an option that it has, got "batch"',
       'it has inputs, variables, seed, rules, fuse, xla',
     ],
+    [
+      'another signal',
+      sum,
+      { inputs: [0], signal: 'stop' },
+      'signal to be an AbortSignal, got a string',
+      'new AbortController().signal is one',
+    ],
     ['another xla', sum, { inputs: [0], xla: 'yes' }, 'xla to be true or false, got a string', 'leave it out'],
     ['other rules', sum, { inputs: [0], rules: [null] }, 'rules to be a list of rules, got an array', 'leave it out'],
     [

@@ -117,6 +117,33 @@ it.each<{ what: string; does: string; reason: string; timeout?: number }>([
   expect(readdirSync(kernels())).toEqual([]);
 });
 
+it('a library that is no longer what was made is a reason', async () => {
+  fakeCompiler(
+    `case $output in *.so) g++ "$@"; mv "$output" "$output.moved"; ln -s "$output.moved" "$output";; *) ${real};; esac`,
+  );
+  expect(await buildLibrary([unit(1)])).toEqual({
+    reason: expect.stringMatching(/kernels\/[0-9a-f]{16} was changed while it was made$/) as string,
+  });
+});
+
+it.each([
+  ['8k', /^CACHE\/bn-train\/kernels cannot be used: no space left on the device$/],
+  ['44k', /^no space left on the device for CACHE\/bn-train\/kernels$/],
+])('a disk of %s is a reason, and nothing is left on it', async (size, reason) => {
+  mkdirSync(cache);
+  const script = `import { buildLibrary } from './dist/graph/fuse/library.js';
+    import { readdirSync } from 'node:fs';
+    const made = await buildLibrary(['// ' + 'x'.repeat(20_000) + '\\nint all[' + 30_000 + '] = {1};']);
+    console.log(JSON.stringify({ ...made, left: readdirSync('${cache}/bn-train/kernels') }));`;
+  const mount = `mount -t tmpfs -o size=${size} tmpfs "$0" && exec "$@"`;
+  const words = ['-rm', 'sh', '-c', mount, cache, process.execPath, '--input-type=module', '-e', script];
+  const { stdout, stderr } = await start('unshare', words, { cwd: root }).result;
+  expect(stderr).toBe('');
+  const made = JSON.parse(stdout) as { reason?: string; left: string[] };
+  expect(made.reason?.replace(cache, 'CACHE')).toMatch(reason);
+  expect(made.left).toEqual([]);
+});
+
 it('no compiler is a reason', async () => {
   process.env = { XDG_CACHE_HOME: cache, PATH: '/nowhere' };
   expect(await buildLibrary([])).toEqual({ reason: 'there is no C++ compiler (apt-get install g++)' });

@@ -115,7 +115,10 @@ describe('a generator', () => {
 
   it('needs the native backend, and a shape', async () => {
     const own = generator(1);
-    expect(() => own.uniform([-1])).toThrow('comprised of positive integers but got shape [-1]');
+    for (const shape of [[-1], [1.5], ['a'], 5, null])
+      expect(() => own.normal(shape as number[])).toThrow(
+        `Cannot draw random numbers: expected a shape such as [2, 3], got ${JSON.stringify(shape)}`,
+      );
     const name = tf.getBackend();
     await tf.setBackend('cpu');
     expect(() => own.uniform([2])).toThrow(

@@ -71,6 +71,7 @@ test('the doctor knows TensorFlow, and on an empty cache the command that instal
   expect(choice.backend).toBe('native');
   const { stdout } = await runProgram(['doctor'], { env: await freshMachine('http://127.0.0.1:1') });
   expect(stdout).toContain('missing: the native runtime\nhint: bn-train setup');
+  expect(stdout).toMatch(/^fused kernels +none: they are for the native backend on the CPU$/m);
 });
 
 test.each([

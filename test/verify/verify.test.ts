@@ -1,7 +1,7 @@
 import { backend } from '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { assertAllPassed } from '../../src/cli/verifyCommand.js';
+import { assertAllPassed, whyUnfused } from '../../src/cli/verifyCommand.js';
 import { compileStep } from '../../src/graph/compile.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';
@@ -279,4 +279,16 @@ describe('bn-train verify', () => {
     );
     expect(() => assertAllPassed(results.slice(2), 'native')).not.toThrow();
   });
+});
+
+it.each([
+  [undefined, 'steps are fused for the CPU alone'],
+  [{ reason: 'no space' }, 'no space'],
+  [{ hash: '1', compiler: 'c++' }, undefined],
+])('kernels %o: why steps are not fused is %s', async (fused, why) => {
+  let isDisposed = false;
+  const compile = (...given: Parameters<typeof compileStep>) =>
+    compileStep(...given).then((step) => ({ ...step, fused, dispose: () => (isDisposed = true) }));
+  expect(await whyUnfused(compile)).toBe(why);
+  expect(isDisposed).toBe(true);
 });

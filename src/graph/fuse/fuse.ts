@@ -33,13 +33,13 @@ const MATH = new URL('../../../src/graph/fuse/math.h', import.meta.url);
 /** How many elements count as a row where there is no batch. */
 const SHARE = 4096;
 
-/** Recorded graphs, fused; or the reason why they cannot be. */
-export async function fuse(graphs: readonly Graph[]): Promise<Fused | { reason: string }> {
+/** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
+export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {
   const math = await readFile(MATH, 'utf8');
   const planned = graphs.map((graph) => plan(rewrite(graph, FUSED_RULES).graph, math));
   const sources = new Map(planned.flatMap((each) => [...each.sources]));
   if (sources.size === 0) return { reason: 'there is nothing to fuse' };
-  const built = await buildLibrary([...sources.values()]);
+  const built = await buildLibrary([...sources.values()], { signal });
   if ('reason' in built) return built;
   const { library, ...kernels } = built;
   return { graphs: planned.map(({ graph }) => graph(library)), kernels };

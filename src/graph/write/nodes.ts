@@ -62,10 +62,7 @@ function encodeAttribute({ kind, value }: Attribute): string {
     case 'type':
       return typeAttr(value);
     case 'types':
-      return message(
-        1,
-        each(value, (dtype) => int(6, dtype)),
-      );
+      return message(1, each(value, typeAttr));
     case 'string':
       return textAttr(value);
     case 'float':
@@ -108,7 +105,7 @@ function tensorInfos(field: number, values: NamedValues): Wire {
  * or a logarithm away from 0, nothing is left. Neither looks through these ops, which do nothing to a value.
  */
 const BARRIER = { op: 'Snapshot', type: typeAttr };
-const XLA_BARRIER = { op: 'XlaOptimizationBarrier', type: (dtype: number) => message(1, int(6, dtype)) };
+const XLA_BARRIER = { op: 'XlaOptimizationBarrier', type: (dtype: number) => message(1, typeAttr(dtype)) };
 const SUMS: readonly string[] = ['Add', 'AddV2', 'AddN', 'Sub'];
 
 export class GraphWriter {
@@ -153,12 +150,7 @@ export class GraphWriter {
     return this.add('Placeholder', name, [], { dtype: typeAttr(dtype), shape: shapeAttr(shape) });
   }
 
-  constant(
-    name: string,
-    { dtype, shape, values }: Omit<Constant, 'id'>,
-    after?: string,
-    marks: Attributes = {},
-  ): string {
+  constant(name: string, { dtype, shape, values }: Omit<Constant, 'id'>, after?: string, marks = {}): string {
     const content = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     const size = values.BYTES_PER_ELEMENT;
     // One value stands for many equal ones, such as the ones and zeros of gradients.

@@ -1,0 +1,121 @@
+/** One source of fused kernels for every CPU: the same bits whatever the width of its vectors, and code for other CPUs. */
+import '../support/native.js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import fc from 'fast-check';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, expect, it } from 'vitest';
+import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
+import { compileSteps } from '../../src/graph/compile.js';
+import { plan } from '../../src/graph/fuse/fuse.js';
+import { FUSED_RULES } from '../../src/graph/fuse/lower.js';
+import { record } from '../../src/graph/record/record.js';
+import { rewrite } from '../../src/graph/rewrite/index.js';
+import { lenet, NORMS } from '../../src/nn/lenet.js';
+import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { amount, firstOf } from '../support/amount.js';
+import { root } from '../support/program.js';
+import { program } from '../support/programs.js';
+
+const work = mkdtempSync(path.join(tmpdir(), 'bn-train-targets-'));
+const before = process.env;
+afterAll(async () => {
+  process.env = before;
+  await rm(work, { recursive: true });
+});
+
+/** What each asks of the CPU, as /proc/cpuinfo calls it. */
+const TARGETS = {
+  'x86-64': [],
+  'x86-64-v3': ['avx2', 'fma', 'bmi2'],
+  'x86-64-v4': ['avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl'],
+};
+const features = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' '));
+const able = Object.entries(TARGETS).filter(([, asks]) => asks.every((flag) => features.has(flag)));
+// The narrowest and the widest tell most.
+const targets = [...new Set([...able.slice(0, 1), ...able.slice(amount(1, -1))])];
+
+/** From now on kernels are compiled for `target`, in a cache of their own. */
+function compileFor(target: string): void {
+  const compiler = path.join(work, target);
+  writeFileSync(compiler, `#!/bin/sh\nexec g++ "$@" -march=${target}\n`, { mode: 0o755 });
+  process.env = { ...before, CXX: compiler, XDG_CACHE_HOME: path.join(work, 'cache') };
+}
+
+const data = new DeviceDataset({
+  count: 21,
+  height: 16,
+  width: 16,
+  images: Uint8Array.from({ length: 21 * 256 }, (_, i) => (i * 7919) % 251),
+  labels: Uint8Array.from({ length: 21 }, (_, i) => i % 10),
+});
+const models = firstOf(NORMS, 1).map((norm) => lenet({ norm, seed: 1, height: 16, width: 16 }));
+const rows = { shape: [21], dtype: 'int32' } as const;
+const rate = { shape: [], dtype: 'float32' } as const;
+
+const programs = fc.sample(program, { numRuns: amount(40, 2), seed: 5 });
+const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1.5, 'float32', seed);
+
+/** The bits of what programs and training steps compute, from equal weights. */
+async function results(): Promise<{ hash: string; bits: string[] }> {
+  const steps = await compileSteps(
+    Object.fromEntries([
+      ...programs.map(({ run, shapes }, i) => [`p${i}`, { step: run, inputs: shapes.map((shape) => ({ shape })) }]),
+      ...models.map((model, i) => [`m${i}`, { step: trainingStep(model, data), inputs: [rows, rate] }]),
+    ]) as Parameters<typeof compileSteps>[0],
+    { variables: [models, data.variables].flat() },
+  );
+  const weights = models.map((model) => model.getWeights().map((weight) => weight.clone()));
+  const bits = tf.tidy(() => {
+    const ran = programs.map(({ shapes }, i) => steps.run(`p${i}`, ...shapes.map((shape, j) => normal(shape, i + j))));
+    const order = tf.range(0, 21, 1, 'int32');
+    for (let step = 0; step < 5; step++) for (const i of models.keys()) steps.run(`m${i}`, order, tf.scalar(0.5));
+    const trained = models.flatMap((model) => model.getWeights());
+    return [...ran.flat(), ...trained].map((tensor) =>
+      Buffer.from(tensor.dataSync().slice().buffer).toString('base64'),
+    );
+  });
+  for (const [i, model] of models.entries()) model.setWeights(weights[i] ?? []);
+  const { fused } = steps;
+  steps.dispose();
+  if (!fused || 'reason' in fused) throw new Error(fused?.reason);
+  return { hash: fused.hash, bits };
+}
+
+it(`has the same bits compiled for ${targets.map(([name]) => name).join(', ')}`, async () => {
+  const all = new Map<string, string[]>();
+  for (const [target] of targets) {
+    compileFor(target);
+    const { hash, bits } = await results();
+    all.set(hash, bits);
+  }
+  expect(all.size).toBe(targets.length);
+  const [first, ...others] = all.values();
+  expect(first?.length).toBeGreaterThan(10);
+  for (const other of others) expect(other).toEqual(first);
+});
+
+const zig = process.env['BN_TRAIN_ZIG'];
+
+it.runIf(zig)('is compiled for aarch64 too, by another compiler, which makes vectors of it', () => {
+  const math = readFileSync(path.join(root, 'src/graph/fuse/math.h'), 'utf8');
+  const header = path.join(root, 'src/graph/fuse/region.h');
+  const [model] = models as [tf.Sequential];
+  const variables = [...model.weights.map((weight) => weight.read() as tf.Variable), ...data.variables];
+  const graph = record(nativeBackend() as NativeBackend, trainingStep(model, data), [rows, rate], variables);
+  const { sources } = plan(rewrite(graph, FUSED_RULES).graph, math);
+  const flags = ['-target', 'aarch64-linux-gnu', '-std=c++17', '-O3', '-fPIC', '-ffp-contract=off', '-fno-math-errno'];
+  const env = { ...before, ZIG_GLOBAL_CACHE_DIR: path.join(work, 'zig'), ZIG_LOCAL_CACHE_DIR: path.join(work, 'zig') };
+  const [source, assembly] = [path.join(work, 'region.cc'), path.join(work, 'region.s')];
+  const made = [...sources.values()].map((text) => {
+    writeFileSync(source, text);
+    const words = ['-m', 'ziglang', 'c++', ...flags, '-include', header, '-S', source, '-o', assembly];
+    execFileSync(zig as string, words, { env, stdio: 'pipe' });
+    return readFileSync(assembly, 'utf8');
+  });
+  expect(made.length).toBeGreaterThan(3);
+  expect(made.join('\n')).toMatch(/fmul\s+v\d+\.4s/);
+});
