@@ -38,6 +38,7 @@ export async function fuse(graphs: readonly Graph[]): Promise<Fused | { reason: 
   const math = await readFile(MATH, 'utf8');
   const planned = graphs.map((graph) => plan(rewrite(graph, FUSED_RULES).graph, math));
   const sources = new Map(planned.flatMap((each) => [...each.sources]));
+  if (sources.size === 0) return { reason: 'there is nothing to fuse' };
   const built = await buildLibrary([...sources.values()]);
   if ('reason' in built) return built;
   const { library, ...kernels } = built;
