@@ -4,10 +4,11 @@ import { ALL } from './test/support/amount.js';
 // The tests compute on the CPU, also where there is a GPU.
 process.env['CUDA_VISIBLE_DEVICES'] = '-1';
 
-/** Installs, kills, full disks and packing: whole minutes that are left to CI and `npm run test:all`. */
+/** Installs, kills, full disks, sanitizers and packing: whole minutes that are left to CI and `npm run test:all`. */
 const LONG = [
-  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'graph/fused', 'run/faults'],
-  ...['run/kill', 'run/longRun', 'runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
+  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'graph/fused', 'graph/sanitize'],
+  ...['run/faults', 'run/kill', 'run/longRun'],
+  ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
 ];
 
 export default defineConfig({

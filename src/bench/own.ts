@@ -4,7 +4,7 @@ import type { Datasets } from '../data/idx.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { lenet, type Norm } from '../nn/lenet.js';
 import { breathe } from '../train/evaluate.js';
-import { defaultMode, MANY } from '../train/mode.js';
+import { defaultMode, MANY } from '../train/step.js';
 import { Trainer } from '../train/trainer.js';
 import type { Hello, Program, Turn } from './program.js';
 

@@ -42,10 +42,10 @@ async function evaluate(named: string | undefined, flags: EvaluateFlags, { termi
     { Trainer },
     { runLine },
   ] = await Promise.all([
-    import('../run/model.js'),
+    import('../run/checkpoints.js'),
     import('../data/fashionMnist.js'),
     import('../train/evaluate.js'),
-    import('../train/mode.js'),
+    import('../train/step.js'),
     import('../train/trainer.js'),
     import('../report/lines.js'),
   ]);

@@ -1,8 +1,8 @@
 /** The command line: which commands there are, of which a call loads only those that it needs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
-import { printable } from '../common/format.js';
 import { packageVersion } from '../common/machine.js';
+import { looksOf, typeset } from '../report/typeset.js';
 import { conclude } from './session.js';
 
 const trainCommand = () => import('./trainCommand.js');
@@ -27,7 +27,7 @@ export async function buildProgram(name = ''): Promise<Command> {
     .version(packageVersion())
     .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(text.split('\n').map(printable).join('\n')) })
+    .configureOutput({ outputError: (text, write) => write(inLines(text)) })
     .exitOverride();
   const named = COMMANDS.get(name);
   for (const build of named ? [named] : COMMANDS.values()) {
@@ -36,6 +36,12 @@ export async function buildProgram(name = ''): Promise<Command> {
     program.addCommand(command.copyInheritedSettings(program).exitOverride());
   }
   return program;
+}
+
+/** As errors are shown elsewhere; what was typed wrongly is in it. */
+function inLines(text: string): string {
+  const lines = text.trimEnd().split('\n');
+  return lines.map((line) => typeset(line, looksOf(process.stderr))).join('');
 }
 
 /** Runs the command that `argv` names; its session ends the process, and so does wrong usage. */

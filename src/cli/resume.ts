@@ -10,7 +10,7 @@ import { type Place, readConfig, type RunConfig } from '../run/config.js';
 import { isLeftover } from '../run/folder.js';
 import { LAST_BITS } from '../run/recordedRun.js';
 import { wholeName } from '../runtime/choose.js';
-import { MANY } from '../train/mode.js';
+import { MANY } from '../train/step.js';
 import type { TrainFlags } from './options.js';
 
 export interface Resumed {

@@ -42,7 +42,7 @@ export function trainCommand(norm: Norm): Command {
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
     .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
     .option('--eager', 'run every op by itself instead of each step as one graph')
-    .option('--no-fuse', 'run the graph with TensorFlow’s own ops alone, not with code made for it on this CPU')
+    .option('--no-fuse', "run the graph with TensorFlow's own ops alone, not with code made for it on this CPU")
     .option(
       '--steps-per-call <n>',
       'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
@@ -104,8 +104,7 @@ async function run(
   const { norm, seed, learningRate, batchSize } = options;
   const [
     { assertCalls, assertXla, configOf, recordedRun },
-    { assertBatch },
-    { defaultMode },
+    { assertBatch, defaultMode },
     { assertOwnData },
     { assertTakes },
     { openReady },
@@ -115,7 +114,6 @@ async function run(
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
-    import('../train/mode.js'),
     import('../run/config.js'),
     import('../nn/lenet.js'),
     import('../runtime/open.js'),

@@ -74,7 +74,7 @@ export function assertKnown(action: string, options: object, known: readonly str
 }
 
 /** The known name that a misspelt one is most likely to mean, or undefined where none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   const near = known.map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }));
   const [best] = near.sort((a, b) => a.edits - b.edits);
   return best && best.edits <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;

@@ -136,7 +136,7 @@ async function load(folder: string, manifest: Manifest, any = false): Promise<Fa
   if (missing.length > 0)
     throw cannot(`read ${any ? 'a data set' : 'Fashion-MNIST'} from ${folder}`, {
       expected: `${namesOf(files)} (or .gz)`,
-      got: `no ${namesOf(missing)}`,
+      got: (await exists(folder)) ? `no ${namesOf(missing)}` : 'no such folder',
       hint: `name a folder that has them${any ? '' : `, or leave ${option('dataDir')} out`}`,
       exitCode: EXIT.usage,
     });

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
 import { temporaryFolder } from '../common/files.js';
+import { toType } from '../common/invocation.js';
 import { DTYPE, type Value } from './graph.js';
 
 export interface OpAttribute {
@@ -53,6 +54,17 @@ export interface NativeBackend extends tf.KernelBackend {
 /** The native backend if it is the one in use, else undefined. */
 export function nativeBackend(): NativeBackend | undefined {
   return tf.getBackend() === 'tensorflow' ? (tf.backend() as NativeBackend) : undefined;
+}
+
+/** The native backend. Throws a BnTrainError that says what was to be done, where another one is in use. */
+export function requireNative(doing: string): NativeBackend {
+  const backend = nativeBackend();
+  if (backend) return backend;
+  throw cannot(doing, {
+    expected: 'the native backend',
+    got: `the ${tf.getBackend()} backend`,
+    hint: `await openBackend('native') first; ${toType('setup')} installs it`,
+  });
 }
 
 /** The native value behind a tensor, uploaded first if it still waits on the host. */

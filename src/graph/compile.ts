@@ -1,10 +1,9 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { toType } from '../common/invocation.js';
 import { CompiledSteps, type Contents, type Fusion, type RecordedStep } from './compiledSteps.js';
 import type { Graph } from './graph.js';
-import { type NativeBackend, nativeBackend, Session, XLA_HINT } from './binding.js';
+import { type NativeBackend, requireNative, Session, XLA_HINT } from './binding.js';
 import {
   assertOptions,
   assertSettings,
@@ -16,10 +15,9 @@ import {
   whyFailed,
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
-import { countingSteps } from './optimizerState.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
-import { type InputSpec, record, type StepFunction } from './record/record.js';
+import { countingSteps, type InputSpec, record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
@@ -99,13 +97,7 @@ export async function compileSteps<Name extends string>(
   const { rules, xla = false, fuse = rules === undefined } = options;
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
-  const backend = nativeBackend();
-  if (!backend)
-    throw cannot('compile the step', {
-      expected: 'the native backend',
-      got: `the ${tf.getBackend()} backend`,
-      hint: `await openBackend('native') first; ${toType('setup')} installs it`,
-    });
+  const backend = requireNative('compile the step');
   const contents = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
   try {
     const given = [...contents.recorded.values()];

@@ -1,6 +1,6 @@
 /** What people declare when they compile steps: taken where the meaning is clear, else refused with how to write it. */
 import * as tf from '@tensorflow/tfjs';
-import { BnTrainError, cannot, kindOf, nearest, shown } from '../common/errors.js';
+import { assertKnown, BnTrainError, cannot, kindOf, shown } from '../common/errors.js';
 import { sizeOf } from './graph.js';
 import { assertLive, type Input, isTensor, specOf } from './inputs.js';
 import type { InputSpec, StepFunction } from './record/record.js';
@@ -35,11 +35,7 @@ const refuse = (expected: string, got: string, hint: string, cause?: unknown) =>
 /** Throws unless these are options, and of those that there are. */
 export function assertOptions(given: unknown, known: readonly string[]): void {
   assertRecord(given, `an object with ${known.join(', ')}`, 'compileStep(step, { inputs, variables })');
-  const wrong = Object.keys(given).find((name) => !known.includes(name));
-  if (wrong === undefined) return;
-  const meant = nearest(wrong, known);
-  const hint = meant === undefined ? 'leave it out' : `did you mean ${meant}?`;
-  throw refuse(`no options but ${known.join(', ')}`, shown(wrong), hint);
+  assertKnown(DOING, given, known);
 }
 
 function assertRecord(given: unknown, expected: string, hint: string): asserts given is Record<string, unknown> {

@@ -1,7 +1,6 @@
 /** What compiled steps have of an optimizer, and how they follow it: it may be given other variables, and counts its steps. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import type { StepFunction } from './record/record.js';
 
 type Fields = Record<string, unknown>;
 
@@ -29,26 +28,6 @@ export function makeVariable(optimizer: tf.Optimizer, field: string): boolean {
   fieldsOf(optimizer)[field] = tf.variable(value, false);
   value.dispose();
   return true;
-}
-
-/** A step, and how many steps of its own each optimizer took in its last call, which the optimizer does not count. */
-export function countingSteps(step: StepFunction): { step: StepFunction; taken: ReadonlyMap<tf.Optimizer, number> } {
-  const taken = new Map<tf.Optimizer, number>();
-  // Each of tfjs's optimizers calls it at the end of a step.
-  const prototype = tf.Optimizer.prototype as unknown as { incrementIterations: (this: tf.Optimizer) => void };
-  const counting: StepFunction = (...inputs) => {
-    const { incrementIterations } = prototype;
-    taken.clear();
-    prototype.incrementIterations = function () {
-      taken.set(this, (taken.get(this) ?? 0) + 1);
-    };
-    try {
-      return step(...inputs);
-    } finally {
-      prototype.incrementIterations = incrementIterations;
-    }
-  };
-  return { step: counting, taken };
 }
 
 /** An optimizer that compiled steps use. */

@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, shown } from '../common/errors.js';
-import { toType } from '../common/invocation.js';
-import { execute, nativeBackend, nativeTensor, nativeValue } from './binding.js';
+import { execute, nativeTensor, nativeValue, requireNative } from './binding.js';
 import { DTYPE } from './graph.js';
 
 const { float32: dtype, int32 } = DTYPE;
@@ -57,13 +56,7 @@ export class Generator {
   }
 
   private draw(op: string, shape: readonly number[]): tf.Tensor {
-    const backend = nativeBackend();
-    if (!backend)
-      throw cannot('draw random numbers', {
-        expected: 'the native backend',
-        got: `the ${tf.getBackend()} backend`,
-        hint: `await openBackend('native') first; ${toType('setup')} installs it`,
-      });
+    const backend = requireNative('draw random numbers');
     tf.util.assertNonNegativeIntegerDimensions([...shape]);
     const key = this.seed === undefined ? this.state : this.state.mul(ints([0, 1])).add(ints([this.seed, 0]));
     const ids = [ints(shape), key].map((tensor) => nativeValue(backend, tensor).id);

@@ -4,23 +4,23 @@ import type { Computer } from '../run/recordedRun.js';
 import type { EpochResult, FinalResult, PopulationResult, Position } from '../train/events.js';
 
 /**
- * "epoch  3/10   loss 0.412   train acc 0.851   test acc 0.565 moving average, 0.844 population (2,560 images)   7,812
- * examples/sec   7.7 s".
+ * "epoch  3/10   loss 0.412   train acc 0.851   7,812 examples/sec   7.7 s   test acc 0.565 moving avg, 0.844 population
+ * (2,560 images)": in that order it has two lines at 80 columns, and three at 60.
  */
 export function epochLine(result: EpochResult, epochs: number): string {
   return [
     `epoch ${String(result.epoch).padStart(String(epochs).length)}/${epochs}`,
     `loss ${formatMetric(result.loss)}`,
     `train acc ${formatMetric(result.trainAccuracy)}`,
-    `test acc ${formatMetric(result.testAccuracy)}${besides(result)}`,
     `${formatCount(result.examplesPerSecond)} examples/sec`,
     formatSeconds(result.seconds),
+    `test acc ${formatMetric(result.testAccuracy)}${besides(result)}`,
   ].join('   ');
 }
 
 function besides({ testAccuracyPopulation, populationImages }: PopulationResult): string {
   if (testAccuracyPopulation === null || populationImages === null) return '';
-  return ` moving average, ${formatMetric(testAccuracyPopulation)} population (${formatCount(populationImages)} images)`;
+  return ` moving avg, ${formatMetric(testAccuracyPopulation)} population (${formatCount(populationImages)} images)`;
 }
 
 /** "interrupted in epoch 2 after 70 of 235 batches (1.9 s)", or after the last epoch. */
@@ -45,9 +45,9 @@ export function finalLines(final: FinalResult, device: string): string[] {
     ...(testAccuracyPopulation === null || populationImages === null
       ? []
       : [
-          `test acc ${formatMetric(testAccuracyPopulation)} with population statistics, ${moving} with the moving average: ` +
-            'that one lags behind weights that move fast, while these are taken over the whole training set ' +
-            `(${formatCount(populationImages)} images) with the final weights`,
+          `test acc ${formatMetric(testAccuracyPopulation)} with population statistics, ${moving} with the moving average, ` +
+            'which lags behind weights that move fast; population statistics were taken anew with the final weights, ' +
+            `over the whole training set (${formatCount(populationImages)} images)`,
         ]),
   ];
 }

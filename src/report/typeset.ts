@@ -71,7 +71,8 @@ export function inAscii(text: string): string {
 
 /**
  * A line in lines of at most `columns` characters. It is broken between fields, which have three spaces or more between
- * them, else between words; a word that is longer stays whole, and so does a command, which is there to be copied.
+ * them, else between words; a word that is longer stays whole. So does a command, which is there to be copied, if it can;
+ * else it goes on in the next line as a shell's does.
  */
 export function wrap(line: string, columns: number): string[] {
   const fits = (text: string) => Array.from(text).length <= columns;
@@ -87,33 +88,54 @@ export function wrap(line: string, columns: number): string[] {
       last = fits(`${hanging}${piece}`) ? `${hanging}${piece}` : `  ${piece}`;
     }
   };
-  for (const [, gap = '', field = ''] of line.matchAll(/( {3,}|^ *)((?:\S| {1,2}(?=\S))+)/g)) {
+  for (const [, gap = '', field = ''] of line.matchAll(FIELDS)) {
     const isWhole = fits(`${last}${gap}${field}`) || fits(`${hanging}${field}`);
     for (const [i, piece] of (isWhole ? [field] : piecesOf(field)).entries()) add(i === 0 ? gap : ' ', piece);
   }
-  return [...lines, last];
+  return [...lines, last].flatMap((each) => (fits(each) ? [each] : continued(each, columns)));
 }
 
-/** Where the lines after the first begin: below what follows a label, else a little further right than the first. */
+/** Each with the space before it. */
+const FIELDS = /( {3,}|^ *)((?:\S| {1,2}(?=\S))+)/g;
+
+/** Where the lines after the first begin: below what follows a label, else, as in a record, a little further right. */
 function hangingIndent(line: string, columns: number): number {
-  const label = /^ *(?:(?:hint|missing): |\S.*? {3,}(?=\S))/.exec(line)?.[0] ?? '';
+  const isRecord = Array.from(line.matchAll(FIELDS)).length > 3;
+  const label = isRecord ? '' : (/^ *(?:(?:hint|missing): |\S.*? {3,}(?=\S))/.exec(line)?.[0] ?? '');
   const indent = /^ */.exec(line)?.[0] ?? '';
   return label !== '' && label.length <= 0.4 * columns ? label.length : Math.min(indent.length + 2, columns >> 1);
 }
 
 /** What a command that a message tells to type begins with. */
-const COMMAND = /^(?:(?:rm|chmod|chown|kill|npm|npx|python3|apt-get|bn-train)|\S*bn-train\.js)$/;
+const COMMAND = /^(?:(?:rm|chmod|chown|kill|npm|npx|python3|apt-get|bn-train)|.*bn-train\.js'?)$/;
+
+/** A quoted name is one, with its spaces. */
+const wordsOf = (text: string): string[] => text.match(/'[^']*'(?:\\''[^']*')*\S*|\S+/g) ?? [];
 
 /** Words, and commands from their first word to the end of what is to be typed. */
 function piecesOf(field: string): string[] {
   const pieces: string[] = [];
   let isCommand = false;
-  for (const word of field.split(' ')) {
+  for (const word of wordsOf(field)) {
     if (isCommand) pieces.push(`${pieces.pop() ?? ''} ${word}`);
     else pieces.push(word);
     isCommand = (isCommand || COMMAND.test(word)) && !/[;,)]$/.test(word);
   }
   return pieces;
+}
+
+/** A command's line in lines that a shell takes for one; any other as it is. */
+function continued(line: string, columns: number): string[] {
+  const indent = /^ */.exec(line)?.[0] ?? '';
+  const [first = '', ...words] = wordsOf(line);
+  const lines = [`${indent}${first}`];
+  if (!COMMAND.test(first)) return [line];
+  for (const word of words) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`;
+    if (longer.length <= columns - 2) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}  ${word}`);
+  }
+  return lines.map((each, i) => (i < lines.length - 1 ? `${each} \\` : each));
 }
 
 type Colour = 'red' | 'green' | 'yellow' | 'blue' | 'cyan' | 'gray';
@@ -128,7 +150,7 @@ const COLOURS: [text: RegExp, colour: Colour][] = [
   [/(?<=^ {8}.*)o(?= test acc)|(?<=^ *[-.\de]* [┤|].*)o/g, 'yellow'],
   [/(?<=^ {8}.*)[×x](?= test acc)|(?<=^ *[-.\de]* [┤|].*)[×x]/g, 'blue'],
   // What a reader of an epoch's line looks at last.
-  [/ [\d,]+ examples\/sec {3}.*$/, 'gray'],
+  [/ [\d,]+ examples\/sec(?: {3}(?:\d+ min )?[\d.]+ s\b)?/, 'gray'],
 ];
 
 function paint(line: string): string {

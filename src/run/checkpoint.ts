@@ -1,5 +1,5 @@
-/** A checkpoint's bytes: a checksum, then the run's position, its history and the model's weights. */
-import type * as tf from '@tensorflow/tfjs';
+/** A checkpoint's bytes: a checksum, then the run's position, its history and the model's weights, to be put back. */
+import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { cannot, shown } from '../common/errors.js';
 import { sha256Of } from '../common/files.js';
@@ -112,6 +112,26 @@ function sliceWeights(specs: Header['weights'], bytes: Uint8Array, file: string)
     const values = new Float32Array(buffer, offset, sizes[i] ?? 0);
     offset += values.byteLength;
     return { name, shape, values };
+  });
+}
+
+/** Puts saved weights into a model. Throws a BnTrainError that names `origin` where they are another model's. */
+export function restoreWeights(model: tf.LayersModel, weights: SavedWeight[], origin: string): void {
+  assertShapes(weights, model, origin);
+  tf.tidy(() => {
+    for (const [i, { values, shape }] of weights.entries()) model.weights[i]?.write(tf.tensor(values, shape));
+  });
+}
+
+function assertShapes(weights: SavedWeight[], model: tf.LayersModel, origin: string): void {
+  const textOf = ({ shape }: { shape: (number | null)[] }) => `[${shape.join(', ')}]`;
+  const [found, wanted] = [weights.map(textOf), model.weights.map(textOf)];
+  const wrong = wanted.findIndex((shape, i) => shape !== found[i]);
+  if (wrong < 0 && found.length === wanted.length) return;
+  throw cannot(`use the weights of ${origin}`, {
+    expected: wrong < 0 ? `${wanted.length} of them` : `the shape ${wanted[wrong] ?? ''} for weight ${wrong + 1}`,
+    got: wrong < 0 ? `${found.length}` : (found[wrong] ?? 'none'),
+    hint: 'config.json belongs to another run, or the file is damaged; train again',
   });
 }
 

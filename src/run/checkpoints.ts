@@ -5,8 +5,9 @@ import type * as tf from '@tensorflow/tfjs';
 import { type BnTrainError, cannot, messageOf } from '../common/errors.js';
 import { codeOf, describeFileError, makeFolder, readBounded, writeFileAtomic } from '../common/files.js';
 import { quoted } from '../common/invocation.js';
+import { lenet, type LenetConfig } from '../nn/lenet.js';
 import type { Position, Progressed } from '../train/events.js';
-import { type Checkpoint, encodeCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { type Checkpoint, encodeCheckpoint, parseCheckpoint, restoreWeights } from './checkpoint.js';
 
 const KEPT = 2;
 
@@ -89,6 +90,26 @@ export async function readLearned(runFolder: string, midEpoch = false): Promise<
     if (!(await listNames(runFolder)).includes(name)) return readLearned(runFolder, midEpoch);
     throw error;
   }
+}
+
+/**
+ * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's
+ * options, and where the run stood. Throws a BnTrainError where there is none, or it is damaged or another model's.
+ */
+export async function loadModel(
+  runFolder: string,
+  options: LenetConfig,
+  midEpoch = false,
+): Promise<{ model: tf.Sequential; position: Position }> {
+  const { weights, position } = await readLearned(runFolder, midEpoch);
+  const model = modelOf(options);
+  restoreWeights(model, weights, runFolder);
+  return { model, position };
+}
+
+/** The model that a run's options describe, among others. */
+export function modelOf({ norm, seed, momentum, epsilon, classes, height, width }: LenetConfig): tf.Sequential {
+  return lenet({ norm, seed, momentum, epsilon, classes, height, width });
 }
 
 /** Those that are whole. */

@@ -8,7 +8,7 @@ import type { Machine } from '../common/machine.js';
 import { isObject, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
 import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
-import { MODES } from '../train/mode.js';
+import { MODES } from '../train/step.js';
 import { LARGEST_SEED } from './seed.js';
 
 const aboveZero = numberThat('a number above 0', (value) => value > 0);

@@ -45,11 +45,12 @@ export async function assertUnused(target: string): Promise<void> {
     });
   });
   const taken = content.filter((name) => !isLeftover(name));
+  const goOn = taken.includes('config.json') ? `, or continue that run with --resume ${quoted(target)}` : '';
   if (taken.length > 0)
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
       got: `one that holds ${taken.slice(0, 3).join(', ')}`,
-      hint: `name another one with --run-dir, or continue that run with --resume ${quoted(target)}`,
+      hint: `name another one with --run-dir${goOn}`,
       exitCode: EXIT.usage,
     });
 }

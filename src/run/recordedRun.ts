@@ -4,12 +4,11 @@ import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
 import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
-import type { Mode } from '../train/mode.js';
 import type { TrainOptions } from '../train/trainOptions.js';
-import { assertBatch } from '../train/step.js';
-import type { Checkpoint } from './checkpoint.js';
+import { assertBatch, type Mode } from '../train/step.js';
+import { type Checkpoint, restoreWeights } from './checkpoint.js';
+import { modelOf } from './checkpoints.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
-import { modelOf, restoreWeights } from './model.js';
 import { Recorder } from './recorder.js';
 
 export const LAST_BITS = 'its last bits may differ from those of a run that was never stopped';

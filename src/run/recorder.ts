@@ -20,7 +20,7 @@ const COLUMNS = [
   'seconds',
 ] as const;
 
-export function toCsv(history: EpochResult[]): string {
+function toCsv(history: EpochResult[]): string {
   return [COLUMNS.join(','), ...history.map(toRow), ''].join('\n');
 }
 

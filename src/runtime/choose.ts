@@ -1,7 +1,7 @@
 /** Where to compute: what is tried, in one list, and the decision on each from what the machine has. */
 import { type BackendName, BACKENDS, type Fallback, FALLBACKS } from '../common/backends.js';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
-import { toType } from '../common/invocation.js';
+import { option, toType } from '../common/invocation.js';
 import { chooseGpu, type GpuChoice } from './gpuChoice.js';
 import { type GpuQuery, queryGpus } from './gpus.js';
 import type { Runtime } from './install/finished.js';
@@ -16,6 +16,7 @@ export function fallbacksFor(backend: BackendName, device: string): readonly [Fa
     throw cannot('open the backend', {
       expected: 'the device auto, cpu or cuda[:N]',
       got: device,
+      hint: `the first GPU is ${option('device')} cuda; where it is left out, the best is taken`,
       exitCode: EXIT.usage,
     });
   const [first, ...rest] = FALLBACKS.filter(

@@ -1,6 +1,6 @@
 /** What a training run tells its listeners, in the order it happens; plain data, ready for JSON. */
 import type { Fusion } from '../graph/compiledSteps.js';
-import type { Mode } from './mode.js';
+import type { Mode } from './step.js';
 
 /** What population statistics make of the test set; nulls without batch normalization, and where they were not asked for. */
 export interface PopulationResult {

@@ -6,7 +6,7 @@ import { formatMetric } from '../common/format.js';
 import { option, toType } from '../common/invocation.js';
 import { accuracy, breathe, imagesOfEpoch, populationAccuracy } from './evaluate.js';
 import type { EpochResult, FinalResult, PopulationResult, Position, TrainEvent } from './events.js';
-import { defaultMode } from './mode.js';
+import { defaultMode } from './step.js';
 import { assertOptions, type TrainOptions } from './trainOptions.js';
 import { type StepResult, Trainer } from './trainer.js';
 

@@ -1,11 +1,35 @@
-/** The steps of training and evaluation, as functions of tensors: to be run op by op, or compiled. */
+/** The steps of training and evaluation, as functions of tensors, and the ways to run them: op by op, or compiled. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot, EXIT } from '../common/errors.js';
 import { option, toType } from '../common/invocation.js';
 import type { Dataset } from '../data/idx.js';
+import { nativeBackend } from '../graph/binding.js';
 import { ByteRows } from '../graph/byteRows.js';
 import type { StepFunction } from '../graph/record/record.js';
 import { batchMoments } from '../nn/population.js';
+
+/** Ways to run steps, the fastest first: `fused` is a graph with generated code in it. */
+export const MODES = ['fused', 'graph', 'eager'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** Graphs need the native backend, generated code its CPU, and XLA makes code of its own. */
+export function defaultMode({ xla = false, fuse = true }: { xla?: boolean; fuse?: boolean } = {}): Mode {
+  const native = nativeBackend();
+  if (!native) return 'eager';
+  return fuse && !xla && !native.isUsingGpuDevice ? 'fused' : 'graph';
+}
+
+/** Steps a call on a GPU. */
+export const MANY = 64;
+
+/**
+ * On a GPU the host launches ops ahead of it, but waits for it at the end of each call; 64 steps of a millisecond or less
+ * are a wait that is not felt, and progress four times an epoch. On the CPU a call costs under 1 % of a step, and one
+ * step at a time shows progress and takes Ctrl-C at once.
+ */
+export function defaultStepsPerCall(mode: Mode): number {
+  return mode !== 'eager' && nativeBackend()?.isUsingGpuDevice === true ? MANY : 1;
+}
 
 /** Throws a BnTrainError unless a model takes the images of a set and has a class for each of its labels. */
 export function assertFits(model: tf.Sequential, set: 'train' | 'test', data: Dataset): void {

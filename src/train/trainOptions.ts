@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { assertKnown, cannot, shown } from '../common/errors.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import type { Progressed } from './events.js';
-import { type Mode, MODES } from './mode.js';
+import { type Mode, MODES } from './step.js';
 
 export interface TrainOptions {
   /** Takes images [batch, height, width, 1] in [0, 1], gives logits [batch, classes]. Trained in place. */

@@ -6,8 +6,16 @@ import { cannot } from '../common/errors.js';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
 import type { CompiledSteps, Fusion } from '../graph/compiledSteps.js';
 import { isNormalized, takeVectors } from '../nn/population.js';
-import { defaultStepsPerCall, type Mode } from './mode.js';
-import { assertBatch, assertFits, DeviceDataset, evaluationStep, momentsStep, trainingStep } from './step.js';
+import {
+  assertBatch,
+  assertFits,
+  defaultStepsPerCall,
+  DeviceDataset,
+  evaluationStep,
+  type Mode,
+  momentsStep,
+  trainingStep,
+} from './step.js';
 
 export interface StepResult {
   /** Mean softmax cross-entropy of the batch, in nats, before the update. */
@@ -60,8 +68,6 @@ export class Trainer {
   static async open(options: TrainerOptions): Promise<Trainer> {
     const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
-    assertCount('batchSize', batchSize);
-    assertCount('stepsPerCall', stepsPerCall);
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
     const normalized = isNormalized(model);
     assertBatch(normalized, batchSize, data.train.count);
@@ -143,12 +149,6 @@ export class Trainer {
       ),
     );
   }
-}
-
-/** Throws a BnTrainError. */
-export function assertCount(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw cannot('train', { expected: `${name} to be a whole number from 1`, got: String(value) });
 }
 
 /** What lies on the backend until it is given back. */

@@ -35,7 +35,8 @@ describe('wrong usage exits 2 with words', () => {
     { args: ['scratch', '--backend', 'gpu'], words: 'Allowed choices are auto, native, wasm, js.' },
     {
       args: ['scratch', '--device', 'tpu'],
-      words: 'Cannot open the backend: expected the device auto, cpu or cuda[:N], got tpu',
+      words:
+        'Cannot open the backend: expected the device auto, cpu or cuda[:N], got tpu\nhint: the first GPU is --device cuda; where it is left out, the best is taken',
     },
     { args: ['scratch', '--steps-per-call', '0'], words: 'Expected a whole number from 1, got 0.' },
     {
@@ -102,7 +103,7 @@ describe('what cannot be done exits 1 with words and a hint', () => {
       'Cannot use the run folder file: expected a new or empty folder, got a file\nhint: name another one with --run-dir\n',
     );
     expect((await run(['scratch', '--run-dir', '.'])).stderr).toMatch(
-      /^Cannot use the run folder \.: expected a new or empty folder, got one that holds .*\nhint: name another one with --run-dir, or continue that run with --resume '\.'\n$/,
+      /^Cannot use the run folder \.: expected a new or empty folder, got one that holds .*\nhint: name another one with --run-dir\n$/,
     );
     const { code, stderr } = await run(['scratch', '--run-dir', 'file/below']);
     expect(stderr).toMatch(/^Cannot use the run folder file\/below: expected .*\nhint: .*\n$/);
@@ -173,10 +174,10 @@ describe('a run', () => {
 
   it('prints the two known lines and the population line on stdout, the rest on stderr', () => {
     expect(result.stdout).toMatch(
-      /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average: .* \(60,000 images\) .*\n$/,
+      /^loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}\n[\d,]+\.\d examples\/sec on cpu\ntest acc 0\.\d{3} with population statistics, 0\.\d{3} with the moving average, .* \(60,000 images\)\n$/,
     );
     expect(result.stderr).toMatch(
-      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}test acc 0\.\d{3} moving average, 0\.\d{3} population \(10,240 images\) {3}[\d,]+ examples\/sec {3}.* s$/m,
+      /^epoch 1\/1 {3}loss \d\.\d{3} {3}train acc 0\.\d{3} {3}[\d,]+ examples\/sec {3}.* s {3}test acc 0\.\d{3} moving avg, 0\.\d{3} population \(10,240 images\)$/m,
     );
     expect(result.stderr).toContain('        o test acc, moving average\n');
     expect(result.code).toBe(0);
@@ -202,7 +203,7 @@ describe('a run', () => {
       epsilon: 1e-5,
       backend: 'native',
       device: 'cpu',
-      mode: 'graph',
+      mode: 'fused',
       stepsPerCall: 8,
       xla: false,
     });
@@ -436,7 +437,7 @@ it('--no-population leaves the statistics out of lines and files, also where the
     runProgram(['scratch', ...args, ...data.args], { env: { ...process.env, ...data.env }, cwd: work });
   const begun = await train('--no-population', '--epochs', '1', '--batch-size', '50', '--run-dir', 'without');
   expect(begun.stdout).toMatch(/^loss .*\n[\d,.]+ examples\/sec on cpu\n$/);
-  expect(begun.stderr).toMatch(/^epoch 1\/1 .* test acc 0\.\d{3} {3}\d/m);
+  expect(begun.stderr).toMatch(/^epoch 1\/1 .* test acc 0\.\d{3}$/m);
   expect(begun.stderr).not.toContain('population');
   const goneOn = await train('--resume', 'without', '--epochs', '2');
   expect(goneOn.stdout).not.toContain('population');

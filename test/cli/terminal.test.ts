@@ -46,6 +46,15 @@ function expectGone(shown: Shown, code: number): void {
 }
 
 describe('an error', () => {
+  it('of what was typed is broken between words', async () => {
+    const { lines } = await onTerminal(['scratch', '--epochs', '0'], [], { columns: 60 });
+    expect(lines).toEqual([
+      "error: option '--epochs <n>' argument '0' is invalid.",
+      '  Expected a whole number from 1, got 0.',
+      '',
+    ]);
+  });
+
   it.each(['scratch', 'builtin', 'none'])('of a run that diverges: %s', async (norm) => {
     const shown = await onTerminal(train(norm, '--lr', '1e38', ...ENDLESS).args, [], { env: data.env });
     expectGone(shown, 1);

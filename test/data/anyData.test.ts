@@ -191,6 +191,10 @@ describe('--any-data refuses', () => {
       hint: 'name a folder that has them',
       exitCode: 2,
     });
+    await expect(take(`${work}-away`)).rejects.toMatchObject({
+      message: expect.stringMatching(/ got no such folder$/) as unknown,
+      exitCode: 2,
+    });
     await expect(loadFashionMnist({ anyData: true })).rejects.toMatchObject({
       message: 'Cannot take any data: expected the folder that has it, got none',
       hint: 'dataDir DIR',

@@ -72,6 +72,84 @@ it(`computes ${SAMPLES} random programs as eager ones do`, async () => {
   expect(worst.map((error, i) => [i, error] as const).filter(([, error]) => error > TOLERANCE)).toEqual([]);
 });
 
+const doubled = (x: tf.Tensor) =>
+  tf
+    .concat([x, x.mul(2)])
+    .add(1)
+    .sigmoid();
+const from = (x: tf.Tensor, row: number, rows: number) =>
+  x.slice([row, ...x.shape.slice(1).map(() => 0)], [rows, ...x.shape.slice(1)]);
+const pool = (x: tf.Tensor) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'valid');
+
+const PARTS: Record<string, Program> = {
+  'with the rows of a batch': {
+    shapes: [
+      [4, 6],
+      [10, 6],
+    ],
+    run: (x, w) => [from(w, 2, 4).add(x).sigmoid(), tf.sum(from(w, 5, 4).mul(x), 0), from(w, 5, 1).add(x).mul(2)],
+  },
+  'in another shape': {
+    shapes: [
+      [4, 6],
+      [10, 24],
+    ],
+    run: (x, w) => [from(w, 2, 1).reshape([4, 6]).add(x).sigmoid(), tf.sum(from(w.mul(2), 3, 1))],
+  },
+  // The shape that it gets has as many numbers as the batch has rows.
+  'in a shape of two': {
+    shapes: [
+      [2, 3],
+      [5, 6],
+    ],
+    run: (x, w) => {
+      const part = from(w, 3, 1).reshape([2, 3]);
+      return [tf.sum(part, 0), tf.mean(part.add(1), 1), tf.sum(part.mul(x), 0)];
+    },
+  },
+  'of what is made': {
+    shapes: [[50, 6], [100]],
+    run: (w, p) => {
+      const q = p.mul(2);
+      return [tf.sum(from(w.mul(0.9), 5, 3)), from(q, 1, 5).add(from(q, 35, 5)), from(q, 3, 1).add(w)];
+    },
+  },
+  'of what many threads make': {
+    shapes: [[2000], [6, 400, 6]],
+    run: (_, w) => {
+      const made = w.mul(0.9).add(0.1);
+      return [from(made, 5, 1).sigmoid().add(1), from(made, 1, 4).add(from(made, 2, 4))];
+    },
+  },
+  'of two batches': {
+    shapes: [[4, 6]],
+    run: (x) => [from(doubled(x), 0, 4).sub(from(doubled(x), 4, 4)), from(doubled(x), 4, 4).mul(x).add(1)],
+  },
+  'that a maximum was in': {
+    shapes: [
+      [6, 4, 4, 3],
+      [9, 4, 4, 3],
+    ],
+    run: (x, w) => [
+      tf
+        .grad((a) => tf.sum(pool(a).mul(pool(x))))(from(w, 2, 6))
+        .mul(2),
+    ],
+  },
+};
+
+it('reads parts of values where they are', async () => {
+  const worst = await differences(Object.values(PARTS));
+  const wrong = Object.keys(PARTS).filter((_, i) => (worst[i] ?? Infinity) > TOLERANCE);
+  expect(wrong).toEqual([]);
+});
+
+it('says that there is nothing to fuse', async () => {
+  const step = await compileStep((x) => [x], { inputs: [tf.ones([4])] });
+  expect(step.fused).toEqual({ reason: 'there is nothing to fuse' });
+  expect(step.run(tf.ones([4]))[0]?.arraySync()).toEqual([1, 1, 1, 1]);
+});
+
 const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose the last row': [/last = rows \* \(chunk \+ 1\) \/ chunks/g, '$& - 1'],
   'that lose a chunk of a sum': [/c < chunks/g, 'c < chunks - 1'],

@@ -5,6 +5,7 @@ import '../nn/secondOrder.test.js';
 import '../train/agreement.test.js';
 import './compile.test.js';
 import './loop.test.js';
+import './random.test.js';
 
 // Small ones too.
 vi.mock(import('../../src/graph/fuse/worth.js'), () => ({ isWorthIt: () => true }));

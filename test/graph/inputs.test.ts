@@ -414,15 +414,15 @@ describe('options and steps', () => {
       'one misspelt',
       sum,
       { inputs: [0], variable: [] },
-      'no options but inputs, variables, seed, rules, fuse, xla, got "variable"',
+      'an option that it has, got "variable"',
       'did you mean variables?',
     ],
     [
       'one that is none',
       sum,
       { inputs: [0], batch: 1 },
-      'no options but inputs, variables, seed, rules, fuse, xla, got "batch"',
-      'leave it out',
+      'an option that it has, got "batch"',
+      'it has inputs, variables, seed, rules, fuse, xla',
     ],
     ['another xla', sum, { inputs: [0], xla: 'yes' }, 'xla to be true or false, got a string', 'leave it out'],
     ['other rules', sum, { inputs: [0], rules: [null] }, 'rules to be a list of rules, got an array', 'leave it out'],
@@ -447,12 +447,7 @@ describe('options and steps', () => {
     ['no steps', {}, 'at least one step, got none', NAMED],
     ['a name with a slash', { 'a/b': { step: sum, inputs: [0] } }, 'a name of letters, digits and _, got "a/b"', NAMED],
     ['a step without inputs', { a: sum }, 'an object with step, inputs, got a function', OPTIONS],
-    [
-      'a misspelt one',
-      { a: { stp: sum, inputs: [0] } },
-      'no options but step, inputs, got "stp"',
-      'did you mean step?',
-    ],
+    ['a misspelt one', { a: { stp: sum, inputs: [0] } }, 'an option that it has, got "stp"', 'did you mean step?'],
   ])('compileSteps refuses %s', async (_, steps, said, hint) => {
     await expect(compileSteps(steps as never)).rejects.toMatchObject({ message: COMPILE + said, hint });
   });

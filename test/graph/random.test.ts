@@ -2,11 +2,11 @@
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
 import { optimizerVariables } from '../../src/graph/optimizer.js';
 import { generator } from '../../src/graph/random.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
 import { firstOf } from '../support/amount.js';
+import { compileStep } from '../support/compiled.js';
 
 afterAll(() => tf.disposeVariables());
 

@@ -39,13 +39,13 @@ describe('numbers', () => {
 describe('lines', () => {
   it('of an epoch', () => {
     expect(epochLine(epoch(3, 0.4123), 10)).toBe(
-      'epoch  3/10   loss 0.412   train acc 0.750   test acc 0.500   7,812 examples/sec   7.7 s',
+      'epoch  3/10   loss 0.412   train acc 0.750   7,812 examples/sec   7.7 s   test acc 0.500',
     );
   });
 
   it('of an epoch with both accuracies, and over how many images the statistics were taken', () => {
     expect(epochLine({ ...epoch(3, 0.4123), testAccuracyPopulation: 0.8444, populationImages: 2560 }, 10)).toBe(
-      'epoch  3/10   loss 0.412   train acc 0.750   test acc 0.500 moving average, 0.844 population (2,560 images)   7,812 examples/sec   7.7 s',
+      'epoch  3/10   loss 0.412   train acc 0.750   7,812 examples/sec   7.7 s   test acc 0.500 moving avg, 0.844 population (2,560 images)',
     );
   });
 
@@ -61,7 +61,7 @@ describe('lines', () => {
     const [first, second, third] = finalLines(final, 'cuda:0');
     expect([first, second]).toEqual(['loss 0.273, train acc 0.899, test acc 0.807', '32,293.9 examples/sec on cuda:0']);
     expect(third).toMatch(
-      /^test acc 0.880 with population statistics, 0.807 with the moving average: .* \(60,000 images\) /,
+      /^test acc 0.880 with population statistics, 0.807 with the moving average, .* \(60,000 images\)$/,
     );
     const unmeasured = { testAccuracyPopulation: null, populationImages: null };
     expect(finalLines({ ...final, ...unmeasured }, 'cpu')).toEqual([first, '32,293.9 examples/sec on cpu']);

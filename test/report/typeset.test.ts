@@ -11,7 +11,7 @@ const plain: Looks = { columns: undefined, unicode: true, colour: false };
 const MESSAGES = [
   'Cannot use the run folder runs/20261124-013000-scratch: expected a new or empty folder, got one that holds checkpoint, config.json, events.jsonl',
   "hint: name another one with --run-dir, or continue that run with --resume 'runs/20261124-013000-scratch'",
-  'test acc 0.880 with population statistics, 0.867 with the moving average: that one lags behind weights that move fast',
+  'test acc 0.880 with population statistics, 0.867 with the moving average, which lags behind weights that move fast',
   epochLine(
     {
       epoch: 3,
@@ -36,13 +36,20 @@ describe('a line in a terminal', () => {
     }
   });
 
-  it('has whole fields, below the first', () => {
-    expect(wrap('epoch  3/10   loss 0.412   train acc 0.851   12,345 examples/sec   7.7 s', 40)).toEqual([
-      'epoch  3/10   loss 0.412',
-      '              train acc 0.851',
-      '              12,345 examples/sec',
-      '              7.7 s',
+  it('of an epoch takes two at 80 columns and three at 60, in whole fields', () => {
+    const line = MESSAGES.at(-1) ?? '';
+    expect(wrap(line, 80)).toEqual([
+      'epoch  3/10   loss 0.400   train acc 0.800   34,567 examples/sec   7.7 s',
+      '  test acc 0.700 moving avg, 0.800 population (2,560 images)',
     ]);
+    expect(wrap(line, 60)).toEqual([
+      'epoch  3/10   loss 0.400   train acc 0.800',
+      '  34,567 examples/sec   7.7 s',
+      '  test acc 0.700 moving avg, 0.800 population (2,560 images)',
+    ]);
+  });
+
+  it('goes on below what follows a label', () => {
     expect(wrap('backend             wasm on cpu: no native runtime is installed', 50)).toEqual([
       'backend             wasm on cpu: no native runtime',
       '                    is installed',
@@ -54,12 +61,19 @@ describe('a line in a terminal', () => {
       line: `hint: free some space, then: bn-train none --resume '/a/folder/with a name/20261124-013000' --epochs 20`,
       lines: [
         'hint: free some space, then:',
-        `  bn-train none --resume '/a/folder/with a name/20261124-013000' --epochs 20`,
+        '  bn-train none --resume \\',
+        `    '/a/folder/with a name/20261124-013000' \\`,
+        '    --epochs 20',
       ],
     },
     {
       line: `hint: rm -r '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' && bn-train setup`,
-      lines: ['hint:', `  rm -r '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' && bn-train setup`],
+      lines: [
+        'hint:',
+        '  rm -r \\',
+        `    '/home/somebody/.cache/bn-train/tensorflow-2.18.1-cpu-linux-x64' \\`,
+        '    && bn-train setup',
+      ],
     },
     {
       line: 'hint: apt-get install g++, then: /opt/bin/bn-train.js setup --cuda; or use --device cpu and wait for it',
@@ -69,8 +83,12 @@ describe('a line in a terminal', () => {
         '      --device cpu and wait for it',
       ],
     },
+    {
+      line: `to go on: '/my disk/bin/bn-train.js' none --resume 'runs/it'\\''s a run' --epochs 20`,
+      lines: ['to go on:', `  '/my disk/bin/bn-train.js' none --resume \\`, `    'runs/it'\\''s a run' --epochs 20`],
+    },
     { line: `x /${'y'.repeat(60)} z`, lines: ['x', `  /${'y'.repeat(60)}`, '  z'] },
-  ])('breaks no command and no path: $line', ({ line, lines }) => {
+  ])('breaks no path, and a command as a shell does: $line', ({ line, lines }) => {
     expect(wrap(line, 48)).toEqual(lines);
   });
 

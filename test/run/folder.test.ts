@@ -123,6 +123,9 @@ describe('a run folder', () => {
     writeFileSync(path.join(folder, '.config.json.1-01234567.tmp'), '');
     expect(await createRunFolder('none', folder)).toBe(folder);
     writeFileSync(path.join(folder, 'config.json'), '');
-    await expect(createRunFolder('none', folder)).rejects.toThrow('got one that holds config.json');
+    await expect(createRunFolder('none', folder)).rejects.toMatchObject({
+      message: expect.stringContaining('got one that holds config.json') as unknown,
+      hint: `name another one with --run-dir, or continue that run with --resume '${folder}'`,
+    });
   });
 });

@@ -20,6 +20,11 @@ const UNARY: readonly Unary[] = [
   (x) => (x.rank > 1 ? tf.softmax(x) : tf.neg(x)),
   (x) => (x.rank > 1 ? x.reshape([x.shape[0], -1]) : tf.neg(x)),
   (x) => (x.rank > 1 ? x.tile(x.shape.map((_, axis) => (axis === x.rank - 1 ? 2 : 1))) : tf.neg(x)),
+  (x) => (x.rank > 0 ? tf.concat([x, x.neg()]) : tf.neg(x)),
+  (x) => {
+    const half = x.rank > 0 ? Math.floor(x.shape[0] / 2) : 0;
+    return half > 0 ? x.slice([half, ...x.shape.slice(1).map(() => 0)], [half, ...x.shape.slice(1)]) : tf.neg(x);
+  },
   // These are TensorFlow's, with regions on either side.
   (x) => (x.rank === 2 ? tf.tanh(tf.matMul(x, x, true)) : tf.sin(x)),
   (x) => (x.rank === 4 ? tf.reverse(x, 1) : tf.cos(x)),

@@ -2,7 +2,7 @@ import '../support/native.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { batches, calls } from '../../src/data/batches.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
-import { defaultStepsPerCall } from '../../src/train/mode.js';
+import { defaultStepsPerCall } from '../../src/train/step.js';
 
 describe('calls', () => {
   const sizes = (examples: number, options: Parameters<typeof calls>[1]) =>

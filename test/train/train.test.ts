@@ -12,8 +12,7 @@ import { accuracy, imagesOfEpoch, populationAccuracy } from '../../src/train/eva
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { startOf, train } from '../../src/train/loop.js';
 import type { TrainOptions } from '../../src/train/trainOptions.js';
-import type { Mode } from '../../src/train/mode.js';
-import { DeviceDataset } from '../../src/train/step.js';
+import { DeviceDataset, type Mode } from '../../src/train/step.js';
 import { Trainer } from '../../src/train/trainer.js';
 import { ALL, firstOf } from '../support/amount.js';
 import { timeless } from '../support/timeless.js';
@@ -46,12 +45,22 @@ async function collect(norm: Norm, options: Partial<TrainOptions> = {}): Promise
   return events;
 }
 
+const known = new Map<string, Promise<TrainEvent[]>>();
+
+/** The same, of which one run serves several tests. */
+function collectOnce(norm: Norm, options: Partial<TrainOptions> = {}): Promise<TrainEvent[]> {
+  const key = JSON.stringify([norm, options]);
+  const run = known.get(key) ?? collect(norm, options);
+  known.set(key, run);
+  return run;
+}
+
 const epochsOf = (events: TrainEvent[]) =>
   events.filter((event) => event.type === 'epoch').map(({ type: _, ...epoch }): EpochResult => epoch);
 
 describe('train', () => {
   it('yields start, steps, evaluation and epoch for each epoch, then the end', async () => {
-    const events = await collect('scratch');
+    const events = await collectOnce('scratch');
     const epoch = ['step', 'step', 'step', 'step', 'evaluate', 'epoch'];
     expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch, 'evaluate', 'end']);
     expect(events[0]).toMatchObject({ type: 'start', epochs: 2, batches: 4, examples: 1000 });
@@ -71,7 +80,7 @@ describe('train', () => {
     [{ learningrate: 1 } as object, 'Cannot train: expected an option that it has, got "learningrate"'],
     [{ stepsPerCall: -1 }, 'Cannot train: expected stepsPerCall to be a whole number from 1, got -1'],
     [
-      { from: { position: startOf(3), history: [] } },
+      { from: { position: startOf(3), history: [] }, mode: 'eager' },
       'Cannot finish the run: expected the epochs before in from.history, got none',
     ],
   ])('%j is an error', async (options, message) => {
@@ -176,12 +185,19 @@ describe('train', () => {
   });
 
   it('keeps no data on the backend when a step cannot be compiled', async () => {
+    class Looking extends tf.layers.Layer {
+      static className = 'Looking';
+
+      override call(inputs: tf.Tensor[]): tf.Tensor {
+        const [x] = inputs as [tf.Tensor];
+        return x.mul(x.dataSync().length);
+      }
+    }
     const model = tf.sequential({
-      layers: [tf.layers.flatten({ inputShape: [28, 28, 1] }), tf.layers.dropout({ rate: 0.5 })],
+      layers: [tf.layers.flatten({ inputShape: [28, 28, 1] }), new Looking({}), tf.layers.dense({ units: 10 })],
     });
-    model.add(tf.layers.dense({ units: 10 }));
     const before = tf.memory().numTensors;
-    await expect(open(model, 'graph')).rejects.toThrow('got randomness on the host (Math.random)');
+    await expect(open(model, 'graph')).rejects.toThrow("got a read of a tensor's values");
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -209,12 +225,13 @@ describe('train', () => {
       2,
     ),
   )('gives the same run bit for bit from the same seed: %s, %s', async (norm, mode) => {
-    expect(timeless(await collect(norm, { mode }))).toEqual(timeless(await collect(norm, { mode })));
+    expect(timeless(await collect(norm, { mode }))).toEqual(timeless(await collectOnce(norm, { mode })));
   });
 
   it('gives another run from another seed', async () => {
     const lossOf = (events: TrainEvent[]) => events.findLast((event) => event.type === 'epoch')?.loss;
-    expect(lossOf(await collect('none', { seed: 2 }))).not.toBe(lossOf(await collect('none')));
+    const mode = 'eager';
+    expect(lossOf(await collect('none', { mode, seed: 2 }))).not.toBe(lossOf(await collectOnce('none', { mode })));
   });
 
   it('follows the same losses with the layer from scratch and the built-in one', async () => {
@@ -237,7 +254,7 @@ describe('train', () => {
     ),
   )('gives the same events bit for bit, however many steps a call takes: %s, %s, XLA %s', async (norm, mode, xla) => {
     // Three whole batches and a smaller one in each epoch.
-    const one = timeless(await collect(norm, { mode, xla }));
+    const one = timeless(await collectOnce(norm, { mode, ...(xla && { xla }) }));
     expect(timeless(await collect(norm, { mode, xla, stepsPerCall: 2 }))).toEqual(one);
   });
 
@@ -253,7 +270,7 @@ describe('train', () => {
   )(
     'ends after the call under way when interrupted, and goes on to the same result: %s, %i',
     async (mode, stepsPerCall) => {
-      const whole = await collect('scratch', { mode });
+      const whole = await collectOnce('scratch', { mode });
       const controller = new AbortController();
       const model = lenet({ norm: 'scratch', seed: 1 });
       const before: TrainEvent[] = [];
@@ -465,19 +482,21 @@ describe('population statistics', () => {
     for (const [i, value] of variance.dataSync().entries()) expect(statistics?.variance[i]).toBeCloseTo(value, 4);
   });
 
-  it.each((['scratch', 'builtin'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)))(
-    'leave the model as it was: %s, %s',
-    async (norm, mode) => {
-      const model = lenet({ norm, seed: 1 });
-      const weights = () => model.getWeights().map((weight) => weight.dataSync());
-      const [trainer, before] = [await open(model, mode), weights()];
-      const moving = await accuracy(trainer);
-      expect((await populationAccuracy(trainer, 1000)).testAccuracyPopulation).toBeGreaterThan(0);
-      expect(weights()).toEqual(before);
-      expect(await accuracy(trainer)).toBe(moving);
-      trainer.dispose();
-    },
-  );
+  it.each(
+    firstOf(
+      (['scratch', 'builtin'] as const).flatMap((norm) => modes.map((mode) => [norm, mode] as const)),
+      2,
+    ),
+  )('leave the model as it was: %s, %s', async (norm, mode) => {
+    const model = lenet({ norm, seed: 1 });
+    const weights = () => model.getWeights().map((weight) => weight.dataSync());
+    const [trainer, before] = [await open(model, mode), weights()];
+    const moving = await accuracy(trainer);
+    expect((await populationAccuracy(trainer, 1000)).testAccuracyPopulation).toBeGreaterThan(0);
+    expect(weights()).toEqual(before);
+    expect(await accuracy(trainer)).toBe(moving);
+    trainer.dispose();
+  });
 
   it('are the same compiled and op by op', async () => {
     const accuracies = modes.map(async (mode) =>
@@ -514,10 +533,10 @@ describe('population statistics', () => {
   });
 
   it('are left out where they are not asked for, and change nothing that is trained', async () => {
-    const without = await collect('scratch', { population: false });
+    const without = await collect('scratch', { mode: 'graph', population: false });
     expect(populationOf(without)).toEqual([NONE, NONE, NONE]);
     expect(without.filter(({ type }) => type === 'evaluate')).toHaveLength(2);
-    const all = await collect('scratch');
+    const all = await collectOnce('scratch', { mode: 'graph' });
     const trained = (events: TrainEvent[]) => epochsOf(events).map((epoch) => timeless({ ...epoch, ...NONE }));
     expect(trained(without)).toEqual(trained(all));
   });

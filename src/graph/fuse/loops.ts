@@ -122,6 +122,8 @@ export class Steps {
     }
     const own = from.slice(Math.max(0, from.length - shape.length));
     const moves = byRow && own.length === shape.length && own[0] === shape[0];
+    // Its rows lie elsewhere than the rows of what it is a part of.
+    if (moves && !this.isWhole(value)) return undefined;
     const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
     const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
     return { ...this.origin(value.id), moves, axes: align(along, row) };
@@ -129,6 +131,11 @@ export class Steps {
 
   private origin(id: number): { id: number; offset: number } {
     return this.sources.get(id) ?? { id, offset: 0 };
+  }
+
+  /** Whether it is not a part of what it shows. */
+  private isWhole({ id, shape }: Value): boolean {
+    return sizeOf(shape) === sizeOf(this.value(this.source(id)).shape);
   }
 
   /** Whether a slice lies together, and is the same for all rows. */
@@ -152,7 +159,7 @@ export class Steps {
     const over = axesOf(node, x, this.graph.constants);
     if (!over || over.size === 0 || output.dtype !== 1 || x.dtype !== 1) return undefined;
     const lead = x.shape.length - stripped(x.shape).length;
-    const byRow = this.batched.has(x.id);
+    const byRow = this.batched.has(x.id) && this.isWhole(x);
     const total = byRow && over.has(lead);
     if (byRow && !total && !leads(output.shape, this.rows)) return undefined;
     const kept = x.shape.map((size, i) => (over.has(i) ? 1 : size));
@@ -165,23 +172,15 @@ export class Steps {
   }
 
   private route({ inputs, op }: Node, output: Value): Step {
-    const byRow = this.batched.has(output.id);
+    const byRow = this.batched.has(output.id) && inputs.every((id) => this.isWhole(this.value(id)));
     const row = (shape: readonly number[]) => (byRow ? rowOf(shape, this.rows) : shape);
     const [large, small] = [row(output.shape), row(this.value(inputs[1] as number).shape)];
     const operands = inputs.map((id) => {
       const own = row(this.value(id).shape);
       return { ...this.origin(id), moves: byRow, axes: align(own, own) };
     });
-    return {
-      kind: 'route',
-      op,
-      output,
-      byRow,
-      width: sizeOf(large),
-      operands,
-      axes: align(large, small),
-      cheap: false,
-    };
+    const axes = align(large, small);
+    return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
   }
 
   /** Whether all its elements are one constant, as the ones are that gradients begin with. */

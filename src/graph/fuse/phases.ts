@@ -42,7 +42,8 @@ export function schedule({ steps, outputs }: Region): Schedule {
       const from = byId.get(id);
       if (!from) continue;
       const before = (times.get(id) ?? 0) + (from.kind === 'total' ? 1 : 0);
-      const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes));
+      // A part of another length lies where other chunks may be at work.
+      const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes) && step.width === from.width);
       const together = pass && isPass(before) && isAlike;
       if (!together && isPass(before)) wholes.add(id);
       time = Math.max(time, together ? before : nextTime(before, pass));

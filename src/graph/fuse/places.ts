@@ -69,8 +69,10 @@ export class Places {
     const { id, moves, axes, offset } = operand;
     const { known, memory, made, reads } = this.setting;
     const step = made.get(id);
-    if (this.inside.has(id) && !this.setting.isStored(id)) return this.buffer(step as Step);
-    if (this.inside.has(id)) return this.target(step as Step, undefined);
+    if (this.inside.has(id)) {
+      const whole = this.target(step as Step, undefined);
+      return offset > 0 ? `(${whole} + ${offset})` : whole;
+    }
     reads.push({ ...this.place, group, id, direct: isDirect(axes) && (moves || this.place.job !== 'rows'), moves });
     const found = this.pointers.get(this.keyOf(operand));
     if (found !== undefined) return found;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
+import { Exchange } from './host.js';
 import type { Draws } from './layers.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
@@ -57,6 +58,25 @@ export function record(
   } finally {
     tf.dispose([inputs, ...standIns.values()]);
   }
+}
+
+/** A step, and how many steps of its own each optimizer took in its last call, which the optimizer does not count. */
+export function countingSteps(step: StepFunction): { step: StepFunction; taken: ReadonlyMap<tf.Optimizer, number> } {
+  const taken = new Map<tf.Optimizer, number>();
+  const counting: StepFunction = (...inputs) => {
+    const host = new Exchange();
+    taken.clear();
+    // Each of tfjs's optimizers calls it at the end of a step.
+    host.put(tf.Optimizer.prototype, 'incrementIterations', function (this: tf.Optimizer) {
+      taken.set(this, (taken.get(this) ?? 0) + 1);
+    });
+    try {
+      return step(...inputs);
+    } finally {
+      host.putBack();
+    }
+  };
+  return { step: counting, taken };
 }
 
 function assertTensors(outputs: unknown): tf.Tensor[] {
