@@ -60,8 +60,8 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
 
 /** Why fused steps are not to be had here; undefined where they are. */
 export async function whyUnfused(compile: typeof compileStep): Promise<string | undefined> {
-  const { fused, dispose } = await compile((x) => [x.add(1)], {
-    inputs: [{ shape: [1], dtype: 'float32' }],
+  const { fused, dispose } = await compile((x) => [x.sum(0)], {
+    inputs: [{ shape: [2, 2], dtype: 'float32' }],
     variables: [],
   });
   dispose();

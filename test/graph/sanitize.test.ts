@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { plan } from '../../src/graph/fuse/fuse.js';
 import { attribute, DTYPE, type Node, sizeOf } from '../../src/graph/graph.js';
@@ -17,6 +17,9 @@ import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { firstOf } from '../support/amount.js';
 import { root, start } from '../support/program.js';
+
+// Small ones too.
+vi.mock(import('../../src/graph/fuse/worth.js'), () => ({ isWorthIt: () => true }));
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-sanitize-'));
 afterAll(() => rm(work, { recursive: true }));

@@ -23,10 +23,12 @@ export function batchedValues(graph: Graph, rows: number, values: ReadonlyMap<nu
     if (op.includes('BackpropFilter')) return false;
     if (op === 'MatMul') return batched.has(x) && attribute(node, 'transpose_a') !== true;
     if (op === 'GatherV2') return batched.has(y) || (batched.has(x) && lead(x) === lead(id));
+    // A shape or ids may be as long as the batch, too.
+    if (REGROUPING.includes(op)) return batched.has(x);
     if (op === 'Transpose') return batched.has(x) && constant?.[0] === 0;
     if (REPEATING.includes(op)) return lead(id) === rows;
     if (REDUCTIONS.includes(op)) return batched.has(x) && !isReduced(node, values.get(x) as Value, graph.constants);
-    return inputs.some((input) => batched.has(input) && (REGROUPING.includes(op) || lead(input) === lead(id)));
+    return inputs.some((input) => batched.has(input) && lead(input) === lead(id));
   };
   for (const node of graph.nodes)
     for (const output of node.outputs) if (leads(output.shape, rows) && isLed(node, output)) batched.add(output.id);

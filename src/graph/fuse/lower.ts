@@ -4,6 +4,7 @@ import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
+import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
 import { ROUTE } from './loops.js';
 import { WINDOW } from './text.js';
 
@@ -122,6 +123,7 @@ const averagePoolGrad: Rule = {
 
 export const FUSED_RULES: readonly Rule[] = [
   matMul,
+  sigmoidGrad,
   convInputGrad,
   pooling,
   averagePoolGrad,

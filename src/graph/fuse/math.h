@@ -133,4 +133,5 @@ static inline float all_(const float* x, int64_t n, float start, F combine) {
 }
 static inline float sum_(const float* x, int64_t n) { return all_(x, n, 0, [](float a, float b) { return a + b; }); }
 static inline float maximum_(const float* x, int64_t n) { return all_(x, n, -__builtin_inff(), max_); }
+static inline float windowMaximum_(const float* x, int64_t n) { return all_(x, n, -__FLT_MAX__, windowMax_); }
 static inline float minimum_(const float* x, int64_t n) { return all_(x, n, __builtin_inff(), min_); }

@@ -40,6 +40,7 @@ const FLOAT: Readonly<Record<string, string>> = {
   Rsqrt: '1 / __builtin_sqrtf($0)',
   Selu: '1.0507009873554805f * ($0 < 0 ? 1.6732632423543772f * expm1_($0) : $0)',
   Sigmoid: 'sigmoid_($0)',
+  SigmoidGrad: '$1 * $0 * (1 - $0)',
   Sign: 'sign_($0)',
   Softplus: 'softplus_($0)',
   Sqrt: '__builtin_sqrtf($0)',

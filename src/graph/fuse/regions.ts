@@ -1,6 +1,7 @@
 /** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
 import type { Node, Value } from '../graph.js';
 import type { Step, Steps } from './loops.js';
+import { isWorthIt } from './worth.js';
 
 export interface Region {
   /** Each one after those it needs. */
@@ -43,15 +44,10 @@ export function findRegions(known: Steps): Region[] {
     for (const group of connected(here, members, level === last)) {
       const own = group.filter((member) => member.level === level).map(({ step }) => step.output);
       const region = { steps: group.map(({ step }) => step), outputs: own.filter(({ id }) => stored.has(id)) };
-      if (isWorthIt(region)) regions.push(region);
+      if (isWorthIt(region.steps, region.outputs)) regions.push(region);
     }
   }
   return regions;
-}
-
-/** TensorFlow has an element-wise op by itself, too, and fuses some with a product; but it is slow to add up rows. */
-function isWorthIt({ steps }: Region): boolean {
-  return steps.length > 1 || steps[0]?.kind !== 'map';
 }
 
 /** An op that stays TensorFlow's, and is not only another shape of its input. */

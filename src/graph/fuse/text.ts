@@ -15,7 +15,7 @@ export const REDUCTION: Readonly<
   [WINDOW]: {
     combine: (a, b) => `windowMax_(${a}, ${b})`,
     start: '-__FLT_MAX__',
-    all: 'maximum_',
+    all: 'windowMaximum_',
   },
   Max: { combine: (a, b) => `max_(${a}, ${b})`, start: '-__builtin_inff()', all: 'maximum_' },
   Min: { combine: (a, b) => `min_(${a}, ${b})`, start: '__builtin_inff()', all: 'minimum_' },

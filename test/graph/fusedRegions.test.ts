@@ -1,0 +1,122 @@
+/** Which regions a graph has: few and large ones, the same code for every size of the batch, one op for an optimizer, bits that last. */
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { expect, it } from 'vitest';
+import '../support/native.js';
+import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
+import { variablesIn } from '../../src/graph/declarations.js';
+import { plan } from '../../src/graph/fuse/fuse.js';
+import { FUSED_RULES } from '../../src/graph/fuse/lower.js';
+import { sizeOf } from '../../src/graph/graph.js';
+import { compileStep, optimizerVariables } from '../../src/graph/index.js';
+import { countingSteps, type InputSpec, record, type StepFunction } from '../../src/graph/record/record.js';
+import { rewrite } from '../../src/graph/rewrite/index.js';
+import { batchNorm } from '../../src/nn/batchNorm.js';
+import { lenet, NORMS } from '../../src/nn/lenet.js';
+import { DeviceDataset, trainingStep } from '../../src/train/step.js';
+import { firstOf } from '../support/amount.js';
+import { start } from '../support/program.js';
+
+const native = nativeBackend() as NativeBackend;
+const float = (...shape: number[]): InputSpec => ({ shape, dtype: 'float32' });
+
+/** The sources of a step's regions, and the ops that it is left with. */
+function fusedOf(step: StepFunction, inputs: InputSpec[], variables: readonly tf.Variable[] = []) {
+  const { sources, graph } = plan(rewrite(record(native, step, inputs, variables), FUSED_RULES).graph, '');
+  const { nodes } = graph('library');
+  const regions = nodes.filter(({ op }) => op === 'BnTrainRegion');
+  return { sources, nodes, regions, others: nodes.map(({ op }) => op).filter((op) => op !== 'BnTrainRegion') };
+}
+
+it.each(NORMS)('a training step with the norm %s has the same code for batches of 256, 250 and 96', (norm) => {
+  const images = new Uint8Array(300 * 784);
+  const data = new DeviceDataset({ count: 300, height: 28, width: 28, images, labels: new Uint8Array(300) });
+  const model = lenet({ norm, seed: 1 });
+  const variables = variablesIn([model.weights, ...data.variables]);
+  const of = (rows: number) =>
+    fusedOf(trainingStep(model, data), [{ shape: [rows], dtype: 'int32' }, float()], variables);
+  const [whole, ...others] = [256, 250, 96].map(of);
+  expect(whole?.sources.size).toBeGreaterThan(3);
+  for (const other of others)
+    expect([...other.sources.keys()].sort()).toEqual([...(whole?.sources.keys() ?? [])].sort());
+});
+
+it.each([
+  ['SGD', () => tf.train.sgd(0.1)],
+  ['momentum', () => tf.train.momentum(0.1, 0.9)],
+  ['Adam', () => tf.train.adam(0.1)],
+])('%s updates all variables in one op', (_, optimizerOf) => {
+  const weights = [[5, 7], [7], [400, 200], [3, 3, 2, 4]].map((shape) => tf.variable(tf.randomNormal(shape)));
+  const optimizer = optimizerOf();
+  const variables = variablesIn([weights, optimizerVariables(optimizer, weights)]);
+  const step: StepFunction = (_, ...given) => {
+    optimizer.applyGradients(weights.map(({ name }, i) => ({ name, tensor: given[i] as tf.Tensor })));
+    return [];
+  };
+  // The first is a batch, whose size no weight has.
+  const inputs = [float(11), ...weights.map(({ shape }) => float(...shape))];
+  const { regions, others } = fusedOf(countingSteps(step).step, inputs, variables);
+  expect(regions).toHaveLength(1);
+  expect(others.filter((op) => !['Reshape', 'Identity', 'Cast'].includes(op))).toEqual([]);
+});
+
+it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
+  const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
+  expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);
+  expect(fusedOf(chain, [float(128, 640)]).others).toEqual([]);
+  const step = await compileStep(chain, { inputs: [float(128, 64)], variables: [] });
+  expect(step.fused).toEqual({ reason: 'there is nothing to fuse' });
+  expect(step.run(tf.ones([128, 64]))[0]?.shape).toEqual([128, 64]);
+});
+
+it.each([[[2, 2, 1, 2048]], [[3, 3, 3, 3]], [[4, 2, 2, 4]], [[2, 1, 2, 64]]])(
+  'takes no other axis for the batch in a layer on %j',
+  async (shape) => {
+    const channels = shape.at(-1) ?? 0;
+    const step: StepFunction = (x, gamma, beta) => {
+      const loss = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) => {
+        const moving = [tf.zeros([channels]), tf.ones([channels])] as const;
+        const { y } = batchNorm(x, gamma as tf.Tensor1D, beta as tf.Tensor1D, ...moving, { training: true });
+        return tf.tanh(y).square().mul(x).sum<tf.Scalar>();
+      };
+      // What a shift is taken from: read from a part of a value, in another shape.
+      const first = x
+        .reshape([shape[0] ?? 0, -1])
+        .slice(0, 1)
+        .reshape([-1, channels])
+        .mean(0);
+      return [first, loss(x, gamma, beta), ...tf.grads(loss)([x, gamma, beta])];
+    };
+    const inputs = [float(...shape), float(channels), float(channels)];
+    const given = inputs.map(({ shape: own }, i) => tf.randomNormal([...own], 1, 2, 'float32', i + 1));
+    const [fused = [], graph = []] = await Promise.all(
+      [true, false].map(async (fuse) => {
+        const compiled = await compileStep(step, { inputs, variables: [], fuse });
+        if (fuse) expect(compiled.fused).toHaveProperty('compiler');
+        return compiled.run(...given).map((tensor) => Array.from(tensor.dataSync()));
+      }),
+    );
+    for (const [i, values] of graph.entries()) {
+      const scale = Math.max(...values.map(Math.abs));
+      const errors = values.map((value, k) => Math.abs(value - (fused[i]?.[k] ?? NaN)) / scale);
+      expect(
+        errors.filter((error) => !(error < 1e-4)),
+        `result ${i} of ${sizeOf(shape)}`,
+      ).toEqual([]);
+    }
+  },
+);
+
+it('gives the same bits with 1, 2, 3 and 8 threads', async () => {
+  const measure = async (threads: number) => {
+    const env = { TF_NUM_INTRAOP_THREADS: `${threads}`, TF_CPP_MIN_LOG_LEVEL: '2' };
+    const script = path.join(import.meta.dirname, 'stepThreads.js');
+    return JSON.parse((await start(process.execPath, [script], { env }).result).stdout) as Record<string, unknown>;
+  };
+  const alone = await measure(1);
+  expect(alone).toMatchObject({
+    bits: expect.any(String) as string,
+    kernels: { compiler: expect.any(String) as string },
+  });
+  for (const threads of firstOf([3, 2, 8], 1)) expect(await measure(threads)).toEqual(alone);
+});

@@ -1,0 +1,36 @@
+/** Run by itself: prints a hash of what a step of fused ops alone computes, as convolutions and products depend on threads. */
+import { createHash } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs';
+import { compileStep } from '../../dist/graph/compile.js';
+import { openBackend } from '../../dist/index.js';
+import { batchNorm } from '../../dist/nn/batchNorm.js';
+
+await openBackend('native');
+const [gamma, beta] = [1, 0].map((value) => tf.variable(tf.fill([6], value)));
+const shape = [251, 12, 12, 6];
+const loss = (x, labels) => {
+  const moving = [tf.zeros([6]), tf.ones([6])];
+  const { y } = batchNorm(x, gamma, beta, ...moving, { training: true });
+  const pooled = tf.maxPool(tf.avgPool(tf.sigmoid(y), 2, 2, 'valid'), 3, 3, 'valid');
+  return tf.losses.softmaxCrossEntropy(labels, tf.tanh(pooled.reshape([shape[0], 24])).mul(3));
+};
+const step = await compileStep(
+  (x, labels) => {
+    const [dx] = tf.grads(loss)([x, labels]);
+    const { value, grads } = tf.variableGrads(() => loss(x, labels), [gamma, beta]);
+    for (const variable of [gamma, beta]) variable.assign(variable.sub(grads[variable.name].mul(0.1)));
+    return [value, dx];
+  },
+  {
+    inputs: [shape, [shape[0], 24]].map((each) => ({ shape: each, dtype: 'float32' })),
+    variables: [gamma, beta],
+  },
+);
+const x = tf.randomNormal(shape, 1, 3, 'float32', 5);
+const labels = tf.oneHot(tf.range(0, shape[0], 1, 'int32').mod(tf.scalar(24, 'int32')), 24);
+const hash = createHash('sha256');
+for (let i = 0; i < 5; i++)
+  for (const result of step.run(x, tf.cast(labels, 'float32'))) hash.update(new Uint8Array(result.dataSync().buffer));
+step.read();
+for (const variable of [gamma, beta]) hash.update(new Uint8Array(variable.dataSync().buffer));
+console.log(JSON.stringify({ bits: hash.digest('hex'), kernels: step.fused }));
