@@ -6,7 +6,8 @@ process.env['CUDA_VISIBLE_DEVICES'] = '-1';
 
 /** Installs, kills, full disks, sanitizers and packing: whole minutes that are left to CI and `npm run test:all`. */
 const LONG = [
-  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'graph/fused', 'graph/sanitize'],
+  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'graph/fused'],
+  ...['graph/sanitize', 'graph/targets'],
   ...['run/faults', 'run/kill', 'run/longRun'],
   ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
 ];

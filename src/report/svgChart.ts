@@ -147,11 +147,11 @@ function curveOf(kind: Kind, name: string, points: Point[]): string {
 function labelOf({ kind, of, by, images }: Curve, points: Point[], y: number): string {
   const last = points.at(-1);
   if (!last) return '';
-  const value = `${by === undefined ? '' : `${of} `}${formatMetric(last.value)}${images === undefined ? '' : `, ${images}`}`;
+  const value = `${by === undefined ? '' : `${of} `}${formatMetric(last.value)}`;
   return (
     `<g class="${kind}"><path class="leader" d="M${(last.x + 7).toFixed(1)} ${last.y.toFixed(1)}L${RIGHT + 12} ${y.toFixed(1)}"/>` +
     `<text class="name" x="${RIGHT + 18}" y="${(y + 1).toFixed(1)}">${by ?? of}</text>` +
-    `<text class="value" x="${RIGHT + 18}" y="${(y + 16).toFixed(1)}">${value}</text></g>`
+    `<text class="value" x="${RIGHT + 18}" y="${(y + 16).toFixed(1)}">${images === undefined ? '' : `of ${images}: `}${value}</text></g>`
   );
 }
 

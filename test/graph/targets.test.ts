@@ -16,7 +16,6 @@ import { record } from '../../src/graph/record/record.js';
 import { rewrite } from '../../src/graph/rewrite/index.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
-import { amount, firstOf } from '../support/amount.js';
 import { root } from '../support/program.js';
 import { program } from '../support/programs.js';
 
@@ -34,9 +33,7 @@ const TARGETS = {
   'x86-64-v4': ['avx512f', 'avx512bw', 'avx512cd', 'avx512dq', 'avx512vl'],
 };
 const features = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' '));
-const able = Object.entries(TARGETS).filter(([, asks]) => asks.every((flag) => features.has(flag)));
-// The narrowest and the widest tell most.
-const targets = [...new Set([...able.slice(0, 1), ...able.slice(amount(1, -1))])];
+const targets = Object.entries(TARGETS).filter(([, asks]) => asks.every((flag) => features.has(flag)));
 
 /** From now on kernels are compiled for `target`, in a cache of their own. */
 function compileFor(target: string): void {
@@ -52,11 +49,11 @@ const data = new DeviceDataset({
   images: Uint8Array.from({ length: 21 * 256 }, (_, i) => (i * 7919) % 251),
   labels: Uint8Array.from({ length: 21 }, (_, i) => i % 10),
 });
-const models = firstOf(NORMS, 1).map((norm) => lenet({ norm, seed: 1, height: 16, width: 16 }));
+const models = NORMS.map((norm) => lenet({ norm, seed: 1, height: 16, width: 16 }));
 const rows = { shape: [21], dtype: 'int32' } as const;
 const rate = { shape: [], dtype: 'float32' } as const;
 
-const programs = fc.sample(program, { numRuns: amount(40, 2), seed: 5 });
+const programs = fc.sample(program, { numRuns: 10, seed: 5 });
 const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1.5, 'float32', seed);
 
 /** The bits of what programs and training steps compute, from equal weights. */
@@ -94,7 +91,7 @@ it(`has the same bits compiled for ${targets.map(([name]) => name).join(', ')}`,
   }
   expect(all.size).toBe(targets.length);
   const [first, ...others] = all.values();
-  expect(first?.length).toBeGreaterThan(10);
+  expect(first?.length).toBeGreaterThan(30);
   for (const other of others) expect(other).toEqual(first);
 });
 

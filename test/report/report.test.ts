@@ -223,7 +223,7 @@ describe('the chart', () => {
       'moving average',
       'test acc 0.500',
       'population statistics',
-      'test acc 0.900, 2,560 images',
+      'of 2,560 images: test acc 0.900',
       'train acc',
     ])
       expect(svg).toContain(`>${label}</text>`);
