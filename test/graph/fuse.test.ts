@@ -304,3 +304,10 @@ it('takes NaN, infinities, zeros of both signs and denormals as TensorFlow does'
   );
   expect(unlike).toEqual([]);
 });
+
+it('gives zeros of both signs the sign 0', async () => {
+  const step = await compileStep((x) => [tf.sign(x.mul(2)).mul(3)], { inputs: [{ shape: [2] }] });
+  expect(step.fused).toHaveProperty('compiler');
+  expect(step.run([-0, 0])[0]?.arraySync()).toEqual([0, 0]);
+  step.dispose();
+});

@@ -18,7 +18,7 @@ static inline float min_(float a, float b) {
 }
 // Passes over NaN.
 static inline float windowMax_(float a, float b) { return b > a ? b : a; }
-static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x); }
+static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x + 0.0f); }  // the sum of -0 and 0 is 0
 
 // As the CPU's own instruction has it for NaN and what is too large.
 static inline int32_t int_(float x) {
