@@ -63,6 +63,7 @@ export async function whyUnfused(compile: typeof compileStep): Promise<string | 
   const { fused, dispose } = await compile((x) => [x.sum(0)], {
     inputs: [{ shape: [2, 2], dtype: 'float32' }],
     variables: [],
+    fuse: true,
   });
   dispose();
   if (!fused) return 'steps are fused for the CPU alone';

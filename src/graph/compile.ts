@@ -40,8 +40,8 @@ export interface CompileOptions {
   /** Empty leaves the graph as it was recorded. Default: all that save time on this device. */
   rules?: readonly Rule[];
   /**
-   * Runs what is done element by element, row by row and in sums over the batch as generated code, compiled for this CPU
-   * when it is first needed. Default: on the CPU, where there is a C++ compiler, and no `rules` or `xla` ask for another form.
+   * On the CPU, and without `xla`: runs what is done element by element, row by row and in sums over the batch as generated
+   * code, which a C++ compiler makes for this CPU when it is first needed. Default false.
    */
   fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
@@ -94,7 +94,7 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { rules, xla = false, fuse = rules === undefined } = options;
+  const { rules, xla = false, fuse = false } = options;
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
   const backend = requireNative('compile the step');

@@ -23,7 +23,7 @@ async function differences(programs: readonly Program[]): Promise<number[]> {
         { step: run, inputs: shapes.map((shape) => ({ shape, dtype: 'float32' as const })) },
       ]),
     ),
-    { variables: [] },
+    { variables: [], fuse: true },
   );
   expect(steps.fused).toHaveProperty('compiler');
   const worst = programs.map(({ run, shapes }, i) =>
@@ -145,7 +145,7 @@ it('reads parts of values where they are', async () => {
 });
 
 it('says that there is nothing to fuse', async () => {
-  const step = await compileStep((x) => [x], { inputs: [tf.ones([4])] });
+  const step = await compileStep((x) => [x], { inputs: [tf.ones([4])], fuse: true });
   expect(step.fused).toEqual({ reason: 'there is nothing to fuse' });
   expect(step.run(tf.ones([4]))[0]?.arraySync()).toEqual([1, 1, 1, 1]);
 });
@@ -207,6 +207,7 @@ it('has functions that are exact to a few units in the last place', async () => 
   const step = await compileStep((x) => list.flatMap(([, { op }]) => [op(x), tf.neg(op(x))]), {
     inputs,
     variables: [],
+    fuse: true,
   });
   expect(step.fused).toHaveProperty('compiler');
   // Of all magnitudes, and more densely where functions turn.
@@ -306,7 +307,7 @@ it('takes NaN, infinities, zeros of both signs and denormals as TensorFlow does'
 });
 
 it('gives zeros of both signs the sign 0', async () => {
-  const step = await compileStep((x) => [tf.sign(x.mul(2)).mul(3)], { inputs: [{ shape: [2] }] });
+  const step = await compileStep((x) => [tf.sign(x.mul(2)).mul(3)], { inputs: [{ shape: [2] }], fuse: true });
   expect(step.fused).toHaveProperty('compiler');
   expect(step.run([-0, 0])[0]?.arraySync()).toEqual([0, 0]);
   step.dispose();

@@ -64,7 +64,7 @@ it('leaves to TensorFlow what saves too little, and all of a step that has nothi
   const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
   expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);
   expect(fusedOf(chain, [float(128, 640)]).others).toEqual([]);
-  const step = await compileStep(chain, { inputs: [float(128, 64)], variables: [] });
+  const step = await compileStep(chain, { inputs: [float(128, 64)], variables: [], fuse: true });
   expect(step.fused).toEqual({ reason: 'there is nothing to fuse' });
   expect(step.run(tf.ones([128, 64]))[0]?.shape).toEqual([128, 64]);
 });

@@ -408,8 +408,8 @@ describe('variables when compiling', () => {
 describe('options and steps', () => {
   const OPTIONS = 'compileStep(step, { inputs, variables })';
   it.each<[string, unknown, unknown, string, string]>([
-    ['no options', sum, undefined, 'an object with inputs, variables, seed, rules, fuse, xla, got undefined', OPTIONS],
-    ['a list of them', sum, [], 'an object with inputs, variables, seed, rules, fuse, xla, got an array', OPTIONS],
+    ['no options', sum, undefined, 'an object with inputs, variables, seed, rules, fuse, xla, signal, got undefined', OPTIONS],
+    ['a list of them', sum, [], 'an object with inputs, variables, seed, rules, fuse, xla, signal, got an array', OPTIONS],
     [
       'one misspelt',
       sum,
@@ -422,7 +422,7 @@ describe('options and steps', () => {
       sum,
       { inputs: [0], batch: 1 },
       'an option that it has, got "batch"',
-      'it has inputs, variables, seed, rules, fuse, xla',
+      'it has inputs, variables, seed, rules, fuse, xla, signal',
     ],
     [
       'another signal',

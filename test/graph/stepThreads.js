@@ -24,6 +24,7 @@ const step = await compileStep(
   {
     inputs: [shape, [shape[0], 24]].map((each) => ({ shape: each, dtype: 'float32' })),
     variables: [gamma, beta],
+    fuse: true,
   },
 );
 const x = tf.randomNormal(shape, 1, 3, 'float32', 5);

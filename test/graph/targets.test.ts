@@ -63,7 +63,7 @@ async function results(): Promise<{ hash: string; bits: string[] }> {
       ...programs.map(({ run, shapes }, i) => [`p${i}`, { step: run, inputs: shapes.map((shape) => ({ shape })) }]),
       ...models.map((model, i) => [`m${i}`, { step: trainingStep(model, data), inputs: [rows, rate] }]),
     ]) as Parameters<typeof compileSteps>[0],
-    { variables: [models, data.variables].flat() },
+    { variables: [models, data.variables].flat(), fuse: true },
   );
   const weights = models.map((model) => model.getWeights().map((weight) => weight.clone()));
   const bits = tf.tidy(() => {

@@ -5,11 +5,11 @@ export const mode = { fuse: false };
 
 /** What is no set of options stays what it is, for the words that refuse it. */
 const withMode = <T extends plain.CompileOptions>(given: T): T =>
-  typeof given === 'object' && !Array.isArray(given)
-    ? { fuse: mode.fuse && !given.rules && given.xla !== true, ...given }
+  mode.fuse && typeof given === 'object' && !Array.isArray(given)
+    ? { fuse: !given.rules && given.xla !== true, ...given }
     : given;
 
 export const compileStep: typeof plain.compileStep = (step, options) => plain.compileStep(step, withMode(options));
 
 export const compileSteps: typeof plain.compileSteps = (steps, ...[options]) =>
-  plain.compileSteps(steps, options === undefined ? { fuse: mode.fuse } : withMode(options));
+  plain.compileSteps(steps, withMode(options ?? {}));
