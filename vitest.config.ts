@@ -4,11 +4,11 @@ import { ALL } from './test/support/amount.js';
 // The tests compute on the CPU, also where there is a GPU.
 process.env['CUDA_VISIBLE_DEVICES'] = '-1';
 
-/** Installs, kills, full disks, sanitizers and packing: whole minutes that are left to CI and `npm run test:all`. */
+/** Terminals, installs, kills, full disks, sanitizers and packing: whole minutes that are left to CI and `npm run test:all`. */
 const LONG = [
-  ...['bench/gpu', 'bench/pack', 'common/lock', 'data/otherData', 'fuzz/download', 'graph/fused'],
-  ...['graph/sanitize', 'graph/targets'],
-  ...['run/faults', 'run/kill', 'run/longRun'],
+  ...['bench/gpu', 'bench/pack', 'cli/fit', 'cli/modes', 'cli/terminal', 'common/lock', 'data/otherData'],
+  ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
+  ...['run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
 ];
 
