@@ -25,7 +25,7 @@ async function differences(programs: readonly Program[]): Promise<number[]> {
     ),
     { variables: [], fuse: true },
   );
-  expect(steps.fused).toHaveProperty('compiler');
+  expect(steps.fused, JSON.stringify(steps.fused)).toHaveProperty('compiler');
   const worst = programs.map(({ run, shapes }, i) =>
     tf.tidy(() => {
       const inputs = shapes.map((shape, j) => normal(shape, 10 * i + j));

@@ -6,11 +6,9 @@ import '../support/native.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { variablesIn } from '../../src/graph/declarations.js';
 import { plan } from '../../src/graph/fuse/fuse.js';
-import { FUSED_RULES } from '../../src/graph/fuse/lower.js';
 import { sizeOf } from '../../src/graph/graph.js';
 import { compileStep, optimizerVariables } from '../../src/graph/index.js';
 import { countingSteps, type InputSpec, record, type StepFunction } from '../../src/graph/record/record.js';
-import { rewrite } from '../../src/graph/rewrite/index.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
@@ -22,7 +20,7 @@ const float = (...shape: number[]): InputSpec => ({ shape, dtype: 'float32' });
 
 /** The sources of a step's regions, and the ops that it is left with. */
 function fusedOf(step: StepFunction, inputs: InputSpec[], variables: readonly tf.Variable[] = []) {
-  const { sources, graph } = plan(rewrite(record(native, step, inputs, variables), FUSED_RULES).graph, '');
+  const { sources, graph } = plan(record(native, step, inputs, variables), '');
   const { nodes } = graph('library');
   const regions = nodes.filter(({ op }) => op === 'BnTrainRegion');
   return { sources, nodes, regions, others: nodes.map(({ op }) => op).filter((op) => op !== 'BnTrainRegion') };

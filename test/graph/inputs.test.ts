@@ -408,8 +408,20 @@ describe('variables when compiling', () => {
 describe('options and steps', () => {
   const OPTIONS = 'compileStep(step, { inputs, variables })';
   it.each<[string, unknown, unknown, string, string]>([
-    ['no options', sum, undefined, 'an object with inputs, variables, seed, rules, fuse, xla, signal, got undefined', OPTIONS],
-    ['a list of them', sum, [], 'an object with inputs, variables, seed, rules, fuse, xla, signal, got an array', OPTIONS],
+    [
+      'no options',
+      sum,
+      undefined,
+      'an object with inputs, variables, seed, rules, fuse, xla, signal, got undefined',
+      OPTIONS,
+    ],
+    [
+      'a list of them',
+      sum,
+      [],
+      'an object with inputs, variables, seed, rules, fuse, xla, signal, got an array',
+      OPTIONS,
+    ],
     [
       'one misspelt',
       sum,

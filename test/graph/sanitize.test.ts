@@ -11,8 +11,6 @@ import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { plan } from '../../src/graph/fuse/fuse.js';
 import { attribute, DTYPE, type Node, sizeOf } from '../../src/graph/graph.js';
 import { type InputSpec, record, type StepFunction } from '../../src/graph/record/record.js';
-import { FUSED_RULES } from '../../src/graph/fuse/lower.js';
-import { rewrite } from '../../src/graph/rewrite/index.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { firstOf } from '../support/amount.js';
@@ -138,7 +136,7 @@ function regionsOf(steps: readonly [StepFunction, InputSpec[], tf.Variable[]][])
   const sources = new Map<string, string>();
   const regions: Region[] = [];
   for (const [step, signature, variables] of steps) {
-    const planned = plan(rewrite(record(native, step, signature, variables), FUSED_RULES).graph, math);
+    const planned = plan(record(native, step, signature, variables), math);
     const graph = planned.graph('library');
     for (const [symbol, source] of planned.sources) sources.set(symbol, source);
     const all = [

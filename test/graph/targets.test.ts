@@ -11,9 +11,7 @@ import { afterAll, expect, it } from 'vitest';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { compileSteps } from '../../src/graph/compile.js';
 import { plan } from '../../src/graph/fuse/fuse.js';
-import { FUSED_RULES } from '../../src/graph/fuse/lower.js';
 import { record } from '../../src/graph/record/record.js';
-import { rewrite } from '../../src/graph/rewrite/index.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { root } from '../support/program.js';
@@ -103,7 +101,7 @@ it.runIf(zig)('is compiled for aarch64 too, by another compiler, which makes vec
   const [model] = models as [tf.Sequential];
   const variables = [...model.weights.map((weight) => weight.read() as tf.Variable), ...data.variables];
   const graph = record(nativeBackend() as NativeBackend, trainingStep(model, data), [rows, rate], variables);
-  const { sources } = plan(rewrite(graph, FUSED_RULES).graph, math);
+  const { sources } = plan(graph, math);
   const flags = ['-target', 'aarch64-linux-gnu', '-std=c++17', '-O3', '-fPIC', '-ffp-contract=off', '-fno-math-errno'];
   const env = { ...before, ZIG_GLOBAL_CACHE_DIR: path.join(work, 'zig'), ZIG_LOCAL_CACHE_DIR: path.join(work, 'zig') };
   const [source, assembly] = [path.join(work, 'region.cc'), path.join(work, 'region.s')];

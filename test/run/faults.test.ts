@@ -66,7 +66,7 @@ describe('a folder below one in which nobody can make any', () => {
       args: ['none', '--run-dir', '/proc/no/run'],
       env: {},
       words:
-        'Cannot use the run folder /proc/no/run: expected a folder that can be written, /proc/no/run, got no such file or folder\nhint: choose another folder or change its permissions\n',
+        'Cannot use the run folder /proc/no/run: expected a folder that can be written, /proc/no/run, got no such file or folder\nhint: choose another folder\n',
     },
     {
       args: ['data'],

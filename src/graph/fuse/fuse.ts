@@ -36,7 +36,7 @@ const SHARE = 4096;
 /** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
 export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {
   const math = await readFile(MATH, 'utf8');
-  const planned = graphs.map((graph) => plan(rewrite(graph, FUSED_RULES).graph, math));
+  const planned = graphs.map((graph) => plan(graph, math));
   const sources = new Map(planned.flatMap((each) => [...each.sources]));
   if (sources.size === 0) return { reason: 'there is nothing to fuse' };
   const built = await buildLibrary([...sources.values()], { signal });
@@ -45,7 +45,10 @@ export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Prom
   return { graphs: planned.map(({ graph }) => graph(library)), kernels };
 }
 
-export function plan(graph: Graph, math: string): Planned {
+export function plan(recorded: Graph, math: string): Planned {
+  // A step with values of no elements is none to save time in.
+  if (hasEmpty(recorded)) return { sources: new Map(), graph: () => recorded };
+  const { graph } = rewrite(recorded, FUSED_RULES);
   const known = new Steps(graph, batchOf(graph));
   const regions = findRegions(known).map((region) => {
     const written = writeRegion(region, known);
@@ -62,6 +65,11 @@ export function plan(graph: Graph, math: string): Planned {
         regions.map((region) => node(region, known, { ...region, library })),
       ),
   };
+}
+
+function hasEmpty({ inputs, variables, nodes }: Graph): boolean {
+  const values = [...inputs, ...variables, ...nodes.flatMap(({ outputs }) => outputs)];
+  return values.some(({ shape }) => sizeOf(shape) === 0);
 }
 
 /** How many chunks are worth while where there is no batch. */
