@@ -6,10 +6,19 @@ process.env['CUDA_VISIBLE_DEVICES'] = '-1';
 
 /** Terminals, installs, kills, full disks, sanitizers and packing: whole minutes that are left to CI and `npm run test:all`. */
 const LONG = [
-  ...['bench/gpu', 'bench/pack', 'cli/fit', 'cli/modes', 'cli/terminal', 'common/lock', 'data/otherData'],
+  ...[
+    'bench/bench',
+    'bench/gpu',
+    'bench/pack',
+    'cli/fit',
+    'cli/modes',
+    'cli/terminal',
+    'common/lock',
+    'data/otherData',
+  ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
   ...['run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
-  ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources'],
+  ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources', 'verify/steps'],
 ];
 
 export default defineConfig({
