@@ -1,5 +1,5 @@
 /** A lock between processes that survives a killed holder. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { type BnTrainError, cannot, shown } from './errors.js';
 import { quoted } from './invocation.js';
-import { codeOf, describeFileError, isRunning, makeFolder, readBounded, temporaryName } from './files.js';
+import { codeOf, describeFileError, isRunning, makeFolder, readBounded, sha256Of, temporaryName } from './files.js';
 import { check, text, whole } from './shape.js';
 
 const HOLDER = v.pipe(v.string(), v.parseJson(), v.object({ pid: whole(1), host: text(), started: text() }));
@@ -73,7 +73,7 @@ async function acquire(mine: string, file: string): Promise<LockHolder | undefin
 
 /** A name that counts as a dead process's temporary, so that what is left of it is swept up with others. */
 function successionOf(file: string, { pid }: LockHolder, seen: string): string {
-  const mark = createHash('sha256').update(seen).digest('hex').slice(0, 8);
+  const mark = sha256Of(seen).slice(0, 8);
   return path.join(path.dirname(file), `.${path.basename(file)}.${pid}-${mark}.tmp`);
 }
 

@@ -1,6 +1,6 @@
 /** Makes of graphs such whose element-wise regions are an op each: generated code, compiled for this machine. */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { sha256Of } from '../../common/files.js';
 import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
 import { leads } from './geometry.js';
@@ -52,7 +52,7 @@ export function plan(recorded: Graph, math: string): Planned {
   const known = new Steps(graph, batchOf(graph));
   const regions = findRegions(known).map((region) => {
     const written = writeRegion(region, known);
-    const symbol = `region_${hashOf(written.source)}`;
+    const symbol = `region_${sha256Of(written.source).slice(0, 16)}`;
     const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : sharesOf(written.outputs);
     return { ...written, symbol, rows };
   });
@@ -82,8 +82,6 @@ function batchOf({ inputs }: Graph): number {
   const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 1;
   return leads([rows], rows) ? rows : 1;
 }
-
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
 function node(region: WrittenRegion, known: Steps, at: { library: string; symbol: string; rows: number }): Node {
   const { inputs, outputs, forward } = region;

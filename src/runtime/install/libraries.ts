@@ -1,11 +1,10 @@
 /** TensorFlow's libraries: the user's, the cache's or a Python environment's, and the finished runtime that would be used. */
-import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { type CommandOptions, type Outcome, runCommand } from '../../common/command.js';
 import { cannot, EXIT, type Reason } from '../../common/errors.js';
-import { cacheDirectory, exists } from '../../common/files.js';
+import { cacheDirectory, exists, sha256Of } from '../../common/files.js';
 import { parseShaped, text } from '../../common/shape.js';
 import { toType } from '../../common/invocation.js';
 import { addonVersion } from '../loadAddon.js';
@@ -41,7 +40,7 @@ export async function linkedFolder(libraries: string): Promise<string> {
   const nvidia = Object.entries(await nvidiaSizes(real));
   const own = stats.map(({ size, mtimeMs }) => [size, mtimeMs]);
   const key = JSON.stringify([real, addonVersion(), ...own, ...nvidia]);
-  return runtimeFolder(`linked-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`);
+  return runtimeFolder(`linked-${sha256Of(key).slice(0, 16)}`);
 }
 
 function runtimeFolder(name: string): string {
