@@ -3,7 +3,7 @@ import { batches } from '../data/batches.js';
 import { combineMoments, isBatchNorm, type LayerStatistics, withStatistics } from '../nn/population.js';
 import { breathe } from '../train/evaluate.js';
 import { EVALUATION_BATCH } from '../train/trainer.js';
-import { inOrder, isNormalized, populationBatches, type StepName, watches } from './plan.js';
+import { inOrder, isNormalized, populationBatches, type StepName, watches } from './trialPlan.js';
 import type { MovingAverages } from './replay.js';
 import { rounded } from './rounded.js';
 import type { Evaluation, Trial, TrialEpoch } from './trial.js';
