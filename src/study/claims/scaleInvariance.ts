@@ -1,5 +1,5 @@
 /** Scale invariance: weights in front of batch normalization multiplied, and what must not change by it. */
-import { STEPS, stepLine } from '../curves.js';
+import { STEPS, stepLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import type { Picture } from '../result.js';
 import { average } from '../secondary.js';
