@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot } from '../common/errors.js';
-import { describeFileError, readBounded, sha256Of } from '../common/files.js';
+import { readBounded, sha256Of } from '../common/files.js';
 import { quoted } from '../common/invocation.js';
 import type { Machine } from '../common/machine.js';
 import { isObject, parseShaped, text, that } from '../common/shape.js';
@@ -13,6 +13,7 @@ import type { TrialRecord } from './trial.js';
 export interface Origin {
   machine: Machine;
   versions: Record<string, string>;
+  dataName: string;
   /** SHA-256 of the registration that asked for it. */
   registration: string;
 }
@@ -30,6 +31,7 @@ const SHAPE = v.object({
   identity: object<Identity>(),
   machine: object<Machine>(),
   versions: object<Record<string, string>>(),
+  dataName: text(),
   registration: text(),
   digest: text('a SHA-256', /^[0-9a-f]{64}$/),
   record: object<TrialRecord>(),
@@ -63,9 +65,4 @@ export async function readTrialFile(file: string): Promise<TrialFile> {
     got: name === own ? 'other numbers than those' : `one that is called ${name}`,
     hint: `to have it computed again: rm ${quoted(file)}`,
   });
-}
-
-/** The error of a trial's file that cannot be read at all. */
-export function unreadable(file: string, cause: unknown): Error {
-  return cannot(`read ${file}`, { expected: 'a trial', got: describeFileError(cause), cause });
 }
