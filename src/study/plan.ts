@@ -24,6 +24,15 @@ export function secondStage(
   );
 }
 
+/** Trials that cost what those of the second stage will, while their rates are not known. */
+export function likelyStage(registration: Registration, claims: readonly ClaimId[], quick: boolean): Trial[] {
+  return unique(
+    blocksOf(registration, claims, quick).flatMap(([, block]) =>
+      block.rates === 'given' ? [] : trialsOf(block, quick, () => (block.rates === 'best' ? [1] : [1, 2])),
+    ),
+  );
+}
+
 /** The block by whose training losses rates are chosen. */
 export const TUNING = 'tuning';
 
