@@ -18,6 +18,11 @@ export interface Identity {
   data: string;
 }
 
+/** Of the code on which a trial's numbers depend: what runs it, with all that this loads. */
+export function trialCode(): Promise<string> {
+  return codeHash(new URL('runTrial.js', import.meta.url));
+}
+
 /** Of a file and of all files of this program that it loads, as they are built. */
 export async function codeHash(entry: URL): Promise<string> {
   const texts = new Map<string, string>();

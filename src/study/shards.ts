@@ -37,9 +37,11 @@ function shardOf(env: Environment, among: number | undefined): Shard {
   const index = wholeIn(env, 'JOB_COMPLETION_INDEX');
   if (index !== undefined && among !== undefined) return { number: index + 1, count: among };
   throw cannot('tell which part of the study this is', {
-    expected: index === undefined ? 'SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX to be set' : 'how many parts there are',
+    expected:
+      index === undefined ? 'SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX to be set' : 'how many parts there are',
     got: index === undefined ? 'neither' : `JOB_COMPLETION_INDEX=${index} alone`,
-    hint: index === undefined ? 'name it: --shard 1/4' : '--shard auto/4, where 4 stands for the completions of the job',
+    hint:
+      index === undefined ? 'name it: --shard 1/4' : '--shard auto/4, where 4 stands for the completions of the job',
     exitCode: EXIT.usage,
   });
 }

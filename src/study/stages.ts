@@ -108,7 +108,9 @@ function teller(listener: Computing['listener'], left: TimeLeft) {
       if (left.share() >= told + SHARE) {
         told = Math.floor(left.share() / SHARE + 1e-9) * SHARE;
         const took = formatSeconds((performance.now() - begun) / 1000);
-        listener.notice(`study: ${Math.round(100 * left.share())} % done   stage ${stage}   ${figures()}   after ${took}`);
+        listener.notice(
+          `study: ${Math.round(100 * left.share())} % done   stage ${stage}   ${figures()}   after ${took}`,
+        );
       }
       draw();
     },
