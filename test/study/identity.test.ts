@@ -49,7 +49,10 @@ describe("the code's hash", () => {
   const hash = () => codeHash(pathToFileURL(path.join(folder, 'entry.js')));
 
   it('is that of all that is loaded, however, and of nothing else', async () => {
-    write('entry.js', "import * as fs from 'node:fs';\nimport { a } from './a.js';\nexport const b = () => import('./b.js');\n");
+    write(
+      'entry.js',
+      "import * as fs from 'node:fs';\nimport { a } from './a.js';\nexport const b = () => import('./b.js');\n",
+    );
     write('a.js', "export { c } from './c.js';\nimport './entry.js';\nexport const a = 1;\n");
     for (const file of ['b.js', 'c.js', 'd.js']) write(file, 'export const c = 1;\n');
     const before = await hash();

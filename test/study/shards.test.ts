@@ -30,8 +30,7 @@ describe('a shard is read from', () => {
 });
 
 describe('no shard, in words:', () => {
-  const take =
-    'Cannot take a part of the study: expected --shard i/n with i from 1 to n, auto, or auto/n, got ';
+  const take = 'Cannot take a part of the study: expected --shard i/n with i from 1 to n, auto, or auto/n, got ';
   const tell = 'Cannot tell which part of the study this is: expected ';
   it.each([
     { text: '', env: {}, words: take },
