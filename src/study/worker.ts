@@ -9,8 +9,6 @@ export interface WorkerScript {
   file: URL;
   /** Which backend and which data to open; plain data. */
   opening: object;
-  /** Merged over this process's environment. */
-  env: Record<string, string>;
 }
 
 export type Request = { open: object } | { trial: Trial };
@@ -55,11 +53,10 @@ export class Worker {
   private said = '';
 
   /** Starts the process; what it opens it opens for its first trial. */
-  constructor({ file, opening, env }: WorkerScript) {
+  constructor({ file, opening }: WorkerScript) {
     this.opening = opening;
     this.child = fork(file, {
       execArgv: ['--max-semi-space-size=1'],
-      env: { ...process.env, ...env },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {

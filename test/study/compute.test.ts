@@ -43,7 +43,7 @@ async function play({ seeds = [1, 2, 3], jobs = 1, opening = {}, signal }: Play 
   const store = await TrialStore.open(folder, identity, origin, say);
   await computeAll(seeds.map(trialOf), {
     ...{ store, jobs, signal, costOf: ({ seed }) => seed },
-    script: { file: new URL(`file://${root}/test/support/fakeWorker.js`), opening: { log, ...opening }, env: {} },
+    script: { file: new URL(`file://${root}/test/support/fakeWorker.js`), opening: { log, ...opening } },
     listener: { progress: () => undefined, notice: say, warn: say },
     onTrial: ({ record }, seconds) => order.push(seconds === undefined ? -record.trial.seed : record.trial.seed),
   });

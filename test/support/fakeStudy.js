@@ -28,7 +28,7 @@ const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', thread
 const machine = { platform: 'p', cpu: 'c', cores: 2, memory: 1 };
 const origin = { machine, versions: { node: '1' }, dataName: 'made up', registration: 'r' };
 const store = await TrialStore.open(folder, identity, origin, say);
-const script = { file: new URL('fakeWorker.js', import.meta.url), opening: { log, delay }, env: {} };
+const script = { file: new URL('fakeWorker.js', import.meta.url), opening: { log, delay } };
 const costOf = ({ examples, epochs }) => (examples * epochs) / 1000;
 try {
   const run = { store, script, jobs, costOf, shard, listener, signal: interruption.signal };

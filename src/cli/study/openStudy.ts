@@ -6,6 +6,7 @@ import { TrialStore } from '../../study/store.js';
 import type { WorkerScript } from '../../study/worker.js';
 import type { Session } from '../session.js';
 import type { StudyFlags } from './studyCommand.js';
+import type { Opening } from './trialWorker.js';
 
 /** TensorFlow's, of each trial, whatever is at hand: more would change last bits. */
 const THREADS = 1;
@@ -39,7 +40,6 @@ export async function openStudy(
   const origin = { machine: describeMachine(), versions, dataName: data.name, registration };
   const store = await TrialStore.open(studyDir, identity, origin, terminal.warn);
   const { tensorflow: wanted = tensorflow, runtimeDir, dataDir, anyData } = flags;
-  const opening = { device, tensorflow: wanted, runtimeDir, dataDir, anyData };
-  const threads = { TF_NUM_INTRAOP_THREADS: `${THREADS}`, TF_NUM_INTEROP_THREADS: `${THREADS}` };
-  return { store, script: { file: new URL('trialWorker.js', import.meta.url), opening, env: threads } };
+  const opening: Opening = { device, tensorflow: wanted, threads: THREADS, runtimeDir, dataDir, anyData };
+  return { store, script: { file: new URL('trialWorker.js', import.meta.url), opening } };
 }

@@ -9,6 +9,7 @@ import { type Answer, failureOf, type Request } from '../../study/worker.js';
 export interface Opening {
   device: string;
   tensorflow: string;
+  threads: number;
   runtimeDir?: string | undefined;
   dataDir?: string | undefined;
   anyData?: boolean | undefined;
@@ -21,9 +22,9 @@ async function answer(request: Request): Promise<Answer> {
     if (!data) throw new Error('a trial before data');
     return { record: await runTrial(request.trial, { data }) };
   }
-  const { device, tensorflow, runtimeDir, ...where } = request.open as Opening;
-  await openBackend('native', { device, tensorflow, runtimeDir, deterministic: true });
-  data = new TrialData(await loadFashionMnist(where));
+  const { dataDir, anyData, ...runtime } = request.open as Opening;
+  await openBackend('native', { ...runtime, deterministic: true });
+  data = new TrialData(await loadFashionMnist({ dataDir, anyData }));
   return { ready: true };
 }
 
