@@ -48,10 +48,10 @@ export class TrialStore {
 
   /** Throws a BnTrainError for a folder that cannot be written. */
   static async open(folder: string, identity: Identity, origin: Origin, notice: Notice): Promise<TrialStore> {
-    for (const part of [trialsIn(folder), locksIn(folder)]) {
-      await assertWritable(part, `use the study folder ${folder}`);
-      await removeAbandoned(part);
-    }
+    const [trials, locks] = [trialsIn(folder), locksIn(folder)];
+    for (const part of [trials, locks]) await assertWritable(part, `use the study folder ${folder}`);
+    await removeAbandoned(trials, (name) => ownerOf(name) !== undefined);
+    await removeAbandoned(locks, () => true);
     return new TrialStore(folder, identity, origin, notice);
   }
 
@@ -146,11 +146,14 @@ function beating(file: string, release: () => Promise<void>): () => Promise<void
   };
 }
 
-/** Other machines share the folder, so that the process which began a file cannot be asked after: its age tells. */
-async function removeAbandoned(folder: string): Promise<void> {
+/**
+ * Other machines share the folder, so that the process which began a file cannot be asked after: its age tells. A lock
+ * that is held is never old.
+ */
+async function removeAbandoned(folder: string, isPassing: (name: string) => boolean): Promise<void> {
   for (const name of await fs.readdir(folder)) {
     const file = path.join(folder, name);
-    if (ownerOf(name) === undefined) continue;
+    if (!isPassing(name)) continue;
     const stats = await fs.stat(file).catch(() => undefined);
     if (stats && Date.now() - stats.mtimeMs > ABANDONED) await fs.rm(file, { recursive: true, force: true });
   }

@@ -180,7 +180,10 @@ it('what was begun an hour ago and more goes, what is new stays, as another mach
   const [old, fresh] = [inTrials('.x.json.1-00000000.tmp'), inTrials('.x.json.1-00000001.tmp')];
   for (const file of [old, fresh, inTrials('notes')]) writeFileSync(file, '');
   const past = new Date(Date.now() - 3_700_000);
-  for (const file of [old, inTrials('notes')]) utimesSync(file, past, past);
+  const [oldLock, lock] = ['old', 'new'].map((name) => path.join(folder, 'locks', `${name}.lock`)) as [string, string];
+  for (const file of [oldLock, lock]) writeFileSync(file, '');
+  for (const file of [old, inTrials('notes'), oldLock]) utimesSync(file, past, past);
   await open();
+  expect(readdirSync(path.join(folder, 'locks'))).toEqual(['new.lock']);
   expect(readdirSync(path.join(folder, 'trials')).sort()).toEqual([path.basename(fresh), 'notes']);
 });
