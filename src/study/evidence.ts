@@ -1,7 +1,6 @@
 /** What a claim is judged from: its blocks' finished trials, by arm and seed, and the numbers made of them. */
-import { mean, meanInterval } from './intervals.js';
 import type { ClaimId, Registration } from './registration.js';
-import type { ClaimResult, Line, Picture } from './result.js';
+import type { ClaimResult, Picture } from './result.js';
 import type { Trial, TrialRecord } from './trial.js';
 import type { Measured, SeedValue } from './verdict.js';
 
@@ -21,12 +20,12 @@ export interface BlockRuns {
 export interface Evidence<Id extends ClaimId> {
   claim: Registration['claims'][Id];
   /** A block that a quick study leaves out, or whose rates are not known yet, has no runs. */
-  block(name: string): BlockRuns;
+  block: (name: string) => BlockRuns;
 }
 
 /** What the trials say of a claim, before it is held against the criteria. */
 export interface Finding<Id extends ClaimId> {
-  measured: Record<keyof Registration['claims'][Id]['parts'], Measured>;
+  measured: { [Part in keyof Registration['claims'][Id]['parts']]: Measured };
   secondary: ClaimResult['secondary'];
   pictures: Picture[];
   remarks: string[];
@@ -55,16 +54,11 @@ export function runOf(
   return runs.find((run) => run.arm === arm && run.trial.seed === seed && where(run.trial))?.record;
 }
 
-/** A line through the means over seeds; a place that a seed does not reach has no value there. */
-export function meanLine(name: string, x: number[], seeds: readonly { seed: number; y: (number | null)[] }[]): Line {
-  const y = x.map((_, i) => {
-    const there = seeds.map((of) => of.y[i] ?? null).filter((value) => value !== null);
-    return there.length === 0 ? null : there.reduce((sum, value) => sum + value, 0) / there.length;
-  });
-  return { name, x, y, seeds: seeds.map(({ seed, y: of }) => ({ seed, y: x.map((_, i) => of[i] ?? null) })) };
-}
-
-/** A secondary number as the mean of what seeds say, null where none does. */
-export function shown(name: string, values: readonly number[], unit: string): ClaimResult['secondary'][number] {
-  return { name, value: values.length === 0 ? null : mean(values), unit, interval: meanInterval(values, 0.95) };
+/** All runs of an arm, in the order of the seeds. */
+export function recordsOf(
+  { runs }: BlockRuns,
+  arm: string,
+  where: (trial: Trial) => boolean = () => true,
+): TrialRecord[] {
+  return runs.filter((run) => run.arm === arm && where(run.trial)).map(({ record }) => record);
 }

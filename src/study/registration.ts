@@ -94,7 +94,7 @@ const LITERATURE = v.object({ text: text(), value: v.nullable(finite), source: t
 
 function claimShape<const K extends string>(parts: readonly K[]) {
   return v.object({
-    claim: text(),
+    text: text(),
     question: text(),
     hypothesis: text(),
     literature: LITERATURE,

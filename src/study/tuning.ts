@@ -16,7 +16,7 @@ export function bestRate(runs: readonly TrialRecord[]): number {
  * The largest rate of the grid at which more than half of the seeds train, and the next one, where they do not; only one
  * of them where the grid ends.
  */
-export function edgeRates(runs: readonly TrialRecord[], { accuracy = NaN }: { accuracy?: number }): number[] {
+export function edgeRates(runs: readonly TrialRecord[], accuracy: number): number[] {
   const grid = byRate(runs);
   const last = grid.findLastIndex(([, of]) => of.filter((run) => trains(run, accuracy)).length > of.length / 2);
   return grid.slice(Math.max(last, 0), last + 2).map(([rate]) => rate);

@@ -124,12 +124,8 @@ function wait(
 
 async function conclude(complete: Complete, asked: Asked, flags: StudyFlags, { terminal }: Session): Promise<void> {
   const { registration, hash, claims, quick } = asked;
-  const judged = judge(
-    registration,
-    claims,
-    quick,
-    complete.files.map(({ record }) => record),
-  );
+  const records = complete.files.map(({ record }) => record);
+  const judged = judge(registration, claims, quick, records, (trial) => trialName(trial, complete.identity));
   const result = studyResult({ ...complete, ...judged, registration: hash, quick, finished: new Date() });
   await writeFileAtomic(path.join(flags.studyDir, 'study.json'), `${JSON.stringify(result)}\n`);
   if (flags.json) terminal.printJson(result);
