@@ -27,7 +27,7 @@ export function listLines(claims: readonly Listed[], all: Omit<Listed, 'claim' |
   ];
 }
 
-const costText = ({ trials, seconds }: Cost) => `${formatCount(trials)} trials, ${formatSeconds(seconds)}`;
+const costText = ({ trials, seconds }: Cost) => `${formatCount(trials)} trials, ${formatSeconds(Math.ceil(seconds))}`;
 
 /** One line a claim, and what they were found with. */
 export function studyLines(result: StudyResult): string[] {

@@ -16,6 +16,8 @@ export interface Computing extends Watch {
   jobs: number;
   /** In seconds, from the table: which trials are begun first. */
   costOf: (trial: Trial) => number;
+  /** What a worker that has computed one of a kind has ready for the next. */
+  kindOf: (trial: Trial) => string;
   /** Told of each trial that is there; its seconds here are undefined where it was computed elsewhere or before. */
   onTrial: (file: TrialFile, seconds: number | undefined) => void;
 }
@@ -60,8 +62,9 @@ async function lane(queue: Queue, computing: Computing, signal: AbortSignal): Pr
       return compute(trial, true);
     }
   };
+  const kinds = new Set<string>();
   try {
-    for (let next = await queue.next(); next; next = await queue.next()) {
+    for (let next = await queue.next(kinds); next; next = await queue.next(kinds)) {
       try {
         const begun = performance.now();
         const record = await compute(next.trial, false);
@@ -94,6 +97,8 @@ class Queue {
   /** One asks at a time. */
   private turn: Promise<unknown> = Promise.resolve();
   private told = false;
+  /** Kinds that some worker is ready for. */
+  private readonly begun = new Set<string>();
 
   constructor(trials: Trial[], computing: Computing, signal: AbortSignal) {
     this.waiting = trials;
@@ -101,21 +106,34 @@ class Queue {
     this.signal = signal;
   }
 
-  async next(): Promise<{ trial: Trial; taken: Taken } | undefined> {
+  /** For a worker that is ready for these kinds, to which the trial's is added. */
+  async next(kinds: Set<string>): Promise<{ trial: Trial; taken: Taken } | undefined> {
     while (this.waiting.length > 0) {
       this.signal.throwIfAborted();
-      const turn = this.turn.then(() => this.look());
+      const turn = this.turn.then(() => this.look(kinds));
       this.turn = turn.catch(() => undefined);
       const found = await turn;
-      if (found) return found;
+      if (found) {
+        for (const known of [kinds, this.begun]) known.add(this.computing.kindOf(found.trial));
+        return found;
+      }
       if (this.waiting.length > 0) await sleep(POLL, undefined, { signal: this.signal });
     }
     return undefined;
   }
 
-  private async look(): Promise<{ trial: Trial; taken: Taken } | undefined> {
+  /** The longest first, of the worker's own kinds, then of those that no other has begun. */
+  private inOrder(kinds: ReadonlySet<string>): Trial[] {
+    const rank = (trial: Trial) => {
+      const kind = this.computing.kindOf(trial);
+      return kinds.has(kind) ? 0 : this.begun.has(kind) ? 2 : 1;
+    };
+    return longestFirst(this.waiting, (trial) => -rank(trial));
+  }
+
+  private async look(kinds: ReadonlySet<string>): Promise<{ trial: Trial; taken: Taken } | undefined> {
     const { store, onTrial, listener } = this.computing;
-    for (const trial of [...this.waiting]) {
+    for (const trial of this.inOrder(kinds)) {
       const taken = await store.take(trial);
       if (!('release' in taken)) {
         if (!this.told) listener.notice(`process ${taken.pid} on ${taken.host} computes some of the trials, too`);

@@ -31,10 +31,11 @@ interface Play {
   jobs?: number;
   opening?: object;
   signal?: AbortSignal;
+  kindOf?: (trial: Trial) => string;
 }
 
 /** Computes trials of these seeds, whose costs are as their seeds. */
-async function play({ seeds = [1, 2, 3], jobs = 1, opening = {}, signal }: Play = {}) {
+async function play({ seeds = [1, 2, 3], jobs = 1, opening = {}, signal, kindOf = () => 'one' }: Play = {}) {
   const [notices, order]: [string[], number[]] = [[], []];
   const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
   const machine = { platform: 'p', cpu: 'c', cores: 2, memory: 1 };
@@ -42,7 +43,7 @@ async function play({ seeds = [1, 2, 3], jobs = 1, opening = {}, signal }: Play 
   const say = (line: string) => notices.push(line);
   const store = await TrialStore.open(folder, identity, origin, say);
   await computeAll(seeds.map(trialOf), {
-    ...{ store, jobs, signal, costOf: ({ seed }) => seed },
+    ...{ store, jobs, signal, costOf: ({ seed }) => seed, kindOf },
     script: { file: new URL(`file://${root}/test/support/fakeWorker.js`), opening: { log, ...opening } },
     listener: { progress: () => undefined, notice: say, warn: say },
     onTrial: ({ record }, seconds) => order.push(seconds === undefined ? -record.trial.seed : record.trial.seed),
@@ -58,6 +59,21 @@ describe('trials are computed', () => {
     expect((await play({ seeds: [1, 2, 3, 4] })).order).toEqual([4, -3, -2, -1]);
     expect([...begun(log).values()]).toEqual([1, 1, 1, 1]);
     expect(left()).toEqual([]);
+  });
+
+  it('by the worker that has computed their kind, where there is one', async () => {
+    const kindOf = ({ seed }: Trial) => (seed < 4 ? 'short' : 'long');
+    const { order } = await play({ seeds: [1, 2, 3, 4, 5, 6], jobs: 2, opening: { delay: 50, workers: log }, kindOf });
+    expect(order).toHaveLength(6);
+    const workers = readFileSync(`${log}.workers`, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const of = (seeds: number[]) =>
+      new Set(workers.flatMap(([pid, seed]) => (seeds.includes(Number(seed)) ? [pid] : [])));
+    expect([...of([1, 2])]).toHaveLength(1);
+    expect([...of([5, 6])]).toHaveLength(1);
+    expect(of([1, 2])).not.toEqual(of([5, 6]));
   });
 
   it('several at once, with the same results', async () => {

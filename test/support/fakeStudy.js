@@ -31,7 +31,8 @@ const store = await TrialStore.open(folder, identity, origin, say);
 const script = { file: new URL('fakeWorker.js', import.meta.url), opening: { log, delay } };
 const costOf = ({ examples, epochs }) => (examples * epochs) / 1000;
 try {
-  const run = { store, script, jobs, costOf, shard, listener, signal: interruption.signal };
+  const kindOf = ({ model }) => model.norm;
+  const run = { store, script, jobs, costOf, kindOf, shard, listener, signal: interruption.signal };
   const stages = await computeStudy(plan, run);
   console.log(JSON.stringify('files' in stages ? stages.files.map(({ record }) => record) : stages));
 } catch (error) {

@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 let opening = {};
 
 async function compute(trial) {
-  const { log, delay = 0, failing, dying, diesOnce } = opening;
+  const { log, delay = 0, failing, dying, diesOnce, workers } = opening;
   appendFileSync(log, `${JSON.stringify(trial)}\n`);
+  if (workers) appendFileSync(`${workers}.workers`, `${process.pid} ${trial.seed}\n`);
   if (trial.seed === failing) throw new Error('a trial that fails');
   if (trial.seed === dying && !(diesOnce && existsSync(diesOnce))) {
     if (diesOnce) writeFileSync(diesOnce, '');

@@ -6,7 +6,7 @@ import { BnTrainError, cannot, EXIT, nearest } from '../../common/errors.js';
 import { sha256Of, writeFileAtomic } from '../../common/files.js';
 import { quoted, toType } from '../../common/invocation.js';
 import { type Cost, listLines, type Listed, studyLines } from '../../report/studyLines.js';
-import { costOf } from '../../study/costs.js';
+import { costOf, costOfAll, kindOf } from '../../study/costs.js';
 import { trialCode, trialName } from '../../study/identity.js';
 import { judge } from '../../study/judge.js';
 import { type Joined, mergeTrials } from '../../study/merge.js';
@@ -41,7 +41,7 @@ export async function runStudy(words: readonly string[], flags: StudyFlags, sess
   const { store, script } = await openStudy(flags, asked.hash, session);
   session.saves();
   const watch = { listener: session.terminal, signal: session.signal };
-  const stages = await computeStudy(plan, { ...watch, store, script, jobs, costOf, shard });
+  const stages = await computeStudy(plan, { ...watch, store, script, jobs, costOf, kindOf, shard });
   if ('waiting' in stages) return wait(stages.waiting, plan, shard, flags, session);
   await conclude({ files: stages.files, identity: store.identity }, asked, flags, session);
 }
@@ -77,7 +77,7 @@ function list(
   const cost = (claims: ClaimId[], quick: boolean): Cost => {
     const { first, likely } = planOf({ registration, hash, claims, quick });
     const trials = [...first, ...likely];
-    return { trials: trials.length, seconds: trials.reduce((sum, trial) => sum + costOf(trial), 0) / jobs };
+    return { trials: trials.length, seconds: costOfAll(trials, jobs) };
   };
   const claims = asked.claims.map((claim): Listed => ({
     claim,
