@@ -35,10 +35,10 @@ export function studyLines(result: StudyResult): string[] {
   const { platform, cpu, cores } = machine;
   return [
     ...claims.map((claim) => claimLine(claim, quick)),
-    ...left.map(({ claim, why }) => `left out   ${claim}   ${why}`),
+    ...left.map(({ claim, why }) => `left out of a quick look   ${claim}   ${why}`),
     '',
     `registration   SHA-256 ${registration}`,
-    `computed on   ${cpu}, ${cores} cores, ${platform}; ${versionText(versions)}; ${data.name}; ${formatSeconds(seconds)} in all trials together; ${finished}`,
+    `computed on   ${cpu}, ${cores} cores, ${platform}   ${versionText(versions)}   ${data.name}   ${formatSeconds(seconds)} in all trials together   ${finished}`,
   ];
 }
 

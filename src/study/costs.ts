@@ -1,5 +1,5 @@
 /** What trials cost, by a table of measured times: which are begun first, and what is told before any was run. */
-import type { Trial } from './trial.js';
+import type { Trial, Watch } from './trial.js';
 
 /**
  * In seconds of a process with one thread on an AMD EPYC with AVX-512: opening TensorFlow and data, a kind of trial whose
@@ -15,14 +15,14 @@ const [LENET, STACK, EVALUATED] = [
 ];
 
 /** How much longer a step takes that is watched. */
-const WATCHED = { instability: 1.25, norms: 1.1 };
+const WATCHED: Partial<Record<Watch, number>> = { instability: 1.25, norms: 1.1 };
 
 const [TEST_IMAGES, MOMENTA] = [10_000, 9];
 
 /** In seconds, but for what trials of one kind share. */
 export function costOf({ model, examples, epochs, batchSize, watch, watchEvery = 1 }: Trial): number {
   const speed = model.kind === 'lenet' ? LENET[model.norm] : STACK[model.norm];
-  const slower = watch.reduce((factor, each) => factor * (WATCHED[each as keyof typeof WATCHED] ?? 1), 1);
+  const slower = watch.reduce((factor, each) => factor * (WATCHED[each] ?? 1), 1);
   // By moving averages, by population statistics, which are taken first, and by the batch's.
   const passes = model.norm === 'none' || model.norm === 'group' ? 1 : 4;
   const images =

@@ -20,7 +20,7 @@ const plan = {
   likely: seeds.map((seed) => trial(1, seed, 2)),
 };
 
-const interruption = new AbortController();
+const interruption = new globalThis.AbortController();
 process.on('SIGINT', () => interruption.abort());
 const say = (line) => process.stderr.write(`${line}\n`);
 const listener = { progress: () => undefined, notice: say, warn: say };

@@ -18,7 +18,7 @@ async function compute(trial) {
   await sleep(delay);
   const hash = createHash('sha256').update(JSON.stringify(trial)).digest();
   const losses = [...hash.subarray(0, 8)].map((byte) => byte / 100);
-  const time = performance.now() / 1e6;
+  const time = Date.now() / 1e15;
   return { trial, outcome: 'finished', losses, accuracies: losses, epochs: [], seconds: time, trainingSeconds: time };
 }
 

@@ -1,12 +1,24 @@
 /** What a study computes with: the runtime and the data, looked for once, and told to its workers. */
 import { cannot, EXIT } from '../../common/errors.js';
+import { toType } from '../../common/invocation.js';
 import { describeMachine, packageVersion } from '../../common/machine.js';
 import { trialCode } from '../../study/identity.js';
 import { TrialStore } from '../../study/store.js';
 import type { WorkerScript } from '../../study/worker.js';
+import type { PlaceOptions } from '../options.js';
 import type { Session } from '../session.js';
-import type { StudyFlags } from './studyCommand.js';
 import type { Opening } from './trialWorker.js';
+
+/** What `bn-train study` takes. */
+export interface StudyFlags extends PlaceOptions {
+  list?: boolean;
+  quick?: boolean;
+  shard?: string;
+  merge?: string[];
+  jobs?: number;
+  studyDir: string;
+  json?: boolean;
+}
 
 /** TensorFlow's, of each trial, whatever is at hand: more would change last bits. */
 const THREADS = 1;
@@ -27,7 +39,7 @@ export async function openStudy(
     throw cannot('study', {
       expected: 'the native backend, as a study is many trainings',
       got: `the ${backend.name} backend`,
-      hint: backend.fix ?? 'leave out --backend',
+      hint: flags.backend === 'auto' ? toType('setup') : 'leave out --backend',
       exitCode: EXIT.usage,
     });
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });

@@ -17,8 +17,7 @@ import { parseShard, type Shard } from '../../study/shards.js';
 import { computeStudy, stagesOf, type StudyPlan, type Waiting } from '../../study/stages.js';
 import type { TrialFile } from '../../study/trialFile.js';
 import type { Session } from '../session.js';
-import { openStudy } from './openStudy.js';
-import type { StudyFlags } from './studyCommand.js';
+import { openStudy, type StudyFlags } from './openStudy.js';
 
 /** What is asked for, and by which registration. */
 interface Asked {
@@ -52,8 +51,8 @@ export function claimsOf(words: readonly string[]): ClaimId[] {
   const unknown = words.find((word) => !known.includes(word));
   if (unknown === undefined) return CLAIM_IDS.filter((claim) => words.length === 0 || words.includes(claim));
   const meant = nearest(unknown, known);
-  throw cannot('study what is no claim', {
-    expected: known.join(', '),
+  throw cannot('study', {
+    expected: `some of ${known.join(', ')}`,
     got: unknown,
     hint: meant === undefined ? `${toType('study --list')} tells what they are` : `did you mean ${meant}?`,
     exitCode: EXIT.usage,

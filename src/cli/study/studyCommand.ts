@@ -1,17 +1,8 @@
 /** `bn-train study`: what batch normalization does, held against many small runs. */
 import { Command, Option } from 'commander';
-import { addPlaceOptions, folder, type PlaceOptions, wholeNumber } from '../options.js';
+import { addPlaceOptions, folder, wholeNumber } from '../options.js';
 import { withSession } from '../session.js';
-
-export interface StudyFlags extends PlaceOptions {
-  list?: boolean;
-  quick?: boolean;
-  shard?: string;
-  merge?: string[];
-  jobs?: number;
-  studyDir: string;
-  json?: boolean;
-}
+import type { StudyFlags } from './openStudy.js';
 
 export function studyCommand(): Command {
   const command = new Command('study')
