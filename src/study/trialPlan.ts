@@ -70,7 +70,7 @@ export interface Call {
 export function epochCalls(trial: Trial, order: Int32Array, before: number): Call[] {
   const { batchSize, epochs, examples, learningRate, decayAt = 1 } = trial;
   const total = epochs * Math.ceil(examples / batchSize);
-  const decay = Math.ceil(decayAt * total);
+  const decay = Math.round(decayAt * total);
   const cuts = [decay, ...(watches(trial, 'gradients') ? GRADIENT_STEPS.flatMap((step) => [step, step + 1]) : [])];
   const all = [...batches(order, batchSize)];
   const bounds = [0, ...cuts.map((cut) => cut - before).filter((cut) => cut > 0 && cut < all.length), all.length].sort(
