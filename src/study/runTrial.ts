@@ -28,7 +28,7 @@ export async function runTrial(trial: Trial, { data, signal, mode = modeOf(trial
   let finite = trial.epochs > 0 || training.watchGradients(firstBatch(trial));
   for (let epoch = 1; finite && epoch <= trial.epochs; epoch++) {
     finite = await training.epoch(epoch, signal);
-    if (!finite || !watches(trial, 'epochs', 'training-set', 'momenta')) continue;
+    if (!finite || !isWatched(trial, epoch)) continue;
     const result = await evaluations.epoch(training.averages);
     finite = isFinite(result);
     if (finite) epochs.push(result);
@@ -42,6 +42,11 @@ export async function runTrial(trial: Trial, { data, signal, mode = modeOf(trial
     seconds: (performance.now() - started) / 1000,
     trainingSeconds: training.seconds,
   };
+}
+
+function isWatched(trial: Trial, epoch: number): boolean {
+  const { epochs, watchEvery = 1 } = trial;
+  return watches(trial, 'epochs', 'training-set', 'momenta') && (epoch % watchEvery === 0 || epoch === epochs);
 }
 
 /** That of the first epoch, for a trial that has none. */

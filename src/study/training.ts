@@ -12,8 +12,8 @@ import { isActivation } from './trialModel.js';
 /** Momenta whose moving averages are compared. */
 const MOMENTA = [0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999];
 
-/** So many significant digits have norms, of which small differences are looked at: as many as float32. */
-const NORM_DIGITS = 8;
+/** So many significant digits have norms, of which small differences are looked at. */
+const NORM_DIGITS = 9;
 
 export type Trained = Pick<TrialRecord, 'losses' | 'accuracies' | 'gradients' | 'instability' | 'norms'>;
 
@@ -90,7 +90,7 @@ export class Training {
     const layers = (is: typeof isActivation) => 2 * network.model.layers.filter(is).length;
     const inputs = watched.splice(0, watches(trial, 'momenta') ? layers(isBatchNorm) : 0);
     const moments = watched.splice(0, watches(trial, 'instability') ? layers(isActivation) : 0);
-    const norms = watched.map(([norm = NaN]) => rounded(norm, NORM_DIGITS));
+    const norms = watched.map((squares) => rounded(Math.sqrt(squares.reduce((sum, one) => sum + one, 0)), NORM_DIGITS));
     if (![loss, ...norms].every(Number.isFinite)) return false;
     this.losses.push(rounded(loss));
     this.accuracies.push(rounded(correct / size));

@@ -9,7 +9,7 @@ import { assertBatch, DeviceDataset, type Mode, momentsStep } from '../train/ste
 import { type BatchSizes, batchSizes, isNormalized, type StepName } from './trialPlan.js';
 import { hiddenKernels, type Sizes, trialModel } from './trialModel.js';
 import { gradientStep, scoreStep, watchedStep } from './trialSteps.js';
-import type { Trial, Watch } from './trial.js';
+import type { Trial } from './trial.js';
 
 /** A model, and what runs its steps. */
 export interface Network {
@@ -51,7 +51,7 @@ export class TrialData {
   async network(trial: Trial, { mode, signal }: How): Promise<Network> {
     const { model, seed, weightScale = 1, watch } = trial;
     const sizes = batchSizes(trial, this.test.count);
-    const key = JSON.stringify([mode, model, [...watch].sort(), sizes]);
+    const key = JSON.stringify([mode, model, weightScale, [...watch].sort(), sizes]);
     const kept = this.kept.get(key) ?? (await this.compile(trial, sizes, { mode, signal }));
     this.kept.delete(key);
     this.kept.set(key, kept);
@@ -86,7 +86,7 @@ export class TrialData {
     const model = trialModel(trial.model, trial.seed, this.sizes, draws);
     try {
       const variables = [model, ...this.train.variables, ...this.test.variables, draws];
-      const all = this.definitions(model, trial.watch, sizes) as Record<StepName, StepDefinition>;
+      const all = this.definitions(model, trial, sizes) as Record<StepName, StepDefinition>;
       return { model, steps: await RowSteps.open(all, { variables, ...how }), draws };
     } catch (error) {
       model.dispose();
@@ -98,13 +98,13 @@ export class TrialData {
   /** Only those that the trial will run, as each takes time to be compiled. */
   private definitions(
     model: tf.Sequential,
-    watch: readonly Watch[],
+    trial: Trial,
     sizes: BatchSizes,
   ): Partial<Record<StepName, StepDefinition>> {
     const { train, test } = this;
     const rate = { shape: [], dtype: 'float32' } as const;
     const steps: Record<StepName, StepFunction> = {
-      train: watchedStep(model, train, watch),
+      train: watchedStep(model, train, trial),
       test: scoreStep(model, test, { byBatch: false }),
       testByBatch: scoreStep(model, test, { byBatch: true }),
       trainingSet: scoreStep(model, train, { byBatch: false }),

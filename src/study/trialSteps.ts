@@ -2,23 +2,27 @@
 import * as tf from '@tensorflow/tfjs';
 import type { StepFunction } from '../graph/record/record.js';
 import { applyByBatch, isBatchNorm } from '../nn/population.js';
-import { type DeviceDataset, type Observed, trainingStep } from '../train/step.js';
+import { type DeviceDataset, trainingStep } from '../train/step.js';
 import { hiddenKernels, isActivation, kernelLayers, kernelOf } from './trialModel.js';
-import type { Watch } from './trial.js';
+import type { Trial } from './trial.js';
 
 /**
  * (rows, learning rate) → [loss, number correct, mean and variance of each BN layer's input if momenta are watched, of each
- * activation's input if instability is, norm of the hidden kernels and of their gradients if those are].
+ * activation's input if instability is, squares of the hidden kernels and of their gradients if norms are]. The hidden
+ * kernels' learning rate is multiplied by the square of their scale.
  */
-export function watchedStep(model: tf.Sequential, data: DeviceDataset, watch: readonly Watch[]): StepFunction {
+export function watchedStep(
+  model: tf.Sequential,
+  data: DeviceDataset,
+  { watch, weightScale = 1 }: Pick<Trial, 'watch' | 'weightScale'>,
+): StepFunction {
   const probed = [
     ...(watch.includes('momenta') ? model.layers.filter(isBatchNorm) : []),
     ...(watch.includes('instability') ? model.layers.filter(isActivation) : []),
   ];
-  const kernels = watch.includes('norms') ? hiddenKernels(model) : [];
-  if (probed.length + kernels.length === 0) return trainingStep(model, data);
+  const kernels = hiddenKernels(model);
   const moments = new Map<tf.layers.Layer, tf.Tensor[]>();
-  const observed: Observed = {
+  return trainingStep(model, data, {
     forward: (x) =>
       model.layers.reduce<tf.Tensor>((input, layer) => {
         if (probed.includes(layer)) moments.set(layer, momentsOf(input));
@@ -26,12 +30,12 @@ export function watchedStep(model: tf.Sequential, data: DeviceDataset, watch: re
       }, x) as tf.Tensor2D,
     outputs: (gradients) => [
       ...probed.flatMap((layer) => moments.get(layer) ?? []),
-      ...(kernels.length > 0
-        ? [norm(...kernels), norm(...kernels.map(({ name }) => gradients[name] as tf.Tensor))]
+      ...(watch.includes('norms')
+        ? [squares(kernels), squares(kernels.map(({ name }) => gradients[name] as tf.Tensor))]
         : []),
     ],
-  };
-  return trainingStep(model, data, observed);
+    rateFactor: (variable) => (kernels.includes(variable) ? weightScale ** 2 : 1),
+  });
 }
 
 /** Of each channel, the last axis. */
@@ -40,18 +44,19 @@ function momentsOf(x: tf.Tensor): tf.Tensor[] {
   return [tf.keep(mean), tf.keep(variance)];
 }
 
+/** Summed up row by row, as float32 would lose what one step changes if all went into one sum. */
+function squares(tensors: tf.Tensor[]): tf.Tensor1D {
+  return tf.tidy(() => tf.concat(tensors.map((tensor) => tensor.square().sum(-1).flatten())));
+}
+
 /** The smallest normal number of float32. */
 const SMALLEST = 2 ** -126;
 
-/** Frobenius, of all together. Scaled, as the squares of gradients deep in a stack may be smaller than float32 has. */
-function norm(...tensors: tf.Tensor[]): tf.Scalar {
+/** Frobenius. Scaled, as the squares of gradients deep in a stack may be smaller than float32 has. */
+function norm(tensor: tf.Tensor): tf.Scalar {
   return tf.tidy(() => {
-    const most = tf
-      .stack(tensors.map((tensor) => tensor.abs().max()))
-      .max()
-      .maximum(SMALLEST);
-    const squares = tensors.map((tensor) => tensor.div(most).square().sum());
-    return tf.addN(squares).sqrt().mul<tf.Scalar>(most);
+    const most = tensor.abs().max().maximum(SMALLEST);
+    return tensor.div(most).square().sum().sqrt().mul<tf.Scalar>(most);
   });
 }
 
