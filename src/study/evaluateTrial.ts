@@ -3,7 +3,7 @@ import { batches } from '../data/batches.js';
 import { combineMoments, isBatchNorm, type LayerStatistics, withStatistics } from '../nn/population.js';
 import { breathe } from '../train/evaluate.js';
 import { EVALUATION_BATCH } from '../train/trainer.js';
-import { inOrder, isNormalized, populationBatches, type StepName, watches } from './trialPlan.js';
+import { inOrder, isNormalized, populationBatches, type StepName, takesPopulation, watches } from './trialPlan.js';
 import type { MovingAverages } from './replay.js';
 import { rounded } from './rounded.js';
 import type { Evaluation, Trial, TrialEpoch } from './trial.js';
@@ -24,21 +24,22 @@ export class Evaluations {
   /** At the end of an epoch: what is watched then. */
   async epoch(averages: readonly MovingAverages[]): Promise<TrialEpoch> {
     const { trial } = this;
+    const population = await this.population();
     const test = await this.score('test');
     const result: TrialEpoch = { test: evaluationOf(test) };
     if (watches(trial, 'epochs') && isNormalized(trial)) {
       result.testBatch = evaluationOf(await this.score('testByBatch'));
-      result.testPopulation = evaluationOf(await this.byPopulation(() => this.score('test')));
+      result.testPopulation = evaluationOf(await withStatistics(population, () => this.score('test')));
     }
     if (watches(trial, 'training-set'))
-      result.trainingSet = evaluationOf(await this.byPopulation(() => this.score('trainingSet')));
+      result.trainingSet = evaluationOf(await withStatistics(population, () => this.score('trainingSet')));
     if (watches(trial, 'momenta')) result.momenta = await this.momenta(averages);
     return result;
   }
 
   /** One digit an image of the test set. */
   async images(): Promise<string> {
-    return (await this.byPopulation(() => this.score('test'))).right.join('');
+    return (await withStatistics(await this.population(), () => this.score('test'))).right.join('');
   }
 
   private async momenta(averages: readonly MovingAverages[]): Promise<NonNullable<TrialEpoch['momenta']>> {
@@ -64,17 +65,17 @@ export class Evaluations {
     }));
   }
 
-  /** By population statistics where there are some. */
-  private async byPopulation<T>(action: () => Promise<T>): Promise<T> {
-    const { trial, network, signal } = this;
-    if (!isNormalized(trial)) return action();
-    async function* moments() {
-      for (const rows of populationBatches(trial)) {
+  /** Of the weights of now; none without batch normalization, and where nobody looks at them. */
+  private async population(): Promise<LayerStatistics[]> {
+    const { network, signal } = this;
+    async function* moments(all: readonly Int32Array[]) {
+      for (const rows of all) {
         yield { size: rows.length, vectors: network.steps.run('moments', [rows])[0] ?? [] };
         await breathe(signal);
       }
     }
-    return withStatistics(await combineMoments(network.model, moments()), action);
+    if (!takesPopulation(this.trial)) return [];
+    return combineMoments(network.model, moments(populationBatches(this.trial)));
   }
 
   private async score(name: StepName & ('test' | 'testByBatch' | 'trainingSet')) {

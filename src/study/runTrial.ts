@@ -35,6 +35,7 @@ export async function runTrial(trial: Trial, { data, signal, mode = modeOf(trial
   }
   return {
     trial,
+    mode: network.steps.how.mode,
     outcome: finite ? 'finished' : 'diverged',
     ...training.seen,
     epochs,

@@ -27,6 +27,10 @@ export function watches({ watch }: Pick<Trial, 'watch'>, ...any: Watch[]): boole
   return any.some((each) => watch.includes(each));
 }
 
+export function takesPopulation(trial: Trial): boolean {
+  return isNormalized(trial) && watches(trial, 'epochs', 'training-set', 'images');
+}
+
 /** The first training images, in whole batches where there are any: what population statistics are taken over. */
 export function populationBatches({ examples, batchSize }: Pick<Trial, 'examples' | 'batchSize'>): Int32Array[] {
   const images = inOrder(Math.min(examples, POPULATION));
@@ -39,21 +43,26 @@ export function batchSizes(trial: Trial, testCount: number): BatchSizes {
   const sizes = (all: Iterable<Int32Array>) => [...new Set(Array.from(all, ({ length }) => length))];
   const test = sizes(batches(inOrder(testCount), EVALUATION_BATCH));
   const training = sizes(batches(inOrder(examples), batchSize));
-  const normalized = isNormalized(trial);
   return {
     ...(epochs > 0 && { train: training }),
     ...(watches(trial, 'epochs', 'training-set', 'momenta', 'images') && { test }),
-    ...(normalized && watches(trial, 'epochs') && { testByBatch: test }),
+    ...(isNormalized(trial) && watches(trial, 'epochs') && { testByBatch: test }),
     ...(watches(trial, 'training-set') && { trainingSet: sizes(batches(inOrder(examples), EVALUATION_BATCH)) }),
-    ...(normalized &&
-      watches(trial, 'epochs', 'training-set', 'images') && { moments: sizes(populationBatches(trial)) }),
+    ...(takesPopulation(trial) && { moments: sizes(populationBatches(trial)) }),
     ...(watches(trial, 'gradients') && { gradients: training }),
   };
 }
 
-/** How the steps are run unless somebody says otherwise: it decides the bits, and so follows from the trial alone. */
-export function modeOf(_trial: Trial): Mode {
-  return 'graph';
+/** Generated code is worth waiting for its compiler from so many images on, all epochs together, in batches as large as these. */
+const FUSED_FROM = { images: 60_000, batchSize: 128 };
+
+/**
+ * How the steps are run unless somebody says otherwise: it decides last bits, and so follows from the trial alone. Deep
+ * stacks have too many regions for a compiler's time to come back.
+ */
+export function modeOf({ model, examples, epochs, batchSize }: Trial): Mode {
+  const long = examples * epochs >= FUSED_FROM.images && batchSize >= FUSED_FROM.batchSize;
+  return long && model.kind === 'lenet' ? 'fused' : 'graph';
 }
 
 /** Steps of small batches take no longer than the call to run them: several are run by one. */
