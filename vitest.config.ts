@@ -12,6 +12,7 @@ const LONG = [
     'bench/pack',
     'cli/fit',
     'cli/modes',
+    'cli/study',
     'cli/terminal',
     'common/lock',
     'data/otherData',
