@@ -8,7 +8,7 @@ import { BnTrainError } from '../../src/common/errors.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { withBatchNorm } from '../../src/nn/convert.js';
 import { BatchNorm, type BatchNormConfig } from '../../src/nn/layer.js';
-import { lenet } from '../../src/nn/lenet.js';
+import { lenet, type Norm } from '../../src/nn/lenet.js';
 
 /** Every option, none at its default. */
 const everything = (): BatchNormConfig => ({
@@ -319,4 +319,18 @@ describe('withBatchNorm', () => {
       'Cannot build first: expected axis 1 to be the last one, got an input of shape [null,3,4,4]',
     );
   });
+});
+
+it('LeNet has the same initial weights from a seed whichever normalization it has', () => {
+  const initial = (norm: Norm, seed: number) =>
+    lenet({ norm, seed }).weights.flatMap((weight) => {
+      const name = weight.originalName.split('/').at(-1) ?? '';
+      return ['kernel', 'bias'].includes(name) ? [{ name, values: weight.read().dataSync() }] : [];
+    });
+  for (const seed of [1, 7]) {
+    expect(initial('none', seed)).toHaveLength(10);
+    expect(initial('scratch', seed)).toEqual(initial('none', seed));
+    expect(initial('builtin', seed)).toEqual(initial('none', seed));
+  }
+  expect(initial('none', 2)).not.toEqual(initial('none', 1));
 });
