@@ -8,7 +8,7 @@ import { assertTakes } from '../../nn/lenet.js';
 import { comparisonLines, runLineOf, seedLines, seedsWords } from '../../report/comparisonLines.js';
 import { backendLine } from '../../report/lines.js';
 import { assertOwnData } from '../../run/config.js';
-import { cannotWrite, holdRunFolder, withNewRunFolder } from '../../run/folder.js';
+import { holdRunFolder, withNewRunFolder, writing } from '../../run/folder.js';
 import { assertCalls, assertXla, configOf } from '../../run/recordedRun.js';
 import { type BackendInfo, openReady } from '../../runtime/open.js';
 import { type ComparisonState, concluded, fileOf, planned, readComparison } from '../../study/comparison.js';
@@ -184,8 +184,6 @@ async function measureSpeed(
   });
 }
 
-async function keep(folder: string, content: object): Promise<void> {
-  await writeFileAtomic(fileOf(folder), `${JSON.stringify(content, null, 2)}\n`).catch((error: unknown) => {
-    throw cannotWrite(folder, error);
-  });
+function keep(folder: string, content: object): Promise<void> {
+  return writing(folder, () => writeFileAtomic(fileOf(folder), `${JSON.stringify(content, null, 2)}\n`));
 }
