@@ -10,6 +10,7 @@ const LONG = [
     'bench/bench',
     'bench/gpu',
     'bench/pack',
+    'cli/compare',
     'cli/fit',
     'cli/modes',
     'cli/study',

@@ -7,7 +7,7 @@ import type { EpochResult, Position, Progressed, TrainEvent } from '../train/eve
 import { startOf } from '../train/loop.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
-import { cannotWrite } from './folder.js';
+import { writing } from './folder.js';
 
 const COLUMNS = [
   'epoch',
@@ -94,12 +94,6 @@ export class Recorder {
   private file(name: string): string {
     return path.join(this.folder, name);
   }
-}
-
-async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
-  return write().catch((error: unknown) => {
-    throw cannotWrite(folder, error);
-  });
 }
 
 /** Writes model/model.json and model/weights.bin, which this program itself never reads. */

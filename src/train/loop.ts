@@ -108,8 +108,13 @@ function advance(
   position.correct += correct;
   position.examples += done.size;
   const { epoch, batch, examples, seconds } = position;
-  return { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
+  const batchResult = { batchLoss: loss, batchAccuracy: correct / done.size };
+  const soFar = { loss: position.loss / examples, examplesPerSecond: examples / seconds };
+  return { type: 'step', epoch, batch, ...soFar, ...batchResult };
 }
+
+/** The cause of the error of a run whose loss is no longer finite: an outcome of its options, where many are compared. */
+export class Divergence extends Error {}
 
 function assertFinite(loss: number, { epoch, batch }: Position): void {
   if (!Number.isFinite(loss))
@@ -117,6 +122,7 @@ function assertFinite(loss: number, { epoch, batch }: Position): void {
       expected: 'a finite loss',
       got: `${loss} in batch ${batch} of epoch ${epoch}`,
       hint: `use a smaller ${option('learningRate')}`,
+      cause: new Divergence(`the loss is ${loss}`),
     });
 }
 
