@@ -1,4 +1,5 @@
 /** In the page: each drawn figure becomes a live chart, with tooltips by mouse and keyboard and series to show and hide. */
+
 /// <reference lib="dom" />
 import { init } from './drawing.js';
 import { optionOf } from './options.js';
