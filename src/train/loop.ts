@@ -115,12 +115,16 @@ function advance(
   return { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
 }
 
+/** The cause of the error of a run whose loss is no longer finite: an outcome of its options, where many are compared. */
+export class Divergence extends Error {}
+
 function assertFinite(loss: number, { epoch, batch }: Position): void {
   if (!Number.isFinite(loss))
     throw cannot('go on training', {
       expected: 'a finite loss',
       got: `${loss} in batch ${batch} of epoch ${epoch}`,
       hint: `use a smaller ${option('learningRate')}`,
+      cause: new Divergence(`the loss is ${loss}`),
     });
 }
 
