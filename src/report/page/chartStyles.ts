@@ -14,8 +14,16 @@ const DARK = `--paper:#0d1117;--ink:#e6edf3;--muted:#9aa5b1;--faint:#30363d;
 
 const TONES = [0, 1, 2, 3, 4, 5].map((tone) => `.tone-${tone}{background:var(--tone-${tone})}`).join('');
 
-export const chartStyles = `:root{color-scheme:light dark;${LIGHT}}
-@media (prefers-color-scheme:dark){:root{${DARK}}}
+/** Variables for light and dark, as the reader's system has it or as the page's button says. */
+export function themed(light: string, dark: string): string {
+  return `:root{${light}}
+@media (prefers-color-scheme:dark){:root:not([data-theme=light]){${dark}}}
+:root[data-theme=dark]{${dark}}`;
+}
+
+export const chartStyles = `${themed(`color-scheme:light dark;${LIGHT}`, DARK)}
+:root[data-theme=dark]{color-scheme:dark}
+:root[data-theme=light]{color-scheme:light}
 figure.chart{margin:1.5rem 0}
 figure.chart figcaption{font-weight:600;margin-bottom:.5rem}
 .drawing svg{display:block;width:100%;height:auto}
