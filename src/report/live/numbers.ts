@@ -17,9 +17,8 @@ function scientific(value: number): string {
   const [mantissa = '', exponent = ''] = value.toExponential(2).split('e');
   const power = exponent.replace(/[-+]/, '').replace(/\d/g, (digit) => SUPERSCRIPTS[Number(digit)] ?? '');
   const raised = `10${Number(exponent) < 0 ? '⁻' : ''}${power}`;
-  const factor = Number(mantissa);
-  if (factor === 1) return raised;
-  return `${factor < 0 ? '−' : ''}${Math.abs(factor)}×${raised}`;
+  const factor = Math.abs(Number(mantissa));
+  return `${value < 0 ? '−' : ''}${factor === 1 ? '' : `${factor}×`}${raised}`;
 }
 
 /** "loss (nats)", or the name alone. */
