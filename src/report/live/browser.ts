@@ -16,7 +16,7 @@ function liven(figure: HTMLElement): void {
   const place = figure.querySelector<HTMLElement>('.drawing');
   const source = figure.querySelector('script[type="application/json"]')?.textContent;
   if (!place || !source) return;
-  const spec = JSON.parse(source) as ChartSpec;
+  let spec = JSON.parse(source) as ChartSpec;
   const buttons = [...figure.querySelectorAll<HTMLButtonElement>('.legend button')];
   const hidden = () =>
     new Set(buttons.filter((button) => button.ariaPressed === 'false').map((button) => button.value));
@@ -38,6 +38,10 @@ function liven(figure: HTMLElement): void {
     chart.resize();
     draw();
   }).observe(canvas);
+  figure.addEventListener('redraw', (event) => {
+    spec = (event as CustomEvent<ChartSpec>).detail;
+    draw();
+  });
   walkByKeyboard(place, chart, spec);
   figure.classList.add('live');
 }

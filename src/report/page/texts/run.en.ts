@@ -60,7 +60,8 @@ export const run = {
     panels: ['x, what comes in', 'x̂ = (x − μ) / σ', 'y = γ · x̂ + β', 'sigmoid(y), what goes on'],
     value: 'value',
     share: 'share of values',
-    summary: (mean: string, deviation: string) => `mean ${mean}, deviation ${deviation}`,
+    summary: { mean: 'mean', deviation: 'deviation' },
+    shown: (channel: string) => `Drawn here: ${channel}.`,
   },
   activations: {
     title: 'What reaches the sigmoids?',
@@ -163,6 +164,7 @@ export const run = {
     seed: 'Seed',
     epochs: 'Epochs',
     curves: 'How did they learn?',
+    eachTitle: 'What did each network learn?',
     each: 'A page of one run alone shows what its network learned, with predictions and activations:',
   },
   classes: ['T-shirt', 'Trousers', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],

@@ -55,7 +55,8 @@ export const run: typeof english = {
     panels: ['x（输入）', 'x̂ = (x − μ) / σ', 'y = γ · x̂ + β', 'sigmoid(y)（输出）'],
     value: '取值',
     share: '所占比例',
-    summary: (mean, deviation) => `均值 ${mean}，标准差 ${deviation}`,
+    summary: { mean: '均值', deviation: '标准差' },
+    shown: (channel) => `此处为${channel}。`,
   },
   activations: {
     title: '什么样的值进入了 sigmoid？',
@@ -154,6 +155,7 @@ export const run: typeof english = {
     seed: '随机种子',
     epochs: '轮数',
     curves: '训练过程如何？',
+    eachTitle: '各个网络学到了什么？',
     each: '单次训练的页面展示该网络学到的内容，包括预测结果和激活值：',
   },
   classes: ['T恤', '裤子', '套衫', '连衣裙', '外套', '凉鞋', '衬衫', '运动鞋', '包', '短靴'],
