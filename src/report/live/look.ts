@@ -67,15 +67,22 @@ export function upOf(axis: ChartAxis, values: (number | null)[]): object {
 }
 
 /** From left to right, or from the top down. */
-export function categoriesOf(axis: ChartAxis, direction: 'x' | 'y', names: string[], width: number): object {
+export function categoriesOf(
+  axis: ChartAxis,
+  direction: 'x' | 'y',
+  names: string[],
+  width: number,
+  labelled?: number[],
+): object {
   const across = direction === 'x';
+  const chosen = labelled ? { interval: (index: number) => labelled.includes(index) } : {};
   return {
     type: 'category',
     data: names,
     inverse: !across,
     ...nameOf(axis, direction),
     ...(across ? {} : { nameLocation: 'start' }),
-    axisLabel: { ...label, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
+    axisLabel: { ...label, ...chosen, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
     axisTick: { show: false },
     axisLine: { show: across, lineStyle: { color: MUTED } },
   };

@@ -1,6 +1,6 @@
 /** The page of several runs: a table of what they came to, and their curves over each other. */
 import { formatCount, formatMetric } from '../../common/format.js';
-import { quoted, toType } from '../../common/invocation.js';
+import { quoted } from '../../common/invocation.js';
 import type { Page } from './document.js';
 import { renderTable } from './figure.js';
 import { Html, markup } from './markup.js';
@@ -33,7 +33,7 @@ ${curve('population', result.population, curves.accuracyAxis, (epoch) => epoch.t
         id: 'each',
         title: compare.eachTitle,
         body: markup`<p>${compare.each}</p>
-${records.map(({ folder }) => commandLine(toType(`report ${quoted(folder)}`), texts.page))}`,
+${records.map(({ folder }) => commandLine(`report ${quoted(folder)}`, texts.page))}`,
       },
     ],
   };
