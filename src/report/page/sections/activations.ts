@@ -27,7 +27,12 @@ ${drawn(`${id}-after`, before ? texts.after : texts.none, 0, after)}
   return { id: 'activations', title: texts.title, body };
 }
 
-function barsOf({ low, high, counts }: Histogram, tone: number, name: string, texts: { value: string; share: string }): BarSpec {
+function barsOf(
+  { low, high, counts }: Histogram,
+  tone: number,
+  name: string,
+  texts: { value: string; share: string },
+): BarSpec {
   const total = counts.reduce((sum, count) => sum + count, 0) || 1;
   const width = (high - low) / counts.length;
   return {

@@ -17,7 +17,8 @@ export function confusionSection(
 ): Section | undefined {
   if (classes.length > MOST) return undefined;
   const { moving, none } = texts.statistics;
-  const matrix = (title: string, predictions: Predictions) => matrixOf(title, countsOf(predictions, labels, classes), classes, texts);
+  const matrix = (title: string, predictions: Predictions) =>
+    matrixOf(title, countsOf(predictions, labels, classes), classes, texts);
   const body = markup`<p>${texts.lead}</p>
 ${population && matrix(texts.statistics.population, population)}
 ${matrix(isNormalized ? moving : none, inference)}`;

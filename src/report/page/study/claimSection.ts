@@ -54,7 +54,14 @@ function heightOf(picture: ClaimResult['pictures'][number]): { height?: number }
 function partsTable({ parts }: ClaimResult, words: Texts['study']) {
   const { headings } = words;
   return {
-    columns: [headings.measure, headings.effect, headings.interval, headings.interval95, headings.criterion, headings.verdict],
+    columns: [
+      headings.measure,
+      headings.effect,
+      headings.interval,
+      headings.interval95,
+      headings.criterion,
+      headings.verdict,
+    ],
     rows: parts.map((part) => [
       words.phrase(part.measure),
       effectOf(part, words),
@@ -88,7 +95,12 @@ function provenance(claim: ClaimResult, study: StudyResult, { study: words, page
     [words.facts.registration, `SHA-256 ${study.registration}`],
     [words.facts.data, `${study.data.name}, SHA-256 ${study.data.sha256}`],
     [words.facts.machine, words.facts.machineOf(study.machine)],
-    [words.facts.versions, Object.entries(study.versions).map((pair) => pair.join(' ')).join(', ')],
+    [
+      words.facts.versions,
+      Object.entries(study.versions)
+        .map((pair) => pair.join(' '))
+        .join(', '),
+    ],
   ];
   return markup`<div class="command"><code>${command}</code><button type="button" class="copy" value="${page.copied}" disabled>${page.copy}</button></div>
 <dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;

@@ -36,7 +36,10 @@ export function explorerSection(records: readonly TrialRecord[], texts: Texts): 
     ...{ x: words.step, y: { name: words.loss, unit: words.nats }, guessing: words.guessing },
     cells: places.map((place) => cellOf(place, words)),
   };
-  const picked = Math.max(0, places.findIndex(({ norm, rate }) => norm === 'batch' && rate === 1));
+  const picked = Math.max(
+    0,
+    places.findIndex(({ norm, rate }) => norm === 'batch' && rate === 1),
+  );
   const cell = cells.cells[picked] ?? cellOf(first, words);
   const chart = renderChart(specOfCell(cell, cells), {
     ...{ id: 'explorer-curves', title: cell.title, texts: { ...texts.page.figure, table: words.table } },

@@ -102,7 +102,9 @@ export function effectCharts({ parts, literature }: ClaimResult, words: Words): 
         groups: together.map((part, i) => groupOf(part, i, words)),
         references: [
           ...(first?.margins ?? []).map((y) => ({ name: words.margin(formatNumber(y)), y })),
-          ...(published ? [{ name: words.published(formatNumber(literature.value ?? 0)), y: literature.value ?? 0 }] : []),
+          ...(published
+            ? [{ name: words.published(formatNumber(literature.value ?? 0)), y: literature.value ?? 0 }]
+            : []),
         ],
       },
     };

@@ -32,7 +32,9 @@ const VERDICTS: Verdict[] = ['holds', 'does not hold', 'undecided'];
 
 function headOf({ claims, quick }: StudyResult, { study: words }: Texts): Html {
   const trials = new Set(claims.flatMap((claim) => claim.trials)).size;
-  const counts = VERDICTS.map((verdict) => [verdict, claims.filter((claim) => claim.verdict === verdict).length] as const);
+  const counts = VERDICTS.map(
+    (verdict) => [verdict, claims.filter((claim) => claim.verdict === verdict).length] as const,
+  );
   return markup`<p class="lead">${words.lead(claims.length, trials)}</p>
 <dl class="figures">${counts.map(([verdict, count]) => markup`<div><dt>${words.counts[verdict]}</dt><dd>${count}</dd></div>`)}</dl>
 ${quick ? markup`<p><strong>${words.quick}</strong></p>` : undefined}`;

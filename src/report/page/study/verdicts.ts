@@ -27,7 +27,14 @@ export function intervalOf({ interval }: Pick<Part, 'interval'>): string {
 
 export function verdictTable(study: StudyResult, words: Words): Html {
   const { headings } = words;
-  const heads = [headings.claim, headings.verdict, headings.effect, headings.interval, headings.criterion, headings.literature];
+  const heads = [
+    headings.claim,
+    headings.verdict,
+    headings.effect,
+    headings.interval,
+    headings.criterion,
+    headings.literature,
+  ];
   return markup`<table class="verdicts" role="table">
 <thead role="rowgroup"><tr role="row">${heads.map((head) => markup`<th role="columnheader" scope="col">${head}</th>`)}</tr></thead>
 <tbody role="rowgroup">${study.claims.map((claim) => rowOf(claim, words))}</tbody>

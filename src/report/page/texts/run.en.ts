@@ -13,7 +13,8 @@ export const run = {
     /** Percentages come formatted. */
     both: (images: number, moving: string, population: string) =>
       `Of ${formatCount(images)} test images this network names ${moving} rightly when its layers normalize by the moving average, and ${population} by statistics of the whole training set. The weights are the same.`,
-    one: (images: number, accuracy: string) => `Of ${formatCount(images)} test images this network names ${accuracy} rightly.`,
+    one: (images: number, accuracy: string) =>
+      `Of ${formatCount(images)} test images this network names ${accuracy} rightly.`,
     unfinished: (epoch: number, epochs: number) =>
       `This run has not ended: what follows is as of epoch ${epoch} of ${epochs}.`,
     noReview:

@@ -123,8 +123,7 @@ export const run: typeof english = {
     started: '开始时间',
     seed: '随机种子',
     recipe: '训练设置',
-    recipeText: (learningRate, batchSize, epochs) =>
-      `SGD，学习率 ${learningRate}，批量大小 ${batchSize}，${epochs} 轮`,
+    recipeText: (learningRate, batchSize, epochs) => `SGD，学习率 ${learningRate}，批量大小 ${batchSize}，${epochs} 轮`,
     normText: (momentum, epsilon) => `动量 ${momentum}，ε ${epsilon}`,
     data: '数据集',
     sha: (hash) => `SHA-256 ${hash}`,

@@ -63,7 +63,8 @@ export const study = {
   literature: 'Literature:',
   provenance: 'Where this comes from',
   seedBySeed: 'Seed by seed',
-  effectLabel: (title: string) => `${title}: each seed a dot, the mean and its intervals as bars, margins as dashed lines`,
+  effectLabel: (title: string) =>
+    `${title}: each seed a dot, the mean and its intervals as bars, margins as dashed lines`,
   margin: (value: string) => `margin ${value}`,
   published: (value: string) => `literature ${value}`,
   facts: {
@@ -73,7 +74,8 @@ export const study = {
     registration: 'Registration',
     data: 'Data',
     machine: 'Machine',
-    machineOf: ({ cpu, cores, memory, platform }: Machine) => `${cpu}, ${cores} cores, ${formatBytes(memory)}, ${platform}`,
+    machineOf: ({ cpu, cores, memory, platform }: Machine) =>
+      `${cpu}, ${cores} cores, ${formatBytes(memory)}, ${platform}`,
     versions: 'Versions',
     seconds: 'Computing time',
     secondsOf: formatSeconds,
@@ -92,7 +94,8 @@ export const study = {
       group: 'group normalization',
     },
     corner: 'Learning rate',
-    cell: (norm: string, rate: string, accuracy: string) => `${norm}, learning rate ${rate}: training accuracy ${accuracy}`,
+    cell: (norm: string, rate: string, accuracy: string) =>
+      `${norm}, learning rate ${rate}: training accuracy ${accuracy}`,
     curves: (norm: string, rate: string) => `Training loss: ${norm}, learning rate ${rate}`,
     diverged: (count: number) => `${count} diverged`,
     step: 'batch',
