@@ -14,7 +14,7 @@ export function toneOf(tone: number): string {
   return `var(--tone-${tone % TONES})`;
 }
 
-const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'emptyCircle'];
+const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'arrow'];
 const DASHES = ['solid', [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [1, 4]] as const;
 
 /** Tones differ in form too, for whoever cannot tell the colors. */

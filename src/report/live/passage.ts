@@ -1,5 +1,6 @@
 /** One channel's values on their way through batch normalization, as histograms of each step, for any μ, σ, γ and β. */
-import { binsOver, countsIn } from '../../common/bins.js';
+import { type Bins, binsOver, countsIn } from '../../common/bins.js';
+import { formatNumber } from './numbers.js';
 import { histogramSpec, type HistogramTexts, sharesOf } from './histogram.js';
 import type { BarSpec } from './spec.js';
 
@@ -41,7 +42,11 @@ export interface Panel {
 const TONES = [5, 0, 1, 2];
 const BINS = 48;
 /** The axes of x̂, y and sigmoid(y); what lies beyond is counted at the end. */
-const AXES = [binsOver(-6, 6, BINS), binsOver(-12, 12, BINS), binsOver(0, 1, BINS)];
+const AXES: Bins[] = [
+  { low: -6, step: 0.25, count: 48 },
+  { low: -12, step: 0.5, count: 48 },
+  { low: 0, step: 0.02, count: 50 },
+];
 
 /** x, x̂ = (x − μ)/σ, y = γ·x̂ + β and sigmoid(y). */
 export function panelsOf({ x }: Passing, { mean, deviation, gamma, beta }: Setting, texts: PassageTexts): Panel[] {
@@ -61,6 +66,6 @@ export function panelsOf({ x }: Passing, { mean, deviation, gamma, beta }: Setti
 function summaryOf(values: number[], texts: PassageTexts): string {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  const [m, d] = [mean, Math.sqrt(variance)].map((value) => value.toFixed(2).replace('-', '−'));
+  const [m, d] = [mean, Math.sqrt(variance)].map((value) => formatNumber(Number(value.toFixed(2)) || 0));
   return `${texts.mean} ${m ?? ''}, ${texts.deviation} ${d ?? ''}`;
 }

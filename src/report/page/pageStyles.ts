@@ -24,9 +24,10 @@ button.plain,.copy{font:inherit;font-size:.875rem;color:var(--ink);background:no
 nav.contents ol{columns:2;column-gap:2rem;padding-left:1.25rem;margin:.5rem 0 0;font-size:.95rem}
 nav.contents{margin-top:1.5rem}
 @media (max-width:599px){nav.contents ol{columns:1}h1{font-size:1.45rem}h2{font-size:1.2rem;margin-top:2.5rem}}
-dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin:1.5rem 0}
+dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:1.5rem 0}
 dl.figures div{border:1px solid var(--faint);border-radius:.5rem;padding:.6rem .8rem}
 dl.figures dt{font-size:.8rem;color:var(--muted);line-height:1.35}
+dl.figures dt::first-letter,figure.chart figcaption::first-letter{text-transform:uppercase}
 dl.figures dd{margin:.15rem 0 0;font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:1rem 0}
 dl.facts dt{color:var(--muted)}
@@ -41,6 +42,7 @@ th,td{text-align:right;padding:.3rem .7rem;border-bottom:1px solid var(--faint)}
 thead th{vertical-align:bottom}
 th:first-child{text-align:left}
 tbody th{font-weight:500}
+.scroll tbody th{white-space:nowrap}
 .scroll thead th{position:sticky;top:0;background:var(--paper)}
 ul.gallery{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(7.4rem,1fr));gap:1rem;margin:1.25rem 0}
 ul.gallery li{font-size:.8rem;line-height:1.4}

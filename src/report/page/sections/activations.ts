@@ -1,5 +1,5 @@
 /** Section: how the values of each layer are spread before and after batch normalization. */
-import type { Histogram } from '../../../train/activations.js';
+import type { Histogram, LayerActivations } from '../../../train/activations.js';
 import type { Review } from '../../../train/review.js';
 import { histogramSpec, type HistogramTexts, sharesOf } from '../../live/histogram.js';
 import type { BarSpec } from '../../live/spec.js';
@@ -15,16 +15,20 @@ export function activationsSection(
 ): Section {
   const drawn = (id: string, title: string, tone: number, histogram: Histogram) =>
     new Html(renderChart(specOf(histogram, tone, title, texts), { id, title, texts: page.figure, height: 220 }));
-  const body = markup`<p>${texts.lead(images)}</p>
-${layers.map(({ before, after }, i) => {
-  const [id, name] = [`activations-${i + 1}`, names[i] ?? ''];
-  return markup`<h3>${name}</h3>
+  const alone = layers.every(({ before }) => !before);
+  const of = ({ before, after }: LayerActivations, i: number) => {
+    const [id, name] = [`activations-${i + 1}`, names[i] ?? ''];
+    if (!before) return drawn(id, `${name}: ${texts.none}`, 0, after);
+    return markup`<h3>${name}</h3>
 <div class="pair">
-${before && drawn(`${id}-before`, texts.before, 5, before)}
-${drawn(`${id}-after`, before ? texts.after : texts.none, 0, after)}
+${drawn(`${id}-before`, texts.before, 5, before)}
+${drawn(`${id}-after`, texts.after, 0, after)}
 </div>
 `;
-})}`;
+  };
+  const charts = layers.map(of);
+  const body = markup`<p>${texts.lead(images)}</p>
+${alone ? markup`<div class="pair">${charts}</div>` : charts}`;
   return { id: 'activations', title: texts.title, body };
 }
 

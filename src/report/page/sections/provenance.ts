@@ -1,6 +1,5 @@
 /** Section: where a run's figures come from, and how to have them again. */
 import { formatBytes } from '../../../common/format.js';
-import { quoted } from '../../../common/invocation.js';
 import type { RunConfig } from '../../../run/config.js';
 import { backendLine } from '../../lines.js';
 import type { Section } from '../document.js';
@@ -67,7 +66,7 @@ function commandOf(config: RunConfig): string {
     ...(mode === 'eager' ? ['--eager'] : []),
     ...(mode === 'graph' && device === 'cpu' ? ['--no-fuse'] : []),
     ...(xla === true ? ['--xla'] : []),
-    ...(data && data.name !== 'Fashion-MNIST' ? [`--any-data --data-dir ${quoted(data.name)}`] : []),
+    ...(data && data.name !== 'Fashion-MNIST' ? ['--any-data --data-dir DIR'] : []),
   ];
   return [norm, ...flags].join(' ');
 }

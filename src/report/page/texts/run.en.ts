@@ -157,6 +157,9 @@ export const run = {
   compare: {
     title: (count: number) => `${count} runs compared`,
     lead: 'The same network and data; every difference between the runs is in the table.',
+    seedName: (seed: number) => `seed ${seed}`,
+    figures: 'Figures of each run',
+    dots: { title: 'How far do seeds differ?', lead: 'Each dot is a run; the bar is their mean.' },
     table: 'Which run came to what?',
     run: 'Run',
     norm: 'Batch normalization',

@@ -146,6 +146,9 @@ export const run: typeof english = {
   compare: {
     title: (count) => `${count} 次训练的比较`,
     lead: '网络和数据相同，各次训练之间的差别都列在表中。',
+    seedName: (seed) => `种子 ${seed}`,
+    figures: '各次训练的指标',
+    dots: { title: '不同种子相差多少？', lead: '每个点是一次训练，横杠是均值。' },
     table: '各次训练结果如何？',
     run: '训练',
     norm: '批量规范化',
