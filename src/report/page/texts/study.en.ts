@@ -22,13 +22,6 @@ const titles: Record<string, string> = {
   'small-batches': 'Small batches hurt it',
 };
 
-interface Said {
-  text: string;
-  question: string;
-  hypothesis: string;
-  literature: string;
-}
-
 export const study = {
   title: 'What does batch normalization do?',
   lead: (claims: number, trials: number) =>
@@ -109,7 +102,7 @@ export const study = {
       `LeNet, ${epochs} epochs of ${formatCount(examples)} images in batches of ${batchSize}.`,
   },
   /** A claim's own sentences. */
-  said: ({ text, question, hypothesis, literature }: ClaimResult): Said => ({
+  said: ({ text, question, hypothesis, literature }: ClaimResult) => ({
     ...{ text, question, hypothesis },
     literature: literature.text,
   }),
