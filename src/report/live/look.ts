@@ -151,5 +151,5 @@ export function extentOf(values: Iterable<number | null>, logarithmic = false): 
 
 /** Text of the user's, as HTML. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
