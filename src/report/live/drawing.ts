@@ -23,7 +23,10 @@ export function svgOf(spec: ChartSpec, id: string, width: number, height: number
 /** Without what hovering would change, names by counters that run on from chart to chart, the page's own font and tiny fractions. */
 function shortened(svg: string): string {
   return svg
-    .replaceAll(/\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"/g, '')
+    .replaceAll(
+      /\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"| pointer-events="[^"]*"/g,
+      '',
+    )
     .replaceAll(/font-family:[^;"]*;?/g, '')
     .replaceAll(/\b([1-9]\d*\.\d)\d+/g, '$1');
 }

@@ -57,12 +57,12 @@ export function widened(axis: ChartAxis, values: (number | null)[]): { min: numb
 }
 
 /** The vertical axis, with room above and below the data. */
-export function upOf(axis: ChartAxis, values: (number | null)[]): object {
+export function upOf(axis: ChartAxis, values: (number | null)[], width: number): object {
   const { min, max } = widened(axis, values);
   const ticks = axis.logarithmic ? { customValues: logarithmicTicks(min, max, 7) } : {};
   return {
     ...(axis.logarithmic ? { type: 'log', min, max } : { type: 'value', min: axis.min, max: axis.max, scale: true }),
-    ...nameOf(axis, 'y'),
+    ...nameOf(axis, 'y', width),
     ...{ splitNumber: 5, minorTick: { show: false } },
     axisLabel: { ...label, formatter: formatNumber, ...ticks },
     axisTick: { show: false, ...ticks },
@@ -86,13 +86,26 @@ export function categoriesOf(axis: ChartAxis, direction: 'x' | 'y', names: strin
   };
 }
 
+/** What labels take of a chart's width, about. */
+const BESIDE = 64;
+
+/** Whether a name needs a second line; Chinese characters are about twice as wide as others. */
+function isLong(name: string, width: number): boolean {
+  return [...name.matchAll(/[^]/gu)].reduce((sum, [one]) => sum + (one > '\u2e80' ? 12 : 6.6), 0) > width - BESIDE;
+}
+
 /** The vertical axis's name stands above it, upright, as phones have no room beside it. */
-function nameOf(axis: ChartAxis, direction: 'x' | 'y'): object {
+function nameOf(axis: ChartAxis, direction: 'x' | 'y', width = Infinity): object {
   const style = { color: INK, fontSize: 12 };
   const name = withUnit(axis.name, axis.unit);
   if (direction === 'x')
     return { name, nameLocation: 'middle', nameGap: 28, nameTextStyle: { ...style, verticalAlign: 'top' } };
-  return { name, nameLocation: 'end', nameGap: 14, nameTextStyle: { ...style, align: 'left' }, nameMoveOverlap: false };
+  const wrapped = {
+    ...style,
+    align: 'left',
+    ...(isLong(name, width) ? { width: width - BESIDE, overflow: 'break' } : {}),
+  };
+  return { name, nameLocation: 'end', nameGap: 14, nameTextStyle: wrapped, nameMoveOverlap: false };
 }
 
 /** Room for the axes' names; their labels stand inside it. */
@@ -104,6 +117,11 @@ export const GRID = {
   outerBoundsMode: 'same',
   outerBoundsContain: 'axisLabel',
 };
+
+/** With room for a vertical axis's name of two lines where it needs them. */
+export function gridUnder(axis: ChartAxis, width: number): object {
+  return { ...GRID, top: isLong(withUnit(axis.name, axis.unit), width) ? 52 : GRID.top };
+}
 
 export const TOOLTIP = {
   confine: true,
@@ -124,7 +142,7 @@ export function referenceLines(references: Reference[] = [], along: 'xAxis' | 'y
     data: references.map(({ name, y }, i) => ({
       [along]: y,
       label: {
-        ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'end' : 'insideEndTop' },
+        ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'start' : 'insideEndTop' },
         ...(lying ? { distance: 2 + 16 * i } : {}),
       },
     })),
