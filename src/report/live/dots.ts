@@ -3,6 +3,7 @@ import type { EChartsCoreOption } from 'echarts/core';
 import {
   acrossOf,
   escapeHtml,
+  extentOf,
   GRID,
   gridUnder,
   INK,
@@ -29,7 +30,7 @@ export function dotParts({ y, groups, references = [], lying = false }: DotSpec,
   const ends = groups.flatMap(({ intervals = [] }) => intervals.flatMap(({ low, high }) => [low, high]));
   const values = [...groups.flatMap((one) => one.values), ...ends, ...references.map((one) => one.y)];
   const places = placesOf(groups, lying, width);
-  const marks = referenceLines(references, lying ? 'xAxis' : 'yAxis');
+  const marks = referenceLines(references, lying ? extentOf(values) : undefined);
   return {
     grid: lying ? { ...GRID, top: 12 + 16 * references.length } : gridUnder(y, width),
     ...(lying

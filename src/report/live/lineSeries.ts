@@ -15,8 +15,6 @@ interface Hovered {
 
 export function lineParts({ x, y, series, references }: LineSpec, width: number): EChartsCoreOption {
   const values = [...series.flatMap((one) => one.y), ...(references ?? []).map((one) => one.y)];
-  // Each line's clip would weigh more than its points.
-  const clip = y.min !== undefined || y.max !== undefined;
   return {
     grid: gridUnder(y, width),
     xAxis: acrossOf(
@@ -40,7 +38,6 @@ export function lineParts({ x, y, series, references }: LineSpec, width: number)
     },
     series: series.map((one, i) => ({
       ...lineOf(one),
-      clip,
       ...(i === 0 ? { markLine: referenceLines(references) } : {}),
     })),
   };

@@ -131,22 +131,27 @@ export const TOOLTIP = {
   transitionDuration: 0,
 };
 
-/** Lines across the chart, each with its name at its end, where the names of several do not meet. */
-export function referenceLines(references: Reference[] = [], along: 'xAxis' | 'yAxis' = 'yAxis'): object {
-  const lying = along === 'xAxis';
+/** Lines across the chart with their names; `extent` is the axis's where it is the horizontal one. */
+export function referenceLines(references: Reference[] = [], extent?: [number, number]): object {
+  const lying = extent !== undefined;
   return {
     silent: true,
     symbol: 'none',
     animation: false,
     lineStyle: { color: INK, type: [4, 4], width: 1 },
     data: references.map(({ name, y }, i) => ({
-      [along]: y,
+      [lying ? 'xAxis' : 'yAxis']: y,
       label: {
         ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'start' : 'insideEndTop' },
-        ...(lying ? { distance: 2 + 16 * i } : {}),
+        ...(extent ? { distance: 2 + 16 * i, ...leaning(y, extent) } : {}),
       },
     })),
   };
+}
+
+/** Into the chart, as names at its ends would be cut off. */
+function leaning(value: number, [low, high]: [number, number]): object {
+  return { align: value < (low + high) / 2 ? 'left' : 'right' };
 }
 
 /** Smallest and largest of what can be drawn. */

@@ -1,4 +1,5 @@
 /** A claim's pictures and the numbers of its parts, as charts: colors by what is compared, the same in all of them. */
+import { evenly } from '../../live/explore.js';
 import { formatNumber } from '../../live/numbers.js';
 import type { ChartAxis, ChartSpec, DotSpec, LineSpec } from '../../live/spec.js';
 import type { Axis, Interval, Part, Picture } from '../../../study/result.js';
@@ -47,7 +48,7 @@ export function toneOf(name: string, place: number): number {
 function linesOf({ x, y, series, references }: Extract<Picture, { kind: 'lines' }>, words: Words): LineSpec {
   const tones = distinctTones(series.map(({ name }) => name));
   const all = series.flatMap((line, i) => {
-    const kept = evenly(line.x.length);
+    const kept = evenly(line.x.length, POINTS);
     const at = <T>(values: T[]) => kept.flatMap((place) => values[place] ?? []);
     const common = { name: words.phrase(line.name), tone: tones[i] ?? i, x: at(line.x) };
     const nulls = (values: (number | null)[]) => kept.map((place) => values[place] ?? null);
@@ -68,12 +69,6 @@ function distinctTones(names: string[]): number[] {
   return taken;
 }
 
-/** Places of at most `POINTS` from all over, the last among them. */
-export function evenly(length: number, most = POINTS): number[] {
-  if (length <= most) return Array.from({ length }, (_, i) => i);
-  return Array.from({ length: most }, (_, i) => Math.round((i * (length - 1)) / (most - 1)));
-}
-
 /** "99.5 %" */
 export function levelOf({ level }: Interval): string {
   return `${formatNumber(level * 100)} %`;
@@ -82,11 +77,12 @@ export function levelOf({ level }: Interval): string {
 /** The seeds of a part beside their intervals, its margins and what the literature has in its unit. */
 export function effectSpec(part: Part, published: number | null, words: Words): DotSpec {
   const both = [part.interval, part.interval95].filter((interval) => interval !== null);
+  const lines = [...part.margins, ...(published === null ? [] : [published])];
   const distinct = both.filter(({ level }, i) => both.findIndex((other) => other.level === level) === i);
   return {
     kind: 'dots',
     lying: true,
-    y: { name: words.phrase(part.unit), logarithmic: isByDecades(part.seeds.map(({ value }) => value)) },
+    y: { name: words.phrase(part.unit), logarithmic: isByDecades([...part.seeds.map(({ value }) => value), ...lines]) },
     groups: [
       {
         ...{ name: words.phrase(part.measure), tone: 0, values: part.seeds.map(({ value }) => value) },
