@@ -49,7 +49,8 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
   /** The heights of the bars of a panel. */
   const barsOf = (page: Page, panel: number) =>
     page.$$eval(`#steps-${panel} .canvas svg path`, (paths) => paths.map((each) => each.getAttribute('d')).join(' '));
-  const summaries = (page: Page) => page.$$eval('#steps .summary', (each) => each.map(({ textContent }) => textContent));
+  const summaries = (page: Page) =>
+    page.$$eval('#steps .summary', (each) => each.map(({ textContent }) => textContent));
 
   it('sliders move the histograms by keyboard, and buttons set the statistics', async () => {
     const { page, faults } = await openPage(browser, file('scratch-en'), { width: 1280, scheme: 'light' });
@@ -96,7 +97,9 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
     await page.goto(`file://${file('scratch-en')}`);
     await page.locator('#provenance button.copy').press('Enter');
     await expect.poll(() => page.locator('#provenance button.copy').textContent()).toBe('Copied');
-    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^bn-train scratch --epochs 3 --seed 1 --eager/);
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(
+      /^bn-train scratch --epochs 3 --seed 1 --eager/,
+    );
     await context.close();
   });
 
