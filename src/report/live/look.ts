@@ -107,12 +107,18 @@ function nameOf(axis: ChartAxis, direction: 'x' | 'y', width = Infinity): object
   const name = withUnit(axis.name, axis.unit);
   if (direction === 'x')
     return { name, nameLocation: 'middle', nameGap: 28, nameTextStyle: { ...style, verticalAlign: 'top' } };
-  const wrapped = {
-    ...style,
-    align: 'left',
-    ...(isLong(name, width) ? { width: width - BESIDE, overflow: 'break' } : {}),
-  };
-  return { name, nameLocation: 'end', nameGap: 14, nameTextStyle: wrapped, nameMoveOverlap: false };
+  const nameTextStyle = { ...style, align: 'left', lineHeight: 15 };
+  return { name: inTwo(name, width), nameLocation: 'end', nameGap: 14, nameTextStyle, nameMoveOverlap: false };
+}
+
+/** In two lines where one would not do, parted at a space if there is one. */
+function inTwo(name: string, width: number): string {
+  if (!isLong(name, width)) return name;
+  const middle = Math.ceil(name.length / 2);
+  const space = name.indexOf(' ', middle);
+  return space < 0
+    ? `${name.slice(0, middle)}\n${name.slice(middle)}`
+    : `${name.slice(0, space)}\n${name.slice(space + 1)}`;
 }
 
 /** Room for the axes' names; their labels stand inside it. */
@@ -145,6 +151,8 @@ export function referenceLines(references: Reference[] = [], extent?: [number, n
     silent: true,
     symbol: 'none',
     animation: false,
+    // Else places are rounded to hundredths.
+    precision: 15,
     lineStyle: { color: INK, type: [4, 4], width: 1 },
     data: references.map(({ name, y }, i) => ({
       [lying ? 'xAxis' : 'yAxis']: y,

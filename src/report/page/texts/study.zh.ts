@@ -1,7 +1,7 @@
 /** Chinese words of a study's page. */
 import { formatBytes, formatCount } from '../../../common/format.js';
 import { claims } from './claims.zh.js';
-import { translated } from './phrases.zh.js';
+import { translated } from './phraseRules.zh.js';
 import type { study as english } from './study.en.js';
 
 export const study: typeof english = {
