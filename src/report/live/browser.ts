@@ -2,7 +2,7 @@
 
 /// <reference lib="dom" />
 import { init } from './drawing.js';
-import { optionOf } from './options.js';
+import { optionOf } from './chartOptions.js';
 import { unpack } from './packed.js';
 import type { ChartSpec } from './spec.js';
 

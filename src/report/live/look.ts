@@ -14,7 +14,7 @@ export function toneOf(tone: number): string {
   return `var(--tone-${tone % TONES})`;
 }
 
-const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'emptyCircle'];
+const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'arrow'];
 const DASHES = ['solid', [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [1, 4]] as const;
 
 /** Tones differ in form too, for whoever cannot tell the colors. */
@@ -72,15 +72,22 @@ export function upOf(axis: ChartAxis, values: (number | null)[], width: number):
 }
 
 /** From left to right, or from the top down. */
-export function categoriesOf(axis: ChartAxis, direction: 'x' | 'y', names: string[], width: number): object {
+export function categoriesOf(
+  axis: ChartAxis,
+  direction: 'x' | 'y',
+  names: string[],
+  width: number,
+  labelled?: number[],
+): object {
   const across = direction === 'x';
+  const chosen = labelled ? { interval: (index: number) => labelled.includes(index) } : {};
   return {
     type: 'category',
     data: names,
     inverse: !across,
     ...nameOf(axis, direction),
     ...(across ? {} : { nameLocation: 'start' }),
-    axisLabel: { ...label, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
+    axisLabel: { ...label, ...chosen, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
     axisTick: { show: false },
     axisLine: { show: across, lineStyle: { color: MUTED } },
   };
@@ -175,5 +182,5 @@ export function extentOf(values: Iterable<number | null>, logarithmic = false): 
 
 /** Text of the user's, as HTML. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

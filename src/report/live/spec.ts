@@ -62,6 +62,8 @@ export interface BarSpec {
   y: ChartAxis;
   /** Of the bars, from left to right. */
   categories: string[];
+  /** Which of them stand below the axis, where not as many as have room. */
+  labelled?: number[];
   series: { name: string; tone: number; values: (number | null)[] }[];
 }
 
