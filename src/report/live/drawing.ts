@@ -24,10 +24,8 @@ export function svgOf(spec: ChartSpec, id: string, width: number, height: number
 function shortened(svg: string): string {
   const still = svg
     .replaceAll(/\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"/g, '')
-    .replaceAll(
-      / pointer-events="[^"]*"| dominant-baseline="central"|font-family:[^;"]*;?| style="font-size:12px;"/g,
-      '',
-    )
+    .replaceAll(/ pointer-events="[^"]*"| dominant-baseline="central"|font-family:[^;"]*;?/g, '')
+    .replaceAll(' style="font-size:12px;"', '')
     .replaceAll(/\b([1-9]\d*\.\d)\d+/g, '$1');
   return withSharedClips(still);
 }
