@@ -213,19 +213,22 @@ describe('what is watched step by step', () => {
     },
   );
 
-  it.runIf(ALL)('has batch normalization keep gradients at right angles to the kernels, so that those can only grow', async () => {
-    const grows = ({ norms = [] }: TrialRecord) =>
-      norms.slice(1).map(({ weight }, i) => {
-        const { weight: before = NaN, gradient = NaN } = norms[i] ?? {};
-        return ratio(weight ** 2, before ** 2 + 4 * gradient ** 2);
-      });
-    const [batch, none] = [
-      await run({ watch: ['norms'], learningRate: 2 }),
-      await run({ model: NONE, watch: ['norms'], learningRate: 2 }),
-    ];
-    expect(Math.max(...grows(batch))).toBeLessThan(CLOSE);
-    expect(Math.max(...grows(none))).toBeGreaterThan(10 * CLOSE);
-  });
+  it.runIf(ALL)(
+    'has batch normalization keep gradients at right angles to the kernels, so that those can only grow',
+    async () => {
+      const grows = ({ norms = [] }: TrialRecord) =>
+        norms.slice(1).map(({ weight }, i) => {
+          const { weight: before = NaN, gradient = NaN } = norms[i] ?? {};
+          return ratio(weight ** 2, before ** 2 + 4 * gradient ** 2);
+        });
+      const [batch, none] = [
+        await run({ watch: ['norms'], learningRate: 2 }),
+        await run({ model: NONE, watch: ['norms'], learningRate: 2 }),
+      ];
+      expect(Math.max(...grows(batch))).toBeLessThan(CLOSE);
+      expect(Math.max(...grows(none))).toBeGreaterThan(10 * CLOSE);
+    },
+  );
 
   it.runIf(ALL)('sees noise move what batch normalization holds still', async () => {
     const mean = async (norm: 'batch' | 'noisy') => {
