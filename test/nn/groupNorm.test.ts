@@ -87,6 +87,25 @@ describe.each(CASES.map((each) => ({ ...each, name: `[${each.shape.join(', ')}] 
   },
 );
 
+it('can be differentiated twice', () => {
+  const { shape, groups, x, gamma, beta, dy } = CASES[3] as Case;
+  const vectors = [tf.tensor1d(gamma), tf.tensor1d(beta)] as const;
+  const first = (at: tf.Tensor) =>
+    tf.grad((given: tf.Tensor) =>
+      groupNorm(given, ...vectors, { groups })
+        .square()
+        .mul(tf.tensor(dy, shape))
+        .sum(),
+    )(at);
+  const direction = tf.tensor(random(x.length, 8), shape);
+  const at = tf.tensor(x, shape);
+  const second = tf.grad((given: tf.Tensor) => first(given).mul(direction).sum())(at);
+  const moved = (by: number) => first(at.add(direction.mul(by)));
+  const expected = moved(1e-2).sub(moved(-1e-2)).div(2e-2);
+  // Of float32 and of a finite difference, which the Hessian's symmetry makes the same product.
+  expect(worst([...second.dataSync()], [...expected.dataSync()])).toBeLessThan(2e-3);
+});
+
 describe.runIf(python !== undefined || process.env['CI'] !== undefined)('PyTorch in float64', () => {
   it('gives the same outputs and gradients', () => {
     if (python === undefined)
