@@ -115,6 +115,18 @@ describe('a worker', () => {
   });
 });
 
+it('what is stopped before it has a worker starts none', async () => {
+  const stop = new AbortController();
+  const kindOf = () => {
+    // A trial has been taken, and its worker is next.
+    stop.abort(new Error('stopped'));
+    return 'one';
+  };
+  await expect(play({ opening: { delay: 60_000 }, signal: stop.signal, kindOf })).rejects.toThrow('stopped');
+  expect(begun(log).size).toBe(0);
+  expect(left()).toEqual([]);
+});
+
 it('what is stopped ends its workers at once, and leaves no lock', async () => {
   const stop = new AbortController();
   const computing = play({ jobs: 2, opening: { delay: 60_000 }, signal: stop.signal });
