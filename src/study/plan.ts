@@ -5,7 +5,7 @@ import type { Trial, TrialRecord } from './trial.js';
 import { bestRate, edgeRates } from './tuning.js';
 
 /** The block by whose training losses rates are chosen. */
-const TUNING = 'tuning';
+export const TUNING = 'tuning';
 
 /** A trial of a block, and which of its arms it belongs to. */
 export interface Planned {
