@@ -27,9 +27,12 @@ export const FLOORS: Floor[] = [
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
   {
-    study: { rooms: ['nn', 'data', 'graph', 'train', 'run'], outside: ['node', 'tfjs', 'valibot', 'pure-rand'] },
+    study: {
+      rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'],
+      outside: ['node', 'tfjs', 'valibot', 'pure-rand'],
+    },
   },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress'] } },
+  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
   {
     cli: {
       rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],
