@@ -51,6 +51,7 @@ async function lane(queue: Queue, computing: Computing, signal: AbortSignal): Pr
   process.once('exit', kill);
   /** A worker that dies takes its trial with it, which gets one more. */
   const compute = async (trial: Trial, again: boolean): Promise<TrialRecord> => {
+    signal.throwIfAborted();
     try {
       return await (worker ??= new Worker(script)).compute(trial);
     } catch (error) {

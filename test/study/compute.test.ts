@@ -61,19 +61,17 @@ describe('trials are computed', () => {
     expect(left()).toEqual([]);
   });
 
-  it('by the worker that has computed their kind, where there is one', async () => {
-    const kindOf = ({ seed }: Trial) => (seed < 4 ? 'short' : 'long');
-    const { order } = await play({ seeds: [1, 2, 3, 4, 5, 6], jobs: 2, opening: { delay: 50, workers: log }, kindOf });
-    expect(order).toHaveLength(6);
-    const workers = readFileSync(`${log}.workers`, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' '));
-    const of = (seeds: number[]) =>
-      new Set(workers.flatMap(([pid, seed]) => (seeds.includes(Number(seed)) ? [pid] : [])));
-    expect([...of([1, 2])]).toHaveLength(1);
-    expect([...of([5, 6])]).toHaveLength(1);
-    expect(of([1, 2])).not.toEqual(of([5, 6]));
+  it('those of the kind that a worker has computed before others', async () => {
+    const kindOf = ({ seed }: Trial) => `${seed % 2}`;
+    expect((await play({ seeds: [1, 2, 3, 4, 5, 6], kindOf })).order).toEqual([6, 4, 2, 5, 3, 1]);
+  });
+
+  it('first those of a kind that no other worker has', async () => {
+    const kindOf = ({ seed }: Trial) => (seed < 5 ? 'short' : 'long');
+    await play({ seeds: [1, 2, 3, 4, 5, 6], jobs: 2, opening: { workers: log }, kindOf });
+    const workers = readFileSync(`${log}.workers`, 'utf8').trim().split('\n');
+    const of = (seed: number) => workers.find((line) => line.endsWith(` ${seed}`))?.split(' ')[0];
+    expect(of(6)).not.toBe(of(4));
   });
 
   it('several at once, with the same results', async () => {
@@ -113,6 +111,18 @@ describe('a worker', () => {
     await expect(others).rejects.toThrow('a trial that fails');
     expect(left()).toEqual([]);
   });
+});
+
+it('what is stopped before it has a worker starts none', async () => {
+  const stop = new AbortController();
+  const kindOf = () => {
+    // A trial has been taken, and its worker is next.
+    stop.abort(new Error('stopped'));
+    return 'one';
+  };
+  await expect(play({ opening: { delay: 60_000 }, signal: stop.signal, kindOf })).rejects.toThrow('stopped');
+  expect(begun(log).size).toBe(0);
+  expect(left()).toEqual([]);
 });
 
 it('what is stopped ends its workers at once, and leaves no lock', async () => {
