@@ -150,6 +150,13 @@ describe('whole studies', () => {
     expect(`${one?.stderr}${other?.stderr}`).toMatch(/process \d+ on \S+ computes some of the trials, too\n/);
   });
 
+  it.runIf(ALL)('as many workers as there are cores on a large machine are no cause for a warning', async () => {
+    const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
+    const { code, stderr } = await startFake({ folder, log, jobs: 12, seeds }).result;
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('study: '))).toEqual([]);
+  });
+
   it.runIf(ALL)('thirds wait for each other, and are together what the whole is', async () => {
     const whole = await startFake({ folder: `${folder}-whole`, log, seeds: [1, 2, 3, 4] }).result;
     const third = async (number: number, code: number) => {
