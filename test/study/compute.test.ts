@@ -7,6 +7,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { computeAll } from '../../src/study/compute.js';
 import { TrialStore } from '../../src/study/store.js';
 import type { Trial } from '../../src/study/trial.js';
+import { ALL } from '../support/amount.js';
 import { root } from '../support/program.js';
 import { begun, startFake, timelessRecords, trialsOf } from '../support/studies.js';
 
@@ -149,7 +150,14 @@ describe('whole studies', () => {
     expect(`${one?.stderr}${other?.stderr}`).toMatch(/process \d+ on \S+ computes some of the trials, too\n/);
   });
 
-  it('thirds wait for each other, and are together what the whole is', async () => {
+  it.runIf(ALL)('as many workers as there are cores on a large machine are no cause for a warning', async () => {
+    const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
+    const { code, stderr } = await startFake({ folder, log, jobs: 12, seeds }).result;
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('study: '))).toEqual([]);
+  });
+
+  it.runIf(ALL)('thirds wait for each other, and are together what the whole is', async () => {
     const whole = await startFake({ folder: `${folder}-whole`, log, seeds: [1, 2, 3, 4] }).result;
     const third = async (number: number, code: number) => {
       const result = await startFake({ folder, log, shard: { number, count: 3 }, seeds: [1, 2, 3, 4] }).result;
@@ -166,7 +174,7 @@ describe('whole studies', () => {
     expect(whole.code).toBe(0);
   });
 
-  it('its workers end with it, however it ends', async () => {
+  it.runIf(ALL)('its workers end with it, however it ends', async () => {
     const study = startFake({ folder, log, delay: 60_000, jobs: 2 });
     while (begun(log).size < 2) await new Promise((resolve) => setTimeout(resolve, 20));
     const workers = childrenOf(study.child.pid ?? 0);
