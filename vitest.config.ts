@@ -13,6 +13,7 @@ const LONG = [
     'cli/compare',
     'cli/fit',
     'cli/modes',
+    'cli/study',
     'cli/terminal',
     'common/lock',
     'data/otherData',
