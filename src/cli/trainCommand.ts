@@ -116,6 +116,7 @@ async function run(
     return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()), '');
   if (norm !== 'none') terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
+  terminal.notice(`to look at it in a browser: ${toType(`report --open ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
   if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });

@@ -32,7 +32,7 @@ export const FLOORS: Floor[] = [
       outside: ['node', 'tfjs', 'valibot', 'pure-rand'],
     },
   },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress'] } },
+  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
   {
     cli: {
       rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],
