@@ -74,8 +74,8 @@ function tableOf(figures: Compared[], withReference: boolean): string[][] {
 
 function spreadCell(figure: Figure, spread: Spread | null): string {
   if (!spread) return '–';
-  const { mean, min, max, deviation } = spread;
-  const range = deviation === null ? '' : ` [${shown(figure, min)}–${shown(figure, max)}]`;
+  const { mean, min, max, interval } = spread;
+  const range = interval === null ? '' : ` [${shown(figure, min)}–${shown(figure, max)}]`;
   return `${shown(figure, mean)}${range}`;
 }
 

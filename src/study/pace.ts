@@ -1,4 +1,5 @@
 /** How long what is left of some work will take, by what the same kinds of work took. */
+import { mean } from './intervals.js';
 
 interface Pace {
   /** Finished, each with its kind and wall time. */
@@ -27,8 +28,4 @@ export function secondsLeft({ done, current, left }: Pace): number | undefined {
   };
   const rest = current ? costOf(current.kind) * (1 - current.share) : 0;
   return left.reduce((sum, kind) => sum + costOf(kind), rest);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,5 +1,5 @@
 /** Event files for TensorBoard: their records, and that killed and resumed runs leave what undisturbed ones leave. */
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
@@ -117,6 +117,8 @@ describe.runIf(ALL)('a run with --tensorboard', () => {
     const file = inWork(`cut/${name}`);
     const { length } = readFileSync(file);
     appendFileSync(file, 'the beginning of a record');
+    // The run goes on from the middle of the second epoch.
+    rmSync(inWork('cut/checkpoint/epoch-3-batch-0.ckpt'));
     const more = ['scratch', '--resume', inWork('cut'), '--epochs', `${EPOCHS}`, ...data.args];
     expect((await train(more)).code).toBe(0);
     // Less than before: the result of two epochs is no longer the run's.

@@ -83,9 +83,15 @@ describe('the place of the reference runs', () => {
   });
 });
 
-it('a spread is mean, range and the sample’s deviation, which a single value has not', () => {
-  expect(spreadOf([1, 2, 6])).toEqual({ mean: 3, deviation: Math.sqrt(7), min: 1, max: 6 });
-  expect(spreadOf([0.5])).toEqual({ mean: 0.5, deviation: null, min: 0.5, max: 0.5 });
+it('a spread is mean, range and the 95 % interval of Student’s t, which a single value has not', () => {
+  // t(0.975; 2) = 4.302653, of a deviation of √7.
+  const half = (4.302653 * Math.sqrt(7)) / Math.sqrt(3);
+  const { interval, ...rest } = spreadOf([1, 2, 6]);
+  expect(rest).toEqual({ mean: 3, min: 1, max: 6 });
+  expect(interval?.low).toBeCloseTo(3 - half, 5);
+  expect(interval?.high).toBeCloseTo(3 + half, 5);
+  expect(interval?.level).toBe(0.95);
+  expect(spreadOf([0.5])).toEqual({ mean: 0.5, min: 0.5, max: 0.5, interval: null });
 });
 
 it('the plan goes seed by seed, has each run once, and begins each seed with another kind', () => {

@@ -1,18 +1,9 @@
 /** `bn-train compare`: no, own and built-in batch normalization from the same seeds, in one table. */
 import { Command } from 'commander';
 import { LARGEST_SEED } from '../../run/seed.js';
-import { addPlaceOptions, addRecipeOptions, folder, type RecipeFlags, wholeNumber } from '../options.js';
+import { addPlaceOptions, addRecipeOptions, folder, wholeNumber } from '../options.js';
 import { withSession } from '../session.js';
-
-export interface CompareFlags extends RecipeFlags {
-  seeds?: number;
-  seed?: number;
-  turns: number;
-  everySeed?: boolean;
-  runDir?: string;
-  resume?: string;
-  json?: boolean;
-}
+import type { CompareFlags } from './runCompare.js';
 
 export function compareCommand(): Command {
   const command = new Command('compare')

@@ -14,12 +14,21 @@ import { type BackendInfo, openReady } from '../../runtime/open.js';
 import { type ComparisonState, concluded, fileOf, planned, readComparison } from '../../study/comparison.js';
 import { secondsLeft } from '../../study/pace.js';
 import { assertBatch, defaultMode } from '../../train/step.js';
-import { recipeFrom } from '../options.js';
+import { type RecipeFlags, recipeFrom } from '../options.js';
 import { assertNoContradiction, contradiction } from '../resume.js';
 import type { Session } from '../session.js';
-import type { CompareFlags } from './compareCommand.js';
 import { runOne } from './runOne.js';
 import { leftWords, RunProgress } from './runProgress.js';
+
+export interface CompareFlags extends RecipeFlags {
+  seeds?: number;
+  seed?: number;
+  turns: number;
+  everySeed?: boolean;
+  runDir?: string;
+  resume?: string;
+  json?: boolean;
+}
 
 const SEEDS = 5;
 
@@ -116,6 +125,7 @@ async function compare(folder: string, begun: ComparisonState, context: Context)
   }
   const comparison = concluded(state, speed);
   await keep(folder, comparison);
+  terminal.notice(`to look at it in a browser: ${toType(`report --open ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   if (flags.json) return terminal.printJson({ backend: name, device, fallback, ...comparison, directory: folder });
   const columns = terminal.resultColumns();
