@@ -4,12 +4,14 @@ import { cannot, EXIT } from '../../common/errors.js';
 import { exists } from '../../common/files.js';
 import { packageVersion } from '../../common/machine.js';
 import { readComparison } from '../../study/comparison.js';
+import { readStudy } from '../../study/readStudy.js';
 import { comparePage } from './comparePage.js';
 import { documentOf, type Page } from './document.js';
 import { liveScript } from './liveScript.js';
 import { markup } from './markup.js';
 import { runPage } from './runPage.js';
 import { readRunRecord } from './runRecord.js';
+import { studyPage } from './study/studyPage.js';
 import { type Language, TEXTS, type Texts } from './texts/index.js';
 
 /** The whole file; the same for the same folders. Throws a BnTrainError for what holds neither, or is damaged. */
@@ -31,6 +33,7 @@ async function contentOf(folders: string[], texts: Texts): Promise<Omit<Page, 's
       hint: 'name the study by itself',
       exitCode: EXIT.usage,
     });
+  if (studies.includes(true)) return studyPage(await readStudy(first), texts);
   const runs = (await Promise.all(folders.map(runsOf))).flat();
   const [only, ...others] = runs;
   if (only !== undefined && others.length === 0) return runPage(await readRunRecord(only), texts);

@@ -6,9 +6,10 @@ import { type Figure, renderChart, renderTable } from '../figure.js';
 import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
 import { effectSpec, specOf } from './pictures.js';
+import { commandLine } from '../sections/provenance.js';
 import { badge, effectOf, intervalOf } from './verdicts.js';
 
-export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
+export function claimSection(claim: ClaimResult, study: StudyResult, code: string, texts: Texts): Section {
   const words = texts.study;
   const said = words.said(claim);
   const title = words.titles[claim.claim] ?? claim.claim;
@@ -25,7 +26,7 @@ ${secondaryOf(claim, texts, title)}
 <p><strong>${words.literature}</strong> ${said.literature} <cite>${claim.literature.source}</cite></p>
 ${claim.remarks.map((remark) => markup`<p class="note">${words.phrase(remark)}</p>`)}
 <details class="provenance"><summary>${words.provenance}</summary>
-${provenance(claim, study, texts)}
+${provenance(claim, study, code, texts)}
 </details>`,
   };
 }
@@ -56,7 +57,8 @@ function capitalized(text: string): string {
 }
 
 function heightOf(picture: ClaimResult['pictures'][number]): { height?: number } {
-  return picture.kind === 'heat' ? { height: 80 + 60 * picture.rows.length } : {};
+  if (picture.kind === 'heat') return { height: 80 + 60 * picture.rows.length };
+  return picture.kind === 'dots' && picture.groups.length === 1 ? { height: 152 } : {};
 }
 
 function partsTable({ parts }: ClaimResult, words: Texts['study']) {
@@ -94,13 +96,13 @@ function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title:
 <div class="numbers">${new Html(renderTable(table, words.secondaryOf(title)))}</div>`;
 }
 
-function provenance(claim: ClaimResult, study: StudyResult, { study: words, page }: Texts): Html {
-  const command = `bn-train study ${claim.claim}${study.quick ? ' --quick' : ''}`;
+function provenance(claim: ClaimResult, study: StudyResult, code: string, { study: words, page }: Texts): Html {
   const seeds = [...new Set(claim.parts.flatMap((part) => part.seeds.map(({ seed }) => seed)))].sort((a, b) => a - b);
   const facts: [string, string][] = [
     [words.facts.seeds, seeds.join(', ')],
     [words.facts.trials, words.facts.trialsOf(claim.trials.length)],
     [words.facts.registration, `SHA-256 ${study.registration}`],
+    ...(code === '' ? [] : [[words.facts.code, code] satisfies [string, string]]),
     [words.facts.data, `${study.data.name}, SHA-256 ${study.data.sha256}`],
     [words.facts.machine, words.facts.machineOf(study.machine)],
     [
@@ -110,6 +112,6 @@ function provenance(claim: ClaimResult, study: StudyResult, { study: words, page
         .join(', '),
     ],
   ];
-  return markup`<div class="command"><code>${command}</code><button type="button" class="copy" value="${page.copied}" disabled>${page.copy}</button></div>
+  return markup`${commandLine(`study ${claim.claim}${study.quick ? ' --quick' : ''}`, page)}
 <dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
