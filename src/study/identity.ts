@@ -12,6 +12,8 @@ export interface Identity {
   device: string;
   /** The native addon, with this project's own kernels in it. */
   addon: string;
+  /** What is generated code made with, where trials run fused; else "none". */
+  kernels: string;
   /** TensorFlow's, of each trial. */
   threads: number;
   /** SHA-256 of the data set. */

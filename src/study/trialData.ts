@@ -1,5 +1,6 @@
 /** What the trials of a process share: the data on the backend, and the compiled steps of models of one shape. */
 import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../common/errors.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import type { StepDefinition } from '../graph/compile.js';
 import type { StepFunction } from '../graph/record/record.js';
@@ -87,7 +88,9 @@ export class TrialData {
     try {
       const variables = [model, ...this.train.variables, ...this.test.variables, draws];
       const all = this.definitions(model, trial, sizes) as Record<StepName, StepDefinition>;
-      return { model, steps: await RowSteps.open(all, { variables, ...how }), draws };
+      const steps = await RowSteps.open(all, { variables, ...how });
+      assertMode(how.mode, steps);
+      return { model, steps, draws };
     } catch (error) {
       model.dispose();
       draws.dispose();
@@ -119,4 +122,10 @@ export class TrialData {
       }),
     );
   }
+}
+
+/** Throws a BnTrainError where steps do not run as their trial's name says. */
+function assertMode(mode: Mode, { how: { kernels } }: RowSteps<StepName>): void {
+  if (mode !== 'fused' || !kernels || 'hash' in kernels) return;
+  throw cannot('compute a trial', { expected: 'fused kernels, as others of its study had', got: kernels.reason });
 }

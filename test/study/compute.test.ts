@@ -37,7 +37,7 @@ interface Play {
 /** Computes trials of these seeds, whose costs are as their seeds. */
 async function play({ seeds = [1, 2, 3], jobs = 1, opening = {}, signal, kindOf = () => 'one' }: Play = {}) {
   const [notices, order]: [string[], number[]] = [[], []];
-  const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+  const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', kernels: 'k', threads: 1, data: 'd' };
   const machine = { platform: 'p', cpu: 'c', cores: 2, memory: 1 };
   const origin = { machine, versions: {}, dataName: 'n', registration: 'r' };
   const say = (line: string) => notices.push(line);

@@ -11,7 +11,15 @@ const trial: Trial = {
   model: { kind: 'lenet', norm: 'batch' },
   ...{ learningRate: 0.3, batchSize: 256, examples: 60_000, epochs: 10, seed: 3, watch: ['epochs'] },
 };
-const identity: Identity = { code: 'c', tensorflow: '2.18.1', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+const identity: Identity = {
+  code: 'c',
+  tensorflow: '2.18.1',
+  device: 'cpu',
+  addon: 'a',
+  kernels: 'k',
+  threads: 1,
+  data: 'd',
+};
 const name = trialName(trial, identity);
 
 describe('a name', () => {

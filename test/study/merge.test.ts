@@ -12,7 +12,15 @@ import type { TrialRecord } from '../../src/study/trial.js';
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-merge-'));
 afterAll(() => rm(work, { recursive: true }));
 
-const ours: Identity = { code: 'c', tensorflow: '2.18.1', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+const ours: Identity = {
+  code: 'c',
+  tensorflow: '2.18.1',
+  device: 'cpu',
+  addon: 'a',
+  kernels: 'k',
+  threads: 1,
+  data: 'd',
+};
 const recordOf = (seed: number, loss = seed, seconds = 1): TrialRecord => ({
   trial: {
     model: { kind: 'lenet', norm: 'none' },

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { studyResult } from '../../src/study/outcome.js';
 import type { TrialFile } from '../../src/study/trialFile.js';
 
-const identity = { code: 'c', tensorflow: '2.18.1', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+const identity = { code: 'c', tensorflow: '2.18.1', device: 'cpu', addon: 'a', kernels: 'k', threads: 1, data: 'd' };
 const fileOf = (cpu: string, node: string, seconds: number): TrialFile => ({
   ...{ identity, dataName: 'Fashion-MNIST', registration: 'r', digest: '' },
   machine: { platform: 'linux-x64', cpu, cores: cpu.length, memory: 10 * cpu.length },

@@ -19,7 +19,15 @@ const record: TrialRecord = {
   ...{ trial, outcome: 'finished', losses: [2.3, 1.25], accuracies: [0.1, 0.5], epochs: [] },
   ...{ seconds: 2, trainingSeconds: 1 },
 };
-const identity: Identity = { code: 'c', tensorflow: '2.18.1', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+const identity: Identity = {
+  code: 'c',
+  tensorflow: '2.18.1',
+  device: 'cpu',
+  addon: 'a',
+  kernels: 'k',
+  threads: 1,
+  data: 'd',
+};
 const origin = {
   machine: { platform: 'linux-x64', cpu: 'some', cores: 2, memory: 1 },
   versions: { node: '20' },

@@ -24,7 +24,7 @@ const interruption = new globalThis.AbortController();
 process.on('SIGINT', () => interruption.abort());
 const say = (line) => process.stderr.write(`${line}\n`);
 const listener = { progress: () => undefined, notice: say, warn: say };
-const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', threads: 1, data: 'd' };
+const identity = { code: 'c', tensorflow: '2', device: 'cpu', addon: 'a', kernels: 'k', threads: 1, data: 'd' };
 const machine = { platform: 'p', cpu: 'c', cores: 2, memory: 1 };
 const origin = { machine, versions: { node: '1' }, dataName: 'made up', registration: 'r' };
 const store = await TrialStore.open(folder, identity, origin, say);

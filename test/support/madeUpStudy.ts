@@ -2,20 +2,12 @@
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { sha256Of } from '../../src/common/files.js';
-import { type Identity, trialName } from '../../src/study/identity.js';
 import { judge } from '../../src/study/judge.js';
 import { firstStage, secondStage } from '../../src/study/plan.js';
 import { CLAIM_IDS, parseRegistration } from '../../src/study/registration.js';
-import type { FinishedStudy } from '../../src/study/readStudy.js';
 import type { StudyResult } from '../../src/study/result.js';
 import type { LayerNorms, Trial, TrialEpoch, TrialRecord } from '../../src/study/trial.js';
-import { trialFile } from '../../src/study/trialFile.js';
 import { root } from './program.js';
-
-const IDENTITY: Identity = {
-  ...{ code: '0123456789abcdef', tensorflow: '2.18.1', device: 'cpu', addon: 'abc', threads: 1, fusing: 'abc' },
-  data: 'c'.repeat(64),
-};
 
 /** Numbers in [0, 1) that depend on the seed alone. */
 function noiseOf(seed: number): () => number {
@@ -91,28 +83,22 @@ function layersOf({ model, weightScale = 1 }: Trial, random: () => number): Laye
 }
 
 /** All claims, or what a quick study leaves of them. */
-export function madeUpStudy(quick: boolean): FinishedStudy {
+export function madeUpStudy(quick: boolean): { study: StudyResult; records: TrialRecord[] } {
   const bytes = readFileSync(path.join(root, 'data/claims.json'));
   const registration = parseRegistration(bytes);
   const first = firstStage(registration, CLAIM_IDS, quick).map(madeUp);
   const records = [...first, ...secondStage(registration, CLAIM_IDS, quick, first).map(madeUp)];
-  const nameOf = (trial: Trial) => trialName(trial, IDENTITY);
-  const machine = { platform: 'linux-x64', cpu: 'Made-up Processor 2.0 GHz', cores: 2, memory: 8e9 };
-  const versions = { 'bn-train': '0.1.0', node: '20.20.2', tensorflow: '2.18.1' };
-  const origin = { machine, versions, dataName: 'Fashion-MNIST', registration: sha256Of(bytes) };
+  const nameOf = ({ model, learningRate, seed }: Trial) => `${model.kind}-${model.norm}-${learningRate}-${seed}`;
   const study = {
     registration: sha256Of(bytes),
     quick,
     ...judge(registration, CLAIM_IDS, quick, records, nameOf),
-    machine,
-    versions,
+    machine: { platform: 'linux-x64', cpu: 'Made-up Processor 2.0 GHz', cores: 2, memory: 8e9 },
+    versions: { 'bn-train': '0.1.0', node: '20.20.2', tensorflow: '2.18.1' },
     data: { name: 'Fashion-MNIST', sha256: 'c'.repeat(64) },
     seconds: records.reduce((sum, { seconds }) => sum + seconds, 0),
     finished: '2026-11-26T08:00:00.000Z',
   };
   // As it is read back from its file.
-  return {
-    study: JSON.parse(JSON.stringify(study)) as StudyResult,
-    trials: records.map((record) => trialFile(record, IDENTITY, origin)),
-  };
+  return { study: JSON.parse(JSON.stringify(study)) as StudyResult, records };
 }

@@ -40,7 +40,11 @@ export async function runStudy(words: readonly string[], flags: StudyFlags, sess
   const { store, script } = await openStudy(flags, asked.hash, session);
   session.saves();
   const watch = { listener: session.terminal, signal: session.signal };
-  const stages = await computeStudy(plan, { ...watch, store, script, jobs, costOf, kindOf, shard });
+  const run = { ...watch, store, script, jobs, costOf, kindOf, shard };
+  const stages = await computeStudy(plan, run).catch((error: unknown) => {
+    if (session.signal.aborted) session.terminal.notice(`kept in ${studyDir}; the same command goes on`);
+    throw error;
+  });
   if ('waiting' in stages) return wait(stages.waiting, plan, shard, flags, session);
   await conclude({ files: stages.files, identity: store.identity }, asked, flags, session);
 }

@@ -3,6 +3,7 @@ import { openBackend } from '../../runtime/open.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
 import { runTrial } from '../../study/runTrial.js';
 import { TrialData } from '../../study/trialData.js';
+import { modeOf } from '../../study/trialPlan.js';
 import { type Answer, failureOf, type Request } from '../../study/worker.js';
 
 /** What `openStudy` tells: which runtime and which data. */
@@ -10,21 +11,24 @@ export interface Opening {
   device: string;
   tensorflow: string;
   threads: number;
+  /** Whether long trials run fused, as all of a study do or none. */
+  fuse: boolean;
   runtimeDir?: string | undefined;
   dataDir?: string | undefined;
   anyData?: boolean | undefined;
 }
 
-let data: TrialData | undefined;
+let opened: { data: TrialData; fuse: boolean } | undefined;
 
 async function answer(request: Request): Promise<Answer> {
   if ('trial' in request) {
-    if (!data) throw new Error('a trial before data');
-    return { record: await runTrial(request.trial, { data }) };
+    if (!opened) throw new Error('a trial before data');
+    const { data, fuse } = opened;
+    return { record: await runTrial(request.trial, { data, mode: fuse ? modeOf(request.trial) : 'graph' }) };
   }
-  const { dataDir, anyData, ...runtime } = request.open as Opening;
+  const { dataDir, anyData, fuse, ...runtime } = request.open as Opening;
   await openBackend('native', { ...runtime, deterministic: true });
-  data = new TrialData(await loadFashionMnist({ dataDir, anyData }));
+  opened = { data: new TrialData(await loadFashionMnist({ dataDir, anyData })), fuse };
   return { ready: true };
 }
 

@@ -9,7 +9,7 @@ import { effectSpec, specOf } from './pictures.js';
 import { commandLine } from '../sections/provenance.js';
 import { badge, effectOf, intervalOf } from './verdicts.js';
 
-export function claimSection(claim: ClaimResult, study: StudyResult, code: string, texts: Texts): Section {
+export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
   const words = texts.study;
   const said = words.said(claim);
   const title = words.titles[claim.claim] ?? claim.claim;
@@ -26,7 +26,7 @@ ${secondaryOf(claim, texts, title)}
 <p><strong>${words.literature}</strong> ${said.literature} <cite>${claim.literature.source}</cite></p>
 ${claim.remarks.map((remark) => markup`<p class="note">${words.phrase(remark)}</p>`)}
 <details class="provenance"><summary>${words.provenance}</summary>
-${provenance(claim, study, code, texts)}
+${provenance(claim, study, texts)}
 </details>`,
   };
 }
@@ -96,13 +96,12 @@ function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title:
 <div class="numbers">${new Html(renderTable(table, words.secondaryOf(title)))}</div>`;
 }
 
-function provenance(claim: ClaimResult, study: StudyResult, code: string, { study: words, page }: Texts): Html {
+function provenance(claim: ClaimResult, study: StudyResult, { study: words, page }: Texts): Html {
   const seeds = [...new Set(claim.parts.flatMap((part) => part.seeds.map(({ seed }) => seed)))].sort((a, b) => a - b);
   const facts: [string, string][] = [
     [words.facts.seeds, seeds.join(', ')],
     [words.facts.trials, words.facts.trialsOf(claim.trials.length)],
     [words.facts.registration, `SHA-256 ${study.registration}`],
-    ...(code === '' ? [] : [[words.facts.code, code] satisfies [string, string]]),
     [words.facts.data, `${study.data.name}, SHA-256 ${study.data.sha256}`],
     [words.facts.machine, words.facts.machineOf(study.machine)],
     [

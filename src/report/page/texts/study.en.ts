@@ -64,7 +64,6 @@ export const study = {
     trials: 'Trials',
     trialsOf: (count: number) => `${formatCount(count)} trainings, each a file of the folder trials`,
     registration: 'Registration',
-    code: 'Code of the trials',
     data: 'Data',
     machine: 'Machine',
     machineOf: ({ cpu, cores, memory, platform }: Machine) =>

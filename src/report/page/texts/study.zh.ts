@@ -44,7 +44,6 @@ export const study: typeof english = {
     trials: '训练',
     trialsOf: (count) => `${formatCount(count)} 次训练，每次对应文件夹 trials 中的一个文件`,
     registration: '预先登记',
-    code: '训练代码',
     data: '数据集',
     machine: '机器',
     machineOf: ({ cpu, cores, memory, platform }) => `${cpu}，${cores} 核，${formatBytes(memory)}，${platform}`,
