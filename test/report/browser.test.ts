@@ -50,7 +50,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
   });
 
   it.each([
-    ['curves', /step 1\n.*batch normalization: 2\.\d+ \(nats\)\n.*none <b>: 2\.\d+ \(nats\)$/s],
+    ['curves', /step 1\n.*batch normalization: 2\.\d+ nats\n.*none <b>: 2\.\d+ nats$/s],
     ['rates', /learning rate 0\.1\n.*none: 0\.2\n.*batch normalization: 0\.7$/s],
     ['seeds', /each at its best learning rate\n2\.4$/],
     ['histogram', /-2\.75\n/],
