@@ -1,6 +1,5 @@
 /** Charts in a headless Chromium: they go live in every width, scheme and by keyboard, and neither browser nor axe complains. */
-import { writeFileSync } from 'node:fs';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -8,8 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chartStyles } from '../../src/report/page/chartStyles.js';
 import { renderChart } from '../../src/report/page/figure.js';
 import { liveScript } from '../../src/report/page/liveScript.js';
+import { studyPage } from '../../src/report/page/study/studyPage.js';
+import { type Language, LANGUAGES, TEXTS as WORDS } from '../../src/report/page/texts/index.js';
 import { faultsOf, NO_BROWSER, openBrowser, openPage, VIEWS } from '../support/browser.js';
 import { CHARTS, TEXTS } from '../support/charts.js';
+import { madeUpStudy } from '../support/madeUpStudy.js';
 
 const page = (body: string, script: string) => `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Charts</title>
@@ -48,7 +50,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
   });
 
   it.each([
-    ['curves', /step 1\n.*batch normalization: 2\.\d+ \(nats\)\n.*none <b>: 2\.\d+ \(nats\)$/s],
+    ['curves', /step 1\n.*batch normalization: 2\.\d+ nats\n.*none <b>: 2\.\d+ nats$/s],
     ['rates', /learning rate 0\.1\n.*none: 0\.2\n.*batch normalization: 0\.7$/s],
     ['seeds', /each at its best learning rate\n2\.4$/],
     ['histogram', /-2\.75\n/],
@@ -64,6 +66,40 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
     await expect.poll(() => tip.isVisible()).toBe(false);
     expect(faults).toEqual([]);
     await page.close();
+  });
+
+  describe('the page of a study', () => {
+    const { study, records } = madeUpStudy(true);
+    const written = (language: Language) => path.join(path.dirname(file), `study-${language}.html`);
+    beforeAll(async () => {
+      const script = await liveScript();
+      for (const language of LANGUAGES)
+        writeFileSync(written(language), studyPage(study, records, WORDS[language], script));
+    });
+
+    it.each(VIEWS.flatMap((view) => LANGUAGES.map((language) => ({ ...view, language }))))(
+      'has nothing wrong at $width pixels, $scheme, in $language',
+      async ({ language, ...view }) => {
+        const opened = await openPage(browser, written(language), view);
+        expect(await faultsOf(opened)).toEqual([]);
+        await opened.page.close();
+      },
+    );
+
+    it('has a grid whose cells the keyboard picks, and whose curves follow', async () => {
+      const { page } = await openPage(browser, written('en'), { width: 768, scheme: 'light' });
+      const cell = page.locator('.explorer button').first();
+      const caption = page.locator('#explorer-curves figcaption');
+      const stroke = () => page.locator('#explorer-curves .canvas svg path[stroke="var(--tone-1)"]').count();
+      expect(await stroke()).toBe(0);
+      await cell.focus();
+      await page.keyboard.press('Enter');
+      expect(await cell.getAttribute('aria-pressed')).toBe('true');
+      expect(await page.locator('.explorer button[aria-pressed=true]').count()).toBe(1);
+      expect(await caption.innerText()).toBe('Training loss: without normalization, learning rate 0.1');
+      expect(await stroke()).toBeGreaterThan(0);
+      await page.close();
+    });
   });
 
   it('what is wrong is found', async () => {

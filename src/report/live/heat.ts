@@ -48,7 +48,7 @@ export function heatParts({ x, y, columns, rows, cells, min, max }: HeatSpec, wi
             textContent: {
               type: 'text',
               style: {
-                text: text ?? (value === null ? '–' : formatNumber(value)),
+                text: text ?? (value === null ? '–' : formatNumber(small ? Number(value.toPrecision(2)) : value)),
                 fill: `var(--on-shade-${shade})`,
                 fontSize: small ? 10 : 13,
               },

@@ -6,6 +6,7 @@ import { type Figure, renderChart, renderTable } from '../figure.js';
 import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
 import { effectSpec, specOf } from './pictures.js';
+import { commandLine } from '../sections/provenance.js';
 import { badge, effectOf, intervalOf } from './verdicts.js';
 
 export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
@@ -56,7 +57,8 @@ function capitalized(text: string): string {
 }
 
 function heightOf(picture: ClaimResult['pictures'][number]): { height?: number } {
-  return picture.kind === 'heat' ? { height: 80 + 60 * picture.rows.length } : {};
+  if (picture.kind === 'heat') return { height: 80 + 60 * picture.rows.length };
+  return picture.kind === 'dots' && picture.groups.length === 1 ? { height: 152 } : {};
 }
 
 function partsTable({ parts }: ClaimResult, words: Texts['study']) {
@@ -95,7 +97,6 @@ function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title:
 }
 
 function provenance(claim: ClaimResult, study: StudyResult, { study: words, page }: Texts): Html {
-  const command = `bn-train study ${claim.claim}${study.quick ? ' --quick' : ''}`;
   const seeds = [...new Set(claim.parts.flatMap((part) => part.seeds.map(({ seed }) => seed)))].sort((a, b) => a - b);
   const facts: [string, string][] = [
     [words.facts.seeds, seeds.join(', ')],
@@ -110,6 +111,6 @@ function provenance(claim: ClaimResult, study: StudyResult, { study: words, page
         .join(', '),
     ],
   ];
-  return markup`<div class="command"><code>${command}</code><button type="button" class="copy" value="${page.copied}" disabled>${page.copy}</button></div>
+  return markup`${commandLine(`study ${claim.claim}${study.quick ? ' --quick' : ''}`, page)}
 <dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }

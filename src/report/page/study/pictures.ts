@@ -18,6 +18,7 @@ export function specOf(picture: Picture, words: Words): ChartSpec {
     case 'dots':
       return {
         kind: 'dots',
+        lying: picture.groups.length === 1,
         y: axisOf(picture.y, words),
         groups: picture.groups.map(({ name, values }, i) => ({ name: phrase(name), tone: toneOf(name, i), values })),
         references: picture.references.map(({ name, y }) => ({ name: phrase(name), y })),
