@@ -1,7 +1,7 @@
 /** Ops that can be fused, each seen as one of a few kinds of loops. */
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
-import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
+import { align, type Axis, isUniform, leads, rowOf, stripped } from './geometry.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 
 export interface Operand {
@@ -186,7 +186,7 @@ export class Steps {
   /** Whether all its elements are one constant, as the ones are that gradients begin with. */
   isUniform(id: number): boolean {
     const values = this.graph.constants.get(id)?.values;
-    return values !== undefined && values.length > 0 && values.every((value) => Object.is(value, values[0]));
+    return values !== undefined && isUniform(values);
   }
 
   /** TensorFlow adds a bias while it multiplies. */

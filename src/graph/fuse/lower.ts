@@ -5,6 +5,7 @@ import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
+import { factors, lateBroadcast } from './algebra.js';
 import { ROUTE } from './loops.js';
 import { WINDOW } from './text.js';
 
@@ -130,4 +131,6 @@ export const FUSED_RULES: readonly Rule[] = [
   maxPoolGrad,
   normalization,
   softmax,
+  lateBroadcast,
+  factors,
 ];
