@@ -7,6 +7,13 @@ static inline T* at(char* memory, int64_t offset) {
   return reinterpret_cast<T*>(memory + offset);
 }
 
+// What is at the beginning, `size` long, comes `times` in all.
+template <typename T>
+static inline void repeat_(T* to, int64_t size, int64_t times) {
+  for (int64_t n = 1; n < times; n *= 2)
+    __builtin_memcpy(to + n * size, to, (n < times - n ? n : times - n) * size * sizeof(T));
+}
+
 // NaN wins, as in TensorFlow's. Written so that the CPU's own instruction is used, which takes denormals as others do.
 static inline float max_(float a, float b) {
   const float most = a > b ? a : b;

@@ -1,6 +1,7 @@
 /** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
 import type { Node, Value } from '../graph.js';
-import type { Step, Steps } from './loops.js';
+import type { Steps } from './loops.js';
+import type { Step } from './step.js';
 import { isWorthIt } from './worth.js';
 
 export interface Region {
@@ -56,21 +57,25 @@ function isOther(known: Steps, members: ReadonlyMap<number, Member>, node: Node)
   return !output || (!members.has(output.id) && !known.isView(node, output));
 }
 
-/** The level of each node: it rises where an op of TensorFlow's reads a fused one. Fills in the members. */
-function leveled(known: Steps, members: Map<number, Member>): Map<Node, number> {
-  const levels = new Map<Node, number>();
+/** The level of each value: it rises where an op of TensorFlow's reads a fused one. Fills in the members. */
+function leveled(known: Steps, members: Map<number, Member>): Map<number, number> {
+  const levels = new Map<number, number>();
+  const above = (ids: readonly number[], rise: number) =>
+    Math.max(0, ...ids.map((id) => (levels.get(id) ?? 0) + (members.has(id) ? rise : 0)));
   for (const node of known.graph.nodes) {
-    const step = known.stepOf(node);
-    if (step) members.set(step.output.id, { step, level: 0 });
-    const rise = isOther(known, members, node) ? 1 : 0;
-    const from = step ? step.operands.map(({ id }) => id) : node.inputs.map((id) => known.source(id));
-    const before = from.map((id) => {
-      const producer = known.producers.get(id);
-      return (producer ? (levels.get(producer) ?? 0) : 0) + (members.has(id) ? rise : 0);
-    });
-    const level = Math.max(0, ...before);
-    levels.set(node, level);
-    if (step) members.set(step.output.id, { step, level });
+    for (const step of known.stepsOf(node)) {
+      const level = above(
+        step.operands.map(({ id }) => id),
+        0,
+      );
+      members.set(step.output.id, { step, level });
+      levels.set(step.output.id, level);
+    }
+    const level = above(
+      node.inputs.map((id) => known.source(id)),
+      isOther(known, members, node) ? 1 : 0,
+    );
+    for (const { id } of node.outputs) if (!levels.has(id)) levels.set(id, level);
   }
   return levels;
 }
@@ -79,18 +84,18 @@ function leveled(known: Steps, members: Map<number, Member>): Map<Node, number> 
 function delay(
   known: Steps,
   members: ReadonlyMap<number, Member>,
-  levels: ReadonlyMap<Node, number>,
+  levels: ReadonlyMap<number, number>,
   last: number,
 ): void {
   const latest = new Map<number, number>();
+  const readAt = (id: number, level: number) => latest.set(id, Math.min(latest.get(id) ?? last, level));
   for (const node of known.graph.nodes.toReversed()) {
-    const member = members.get(node.outputs[0]?.id ?? 0);
-    if (!member && !isOther(known, members, node)) continue;
-    if (member && canWait(member, members)) member.level = latest.get(member.step.output.id) ?? last;
-    const level = member ? member.level : (levels.get(node) ?? 0) - 1;
-    for (const input of member ? member.step.operands.map(({ id }) => id) : node.inputs) {
-      const id = known.source(input);
-      latest.set(id, Math.min(latest.get(id) ?? last, level));
+    if (isOther(known, members, node))
+      for (const id of node.inputs) readAt(known.source(id), (levels.get(node.outputs[0]?.id ?? 0) ?? 0) - 1);
+    for (const step of known.stepsOf(node).toReversed()) {
+      const member = members.get(step.output.id) as Member;
+      if (canWait(member, members)) member.level = latest.get(step.output.id) ?? last;
+      for (const { id } of step.operands) readAt(id, member.level);
     }
   }
 }
@@ -109,8 +114,8 @@ function recomputation(members: ReadonlyMap<number, Member>): (member: Member) =
     if (!found.has(member)) found.set(member, find(member.step));
     return found.get(member);
   };
-  const find = ({ byRow, cheap, operands }: Step) => {
-    if (!byRow || !cheap) return undefined;
+  const find = ({ kind, byRow, cheap, operands }: Step) => {
+    if (!cheap || !(byRow || kind === 'spread')) return undefined;
     const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: members.get(id) }));
     return new Set(rows.flatMap(({ id, from }) => [...((from && leavesOf(from)) ?? [id])]));
   };

@@ -50,12 +50,13 @@ function nest(axes: readonly Both[], name: string, body: (whole: string, part: s
 
 /** Fills `to` with `from`, which is repeated along axes of stride 0. */
 export function expand(to: string, from: string, axes: readonly Axis[]): string {
-  const all = both(axes);
-  const last = all.at(-1);
-  if (!last) return `${to}[0] = ${from}[0];`;
-  return nest(all.slice(0, -1), 'k', (whole, part) =>
-    vectorLoop('0', last.size, `${to}[${whole} + i] = ${from}[${part} + i * ${last.stride}];`),
-  );
+  const [first = { size: 1, stride: 0 }, ...rest] = axes;
+  if (rest.length === 0) return vectorLoop('0', first.size, `${to}[i] = ${from}[i * ${first.stride}];`);
+  const size = sizeOf(rest.map((axis) => axis.size));
+  if (first.stride === 0) return `${expand(to, from, rest)} repeat_(${to}, ${size}, ${first.size});`;
+  const k = `k${rest.length}`;
+  const part = expand(`(${to} + ${k} * ${size})`, `(${from} + ${k} * ${first.stride})`, rest);
+  return loop(k, first.size, `{ ${part} }`);
 }
 
 /** Reduces `from` over its axes of stride 0 into `to`, and applies `finish` to each result. */
