@@ -156,7 +156,7 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose a chunk of a sum': [/c < chunks/g, 'c < chunks - 1'],
   'that divide no mean': [/y\[i\] \/= [^;]*;/g, ''],
   'that take a maximum for a minimum': [/a > b \? a : b/g, 'a < b ? a : b'],
-  'that subtract the wrong way round': [/(x\d+) - (x\d+)/g, '$2 - $1'],
+  'that subtract the wrong way round': [/([vx]\d+) - ([vx]\d+)/g, '$2 - $1'],
 };
 
 it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
