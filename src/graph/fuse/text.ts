@@ -91,7 +91,7 @@ export function reduce(op: string, to: string, from: string, axes: readonly Axis
   });
 }
 
-/** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it. */
+/** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it, or the first of all. */
 export function route(to: string, [x, y, dy]: readonly string[], axes: readonly Axis[]): string {
   const all = both(axes);
   const last = all.at(-1)?.stride === 1 ? all.pop() : undefined;
@@ -104,7 +104,9 @@ export function route(to: string, [x, y, dy]: readonly string[], axes: readonly 
         const element = `[${whole} + i + ${at}]`;
         return `{ const bool hit = ${x}${element} == m; ${to}${element} = hit ? d : 0; d = hit ? 0 : d; }`;
       });
-      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')}`;
+      // In a window of nothing but NaN or −∞ none is.
+      const rest = `${to}[${whole} + i] += d;`;
+      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')} ${rest}`;
       return vectorLoop('0', last?.size ?? 1, window);
     },
   );
