@@ -2,5 +2,9 @@
 export { batchNorm, type BatchNormOptions, type BatchNormResult } from './batchNorm.js';
 export { BatchNorm, type BatchNormConfig } from './layer.js';
 export { withBatchNorm } from './convert.js';
-export { lenet, type LenetConfig, type Norm } from './lenet.js';
+export { groupNorm, type GroupNormOptions } from './groupNorm.js';
+export { GroupNorm, type GroupNormConfig } from './groupLayer.js';
+export { lenet, type LenetConfig, type Norm, type NormFactory } from './lenet.js';
+export { mlp, type MlpConfig } from './mlp.js';
+export { MovingNoise, type Draws } from './noise.js';
 export { populationStatistics, withStatistics, type LayerStatistics } from './population.js';

@@ -46,15 +46,27 @@ export async function populationStatistics(
 
 /** Of each BN layer, in the model's order, the mean and the biased variance [channels] of its input x [batch, …]. */
 export function batchMoments(model: tf.Sequential, batch: tf.Tensor): tf.Tensor[] {
-  const found: tf.Tensor[] = [];
+  return applyByBatch(model, batch).moments;
+}
+
+/**
+ * What a model makes of a batch where every BN layer normalizes by the batch and its moving statistics stay as they are;
+ * all else is as in inference. `after` sees each layer's output, and what it gives goes on.
+ */
+export function applyByBatch(
+  model: tf.Sequential,
+  batch: tf.Tensor,
+  after = (_layer: tf.layers.Layer, y: tf.Tensor): tf.Tensor => y,
+): { output: tf.Tensor; moments: tf.Tensor[] } {
+  const moments: tf.Tensor[] = [];
   let x = batch;
   for (const layer of model.layers)
     if (isBatchNorm(layer)) {
       const { y, movingMean, movingVariance } = normalizeByBatch(layer, x);
-      found.push(movingMean, movingVariance);
-      x = y;
-    } else x = layer.apply(x) as tf.Tensor;
-  return found;
+      moments.push(movingMean, movingVariance);
+      x = after(layer, y);
+    } else x = after(layer, layer.apply(x) as tf.Tensor);
+  return { output: x, moments };
 }
 
 /** The values of tensors, which are disposed of. */

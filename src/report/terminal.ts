@@ -79,9 +79,10 @@ export class Terminal implements Listener {
     }
   };
 
-  /** A bar with bytes and time. */
-  progress = ({ label, done, total }: Progress): void => {
-    this.draw(label, done, total, (seconds) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`);
+  /** A bar with bytes and time, or what else is counted. */
+  progress = ({ label, done, total, figures }: Progress): void => {
+    const bytes = (seconds: string) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`;
+    this.draw(label, done, total, figures === undefined ? bytes : () => figures);
     if (done >= total) this.close();
   };
 

@@ -30,6 +30,8 @@ const OPTIONS = v.object({
   xla: v.optional(yesOrNo),
   // Whether population statistics are taken, if that was asked for; without batch normalization there are none.
   population: v.optional(yesOrNo),
+  // Whether TensorBoard's event files are written, too.
+  tensorboard: v.optional(yesOrNo),
   // On a GPU, the same bits from the same seed every time.
   deterministic: v.optional(yesOrNo),
 });
@@ -58,7 +60,7 @@ const PLACE = v.object({
 });
 export type Place = v.InferOutput<typeof PLACE>;
 
-const CONFIG = v.object({
+export const CONFIG = v.object({
   ...OPTIONS.entries,
   // Of the model's logits and images. Runs from before they were kept have 10, 28 and 28.
   classes: v.optional(whole(2)),
@@ -96,7 +98,7 @@ export function parseConfig(content: string, file: string): RunConfig {
 }
 
 /** Throws a BnTrainError of usage unless the data are those that the run began with. */
-export function assertOwnData(folder: string, { data: own }: RunConfig, data: RunData): void {
+export function assertOwnData(folder: string, { data: own }: Pick<RunConfig, 'data'>, data: RunData): void {
   if (own ? own.sha256 === data.sha256 : data.name === 'Fashion-MNIST') return;
   const told = ({ name, sha256 }: RunData) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`;
   throw cannot(`use the run ${folder}`, {

@@ -2,14 +2,16 @@
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
-import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
+import type { EpochResult, FinalResult, Statistics, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
+import { review } from '../train/review.js';
 import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch, type Mode } from '../train/step.js';
 import { type Checkpoint, restoreWeights } from './checkpoint.js';
 import { modelOf } from './checkpoints.js';
 import type { RunConfig, RunData, RunOptions } from './config.js';
 import { Recorder } from './recorder.js';
+import type { StartEvent, TensorBoard } from './tensorBoard/tensorBoard.js';
 
 export const LAST_BITS = 'its last bits may differ from those of a run that was never stopped';
 
@@ -77,27 +79,38 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
-  let [final, mode]: [FinalResult?, Mode?] = [];
+  let [final, mode, statistics, board]: [FinalResult?, Mode?, Statistics[]?, TensorBoard?] = [];
   for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     if (event.type === 'start') {
       mode = event.mode;
       const known = withKernels(config, event, from !== undefined);
       if (known.change !== undefined) notice(known.change);
       await recorder.keepConfig(known.config);
+      board = await openBoard({ folder, config: known.config, model, history }, event);
     }
     // It has not begun: the folder is as a resume needs it.
     if (mode === undefined) break;
+    await board?.record(event);
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
+    if (event.type === 'population') statistics = event.layers;
     if (event.type === 'end') final = withoutType(event);
   }
+  if (final) await recorder.keepReview(() => review(model, data, statistics, signal), signal);
   if (epochs.length > 0) await recorder.add('chart.svg', chart(epochs));
   return { epochs, mode: mode ?? config.mode, final };
 }
 
+/** Undefined where nobody asked for it, and then nothing of it is loaded. */
+async function openBoard(run: Parameters<typeof TensorBoard.open>[0], start: StartEvent) {
+  if (run.config.tensorboard !== true) return undefined;
+  const { TensorBoard } = await import('./tensorBoard/tensorBoard.js');
+  return TensorBoard.open(run, start);
+}
+
 /** The config.json as it is once the steps are compiled, and a line if a run goes on that was computed in another way. */
-function withKernels(config: RunConfig, { mode, kernels }: Extract<TrainEvent, { type: 'start' }>, goesOn: boolean) {
+function withKernels(config: RunConfig, { mode, kernels }: StartEvent, goesOn: boolean) {
   const now = kernels && 'hash' in kernels ? kernels : undefined;
   if (!goesOn) return { config: { ...config, mode, kernels: now }, change: undefined };
   const { resumed = [], ...first } = config;

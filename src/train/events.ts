@@ -48,6 +48,12 @@ export interface Progressed {
   history: EpochResult[];
 }
 
+/** One value per channel each; the variance is biased. */
+export interface Statistics {
+  mean: number[];
+  variance: number[];
+}
+
 export type TrainEvent =
   /** `kernels`: the generated code that fused steps run, or why there is none, though it was asked for. */
   | {
@@ -59,10 +65,21 @@ export type TrainEvent =
       mode: Mode;
       kernels?: Fusion;
     }
-  | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }
+  /** `loss` and `examplesPerSecond` are of the epoch so far, the others of this batch alone, before its update. */
+  | {
+      type: 'step';
+      epoch: number;
+      batch: number;
+      loss: number;
+      examplesPerSecond: number;
+      batchLoss: number;
+      batchAccuracy: number;
+    }
   /** Each `checkpointSteps` batches: a moment from which the run can go on. */
   | { type: 'checkpoint'; position: Position }
   | { type: 'evaluate'; of: 'test' | 'population' }
   | ({ type: 'epoch' } & EpochResult)
   | { type: 'interrupted'; position: Position }
+  /** Just before the end, where there are some: what each BN layer's statistics are over the whole training set. */
+  | { type: 'population'; layers: Statistics[] }
   | ({ type: 'end' } & FinalResult);
