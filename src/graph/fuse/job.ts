@@ -3,7 +3,7 @@ import { sizeOf } from '../graph.js';
 import { isDirect, isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Steps } from './loops.js';
-import type { Operand, Step } from './step.js';
+import type { Operand, Step } from './fusedStep.js';
 import { type Memory, typeOf } from './memory.js';
 import { expand, reduce, REDUCTION, route, vectorLoop } from './text.js';
 

@@ -1,7 +1,7 @@
 /** Puts a job's steps into as few loops as can be: those of one length whose elements do not wait for each other's rows. */
 import { sizeOf } from '../graph.js';
 import { isDirect } from './geometry.js';
-import type { Operand, Step } from './step.js';
+import type { Operand, Step } from './fusedStep.js';
 
 export interface Loop {
   readonly depth: number;

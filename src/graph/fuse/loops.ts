@@ -2,7 +2,7 @@
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
 import { align, isUniform, leads, rowOf, stripped } from './geometry.js';
-import { isSpread, type Operand, ROUTE, type Step } from './step.js';
+import { isSpread, type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 
 /** A graph with what fusing asks about its values. */

@@ -6,7 +6,7 @@ import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
 import { factors, lateBroadcast } from './algebra.js';
-import { ROUTE } from './step.js';
+import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
 const { float32, int32 } = DTYPE;

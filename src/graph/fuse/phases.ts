@@ -1,6 +1,6 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
-import type { Step } from './step.js';
+import type { Step } from './fusedStep.js';
 import { isDirect } from './geometry.js';
 
 /** From here on threads share a value that is not of the batch's size. */

@@ -1,7 +1,7 @@
 /** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
 import type { Node, Value } from '../graph.js';
 import type { Steps } from './loops.js';
-import type { Step } from './step.js';
+import type { Step } from './fusedStep.js';
 import { isWorthIt } from './worth.js';
 
 export interface Region {

@@ -1,6 +1,6 @@
 /** Says which regions save more than they cost. */
 import { sizeOf, type Value } from '../graph.js';
-import type { Step } from './step.js';
+import type { Step } from './fusedStep.js';
 
 /** What TensorFlow could move in memory in the time that it takes to begin with an op, in bytes. */
 const OP = 1 << 14;

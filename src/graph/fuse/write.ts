@@ -5,7 +5,7 @@ import { Memory } from './memory.js';
 import { isPass, isShared, type Phase, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
-import type { Step } from './step.js';
+import type { Step } from './fusedStep.js';
 import { REDUCTION, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
