@@ -3,7 +3,6 @@ import { Command } from 'commander';
 import { cannot } from '../common/errors.js';
 import { formatSeconds } from '../common/format.js';
 import { toType } from '../common/invocation.js';
-import type { compileStep } from '../graph/compile.js';
 import { CheckTable, checkSummary } from '../report/checks.js';
 import { backendLine } from '../report/lines.js';
 import type { BackendInfo } from '../runtime/open.js';
@@ -11,6 +10,7 @@ import type { Subject } from '../verify/check.js';
 import type { CheckResult } from '../verify/verify.js';
 import { addBackendOptions, type BackendOptions } from './options.js';
 import { type Session, withSession } from './session.js';
+import { whyUnfused } from './whyUnfused.js';
 
 interface VerifyFlags extends BackendOptions {
   json?: boolean;
@@ -30,14 +30,14 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   const { openReady } = await import('../runtime/open.js');
   // The bounds are those of float32.
   const backend = await openReady({ ...flags, tf32: false }, { listener: terminal, signal });
-  const [{ compileStep }, { batchNorm }, { BatchNorm }, { allChecks, verify }] = await Promise.all([
+  const [{ compileSteps }, { batchNorm }, { BatchNorm }, { allChecks, verify }] = await Promise.all([
     import('../graph/compile.js'),
     import('../nn/batchNorm.js'),
     import('../nn/layer.js'),
     import('../verify/verify.js'),
   ]);
   const subject: Subject = { batchNorm, BatchNorm };
-  if (backend.name === 'native') Object.assign(subject, { compileStep, unfused: await whyUnfused(compileStep) });
+  if (backend.name === 'native') Object.assign(subject, { compileSteps, unfused: await whyUnfused(compileSteps) });
   const started = performance.now();
   const checks = allChecks();
   const table = new CheckTable(
@@ -56,18 +56,6 @@ async function runChecks(flags: VerifyFlags, { terminal, signal }: Session): Pro
   if (flags.json) terminal.printJson({ ...about, seconds, checks: results.map(flat) });
   else terminal.print(`${checkSummary(results)}: ${backendLine(backend)}, ${formatSeconds(seconds)}`);
   assertAllPassed(results, name);
-}
-
-/** Why fused steps are not to be had here; undefined where they are. */
-export async function whyUnfused(compile: typeof compileStep): Promise<string | undefined> {
-  const { fused, dispose } = await compile((x) => [x.sum(0)], {
-    inputs: [{ shape: [2, 2], dtype: 'float32' }],
-    variables: [],
-    fuse: true,
-  });
-  dispose();
-  if (!fused) return 'steps are fused for the CPU alone';
-  return 'reason' in fused ? fused.reason : undefined;
 }
 
 /** Throws a BnTrainError that names the checks that failed, if any. */

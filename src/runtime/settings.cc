@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <sstream>
 #include <string>
 
@@ -25,9 +24,6 @@
 #undef TFE_NewContext
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
-
-// In region.cc.
-void RegisterRegion(TF_Status* status);
 
 namespace {
 
@@ -114,10 +110,6 @@ extern "C" TFE_Context* quiet_TFE_NewContext(const TFE_ContextOptions* options, 
     EndOfLoading();
     OpenCudaLibraries();
   }
-  // Each of Node's threads has a context. Its own op is registered here, as TensorFlow's initializers have run by now.
-  static std::once_flag first;
-  std::call_once(first, RegisterRegion, status);
-  if (TF_GetCode(status) != TF_OK) return nullptr;
   TFE_Context* context = TFE_NewContext(options, status);
   EndOfLoading();
   ForgetFiles();

@@ -10,24 +10,24 @@ export interface Subject {
   batchNorm: typeof batchNorm;
   BatchNorm: new (config: BatchNormConfig) => tf.layers.Layer;
   /** Where the backend runs recorded graphs. */
-  compileStep?: CompileStep;
+  compileSteps?: CompileSteps;
   /** Why their regions do not become code of their own here, if so. */
   unfused?: string | undefined;
 }
 
 /** What the checks use of src/graph/compile.ts. */
-export type CompileStep = (
-  step: StepFunction,
-  options: { inputs: readonly InputSpec[]; variables: readonly tf.Variable[]; fuse: boolean },
-) => Promise<{ run: StepFunction; dispose: () => void }>;
+export type CompileSteps = (
+  steps: Readonly<Record<string, { step: StepFunction; inputs: readonly InputSpec[] }>>,
+  options: { variables: readonly tf.Variable[]; fuse: boolean },
+) => Promise<{ run(name: string, ...inputs: tf.Tensor[]): tf.Tensor[]; dispose(): void }>;
 
-/** What `use` makes of a compiled step, which is disposed of after it. */
+/** What `use` makes of compiled steps, which are disposed of after it. */
 export async function withCompiled<T>(
-  compileStep: CompileStep,
-  [step, options]: Parameters<CompileStep>,
-  use: (compiled: Awaited<ReturnType<CompileStep>>) => T,
+  compileSteps: CompileSteps,
+  [steps, options]: Parameters<CompileSteps>,
+  use: (compiled: Awaited<ReturnType<CompileSteps>>) => T,
 ): Promise<T> {
-  const compiled = await compileStep(step, options);
+  const compiled = await compileSteps(steps, options);
   try {
     return use(compiled);
   } finally {

@@ -156,7 +156,7 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose a chunk of a sum': [/c < chunks/g, 'c < chunks - 1'],
   'that divide no mean': [/y\[i\] \/= [^;]*;/g, ''],
   'that take a maximum for a minimum': [/a > b \? a : b/g, 'a < b ? a : b'],
-  'that subtract the wrong way round': [/(x\d+) - (x\d+)/g, '$2 - $1'],
+  'that subtract the wrong way round': [/([vx]\d+) - ([vx]\d+)/g, '$2 - $1'],
 };
 
 it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
@@ -237,6 +237,8 @@ const SPECIAL = [
   -0,
   1e-40,
   -1e-40,
+  1e-45,
+  -1e-45,
   2 ** -126,
   3.4e38,
   -3.4e38,
@@ -307,9 +309,47 @@ it('takes NaN, infinities, zeros of both signs and denormals as TensorFlow does'
   expect(unlike).toEqual([]);
 });
 
+it('gives the gradient of a maximum to the first element that is it, and to the first of all where none is', async () => {
+  const { NaN: none, NEGATIVE_INFINITY: least } = Number;
+  const windows = [
+    ...[
+      [none, 1, 2, 3],
+      [1, none, 2, 3],
+      [3, 2, 1, none],
+      [none, none, none, none],
+      [least, least, least, least],
+    ],
+    ...[
+      [none, least, least, 3],
+      [least, least, none, least],
+      [1, 1, 1, 1],
+      [-0, 0, 0, -0],
+      [0, 2, 2, 1],
+    ],
+  ];
+  const x = tf.tensor4d(windows.flat(), [windows.length, 2, 2, 1]);
+  const step = (x: tf.Tensor) => [
+    tf
+      .grad((a) => tf.sum(pool(a).mul(2)))(x)
+      .add(1),
+  ];
+  const [fused, graph] = await Promise.all(
+    [true, false].map(async (fuse) => {
+      const compiled = await compileStep(step, { inputs: [x], variables: [], fuse });
+      if (fuse) expect(compiled.fused).toHaveProperty('compiler');
+      const values = Array.from(compiled.run(x)[0]?.dataSync() ?? []);
+      compiled.dispose();
+      return values;
+    }),
+  );
+  expect(fused).toEqual(graph);
+});
+
 it('gives zeros of both signs the sign 0', async () => {
-  const step = await compileStep((x) => [tf.sign(x.mul(2)).mul(3)], { inputs: [{ shape: [2] }], fuse: true });
+  // So do relus, where TensorFlow's keep -0 in what its vectors leave over.
+  const ops = (x: tf.Tensor) => [tf.sign(x.mul(2)).mul(3), tf.relu(x.mul(2)).mul(3), tf.relu6(x.mul(2)).mul(3)];
+  const step = await compileStep(ops, { inputs: [{ shape: [2] }], fuse: true });
   expect(step.fused).toHaveProperty('compiler');
-  expect(step.run([-0, 0])[0]?.arraySync()).toEqual([0, 0]);
+  for (const y of step.run([-0, 0])) expect(y.arraySync()).toEqual([0, 0]);
   step.dispose();
 });

@@ -58,6 +58,17 @@ it.each([
   expect(others.filter((op) => !['Reshape', 'Identity', 'Cast'].includes(op))).toEqual([]);
 });
 
+it.each<[string, number, StepFunction]>([
+  ['of products with what is the same in all rows', 1, (x, c) => [x.mul(c).sum(0), c.mul(x).mul(c).sum(0), x.sum(0)]],
+  ['of products of the same in any order', 1, (x, c) => [x.mul(c).mul(x).sum(0), x.mul(x.mul(c)).sum(0)]],
+  ['of what is no product', 2, (x, c) => [x.add(c).sum(0), x.sum(0)]],
+  ["of a mean's gradient", 1, (x, c) => [x.mul(tf.ones([512, 256]).mul(c).div(512)).sum(0), x.sum(0)]],
+])('sums %s are %i', (_, count, step) => {
+  const { sources, others } = fusedOf(step, [float(512, 256), float(256)]);
+  expect([...sources.values()].join('').match(/\ba\d+\[i\] = a\d+\[i\] \+/g)).toHaveLength(count);
+  expect(others).toEqual([]);
+});
+
 it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
   const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
   expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);

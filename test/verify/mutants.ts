@@ -1,17 +1,18 @@
 /** Batch normalization broken on purpose, one flaw each, to see which checks notice. */
 import * as tf from '@tensorflow/tfjs';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileSteps } from '../../src/graph/compile.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { weightOf } from '../../src/nn/population.js';
-import type { CompileStep, Subject } from '../../src/verify/check.js';
+import type { CompileSteps, Subject } from '../../src/verify/check.js';
 
 type Function = Subject['batchNorm'];
 type Vectors = [gamma: tf.Tensor, beta: tf.Tensor, movingMean: tf.Tensor, movingVariance: tf.Tensor];
 type Options = Parameters<Function>[5];
 
 /** Runs a step op by op, so that what these flaws do outside of graphs does not matter. */
-const compileNothing: CompileStep = (step) => Promise.resolve({ run: step, dispose: () => undefined });
+const compileNothing: CompileSteps = (steps) =>
+  Promise.resolve({ run: (name, ...inputs) => steps[name]?.step(...inputs) ?? [], dispose: () => undefined });
 
 let layers = 0;
 
@@ -34,7 +35,7 @@ function subjectOf(f: Function): Subject {
     }
   }
   tf.serialization.registerClass(Mutant);
-  return { batchNorm: f, BatchNorm: Mutant, compileStep: compileNothing };
+  return { batchNorm: f, BatchNorm: Mutant, compileSteps: compileNothing };
 }
 
 interface Flaws {
@@ -146,15 +147,16 @@ class Counting extends BatchNorm {
 }
 tf.serialization.registerClass(Counting);
 
-const own = { batchNorm, BatchNorm, compileStep };
+const own = { batchNorm, BatchNorm, compileSteps };
 const broken = (change: (run: Run, variables: readonly tf.Variable[]) => Run) => ({
   ...own,
-  compileStep: async (...given: Parameters<CompileStep>) => {
-    const compiled = await compileStep(...given);
-    return { ...compiled, run: change(compiled.run, given[1].variables) };
+  compileSteps: async (...given: Parameters<CompileSteps>) => {
+    const compiled = await compileSteps(...given);
+    const run: Run = (...given) => compiled.run(...given);
+    return { run: change(run, given[1].variables), dispose: () => compiled.dispose() };
   },
 });
-type Run = Awaited<ReturnType<CompileStep>>['run'];
+type Run = Awaited<ReturnType<CompileSteps>>['run'];
 
 /** A run after which the variables are what they were. */
 const forgetting =
@@ -172,7 +174,7 @@ export const PLAIN = subjectOf(plain({}));
 export const MUTANTS: Record<string, Subject> = {
   ...Object.fromEntries(Object.entries(FLAWS).map(([name, flaws]) => [name, subjectOf(plain(flaws))])),
   'configuration not saved': { ...own, BatchNorm: Forgetful },
-  'state that is no weight': { ...own, BatchNorm: Counting, compileStep: compileNothing },
+  'state that is no weight': { ...own, BatchNorm: Counting, compileSteps: compileNothing },
   'compiled step that keeps what it trained to itself': broken(forgetting),
   'compiled step with the precision of TF32': broken(
     (run) =>

@@ -3,7 +3,7 @@ import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compileStep } from '../../src/graph/compile.js';
+import { compileSteps } from '../../src/graph/compile.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { openBackend } from '../../src/runtime/open.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
@@ -115,7 +115,7 @@ function disagreeing(comparisons: Comparison[]): string[] {
 
 describe.each(BACKENDS)('the steps on the $name backend', ({ name, tfjs }) => {
   beforeAll(() => openBackend(name));
-  const compare = (network: Network) => compareSteps(stepsOf(network), name === 'native' ? { compileStep } : {});
+  const compare = (network: Network) => compareSteps(stepsOf(network), name === 'native' ? { compileSteps } : {});
 
   it('agree with the JS backend for random networks and images: each kernel, and from end to end', async () => {
     const numRuns = process.env['CI'] === undefined ? 8 : 60;

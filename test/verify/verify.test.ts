@@ -1,8 +1,9 @@
 import { backend } from '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { assertAllPassed, whyUnfused } from '../../src/cli/verifyCommand.js';
-import { compileStep } from '../../src/graph/compile.js';
+import { assertAllPassed } from '../../src/cli/verifyCommand.js';
+import { whyUnfused } from '../../src/cli/whyUnfused.js';
+import { compileSteps } from '../../src/graph/compile.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { analysisOf, QUANTITIES, referenceOf } from '../../src/verify/apply.js';
@@ -15,7 +16,7 @@ import { broken, withKernel } from '../support/kernels.js';
 import { runProgram } from '../support/program.js';
 import { MUTANTS, PLAIN } from './mutants.js';
 
-const own: Subject = { batchNorm, BatchNorm, compileStep };
+const own: Subject = { batchNorm, BatchNorm, compileSteps };
 const checks = allChecks();
 const steps = stepChecks();
 const ofLayers = checks.filter(({ name }) => !steps.some((check) => check.name === name));
@@ -287,8 +288,14 @@ it.each([
   [{ hash: '1', compiler: 'c++' }, undefined],
 ])('kernels %o: why steps are not fused is %s', async (fused, why) => {
   let isDisposed = false;
-  const compile = (...given: Parameters<typeof compileStep>) =>
-    compileStep(...given).then((step) => ({ ...step, fused, dispose: () => (isDisposed = true) }));
+  const compile = (...given: Parameters<typeof compileSteps>) =>
+    compileSteps(...given).then((steps) => {
+      steps.dispose();
+      return Object.create(steps, {
+        fused: { value: fused },
+        dispose: { value: () => (isDisposed = true) },
+      }) as typeof steps;
+    });
   expect(await whyUnfused(compile)).toBe(why);
   expect(isDisposed).toBe(true);
 });

@@ -8,9 +8,10 @@ import { parseRequest } from '../../bench/protocol.js';
 import { packageVersion } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
 import type { Norm } from '../../nn/lenet.js';
-import { assertBatch } from '../../train/step.js';
+import { assertBatch, defaultMode } from '../../train/step.js';
 import type { PlaceOptions } from '../options.js';
 import type { Session } from '../session.js';
+import { whyUnfused } from '../whyUnfused.js';
 
 export interface BenchFlags extends PlaceOptions {
   steps: number;
@@ -62,7 +63,17 @@ export async function openOwn(flags: BenchFlags, { terminal, signal }: Session):
     ...(tensorflow === undefined ? { backend: name } : { tensorflow }),
   };
   const threads = os.availableParallelism();
-  return new OwnProgram({ ...flags, data, versions, threads, fallback: fallback ?? undefined, signal });
+  const modes = flags.modes ?? (await modesWithoutKernels(terminal));
+  return new OwnProgram({ ...flags, modes, data, versions, threads, fallback: fallback ?? undefined, signal });
+}
+
+/** Nobody asked for fused steps by name: where they cannot be had, the others are measured. */
+async function modesWithoutKernels({ warn }: Session['terminal']): Promise<BenchMode[] | undefined> {
+  if (defaultMode() !== 'fused') return undefined;
+  const reason = await whyUnfused((await import('../../graph/compile.js')).compileSteps);
+  if (reason === undefined) return undefined;
+  warn(`measuring without fused kernels: ${reason}`);
+  return ['graph', 'eager'];
 }
 
 /** Says who is here, then answers requests until there are no more. */

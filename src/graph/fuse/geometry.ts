@@ -48,3 +48,7 @@ export const isScalar = (axes: readonly Axis[]): boolean => axes.every(({ stride
 
 /** Element by element. */
 export const isDirect = (axes: readonly Axis[]): boolean => axes.length === 1 && axes[0]?.stride === 1;
+
+/** Whether all are one number, to the sign of 0. */
+export const isUniform = (values: ArrayLike<number>): boolean =>
+  values.length > 0 && Array.from(values).every((value) => Object.is(value, values[0]));

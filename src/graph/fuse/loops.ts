@@ -1,42 +1,9 @@
-/** Ops that can be fused, each seen as one of a few kinds of loops. */
+/** Sees each op that can be fused as loops. */
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
-import { align, type Axis, leads, rowOf, stripped } from './geometry.js';
+import { align, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { isSpread, type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
-
-export interface Operand {
-  /** The value whose elements are read, whatever its shape. */
-  readonly id: number;
-  /** Whether each row of the batch reads a row of its own. */
-  readonly moves: boolean;
-  /** How it is read along the elements of a row, or of everything. */
-  readonly axes: readonly Axis[];
-  /** Its first element that is read. */
-  readonly offset: number;
-}
-
-/**
- * A fused op. `map`: an element at a time; `reduce`: over some axes of what it reads, which are those of stride 0 in
- * `axes`; `total`: over the rows of the batch, too; `route`: what a maximum over some axes came from gets its gradient.
- */
-export interface Step {
-  readonly kind: 'map' | 'reduce' | 'total' | 'route';
-  readonly output: Value;
-  /** The op as C++ for `map`, by its name otherwise. */
-  readonly op: string;
-  /** Whether it is done row by row of the batch. */
-  readonly byRow: boolean;
-  /** Elements of the result: of a row of it where there is one for each row, else of all of it. */
-  readonly width: number;
-  readonly operands: readonly Operand[];
-  /** Of `reduce`, `total` and `route`: how the smaller value is read along the larger one. */
-  readonly axes: readonly Axis[];
-  /** Whether it may be computed again instead of being stored. */
-  readonly cheap: boolean;
-}
-
-/** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
-export const ROUTE = 'RouteToMaximum';
 
 /** A graph with what fusing asks about its values. */
 export class Steps {
@@ -44,6 +11,8 @@ export class Steps {
   readonly producers = new Map<number, Node>();
   private readonly batched: ReadonlySet<number>;
   private readonly sources = new Map<number, { id: number; offset: number }>();
+  /** What operands are repeated by, by how they are read. */
+  private readonly spreads = new Map<string, Step>();
 
   /** `rows` is the size of the batch; 1 where there is none. */
   constructor(
@@ -84,32 +53,66 @@ export class Steps {
     return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
   }
 
-  /** As a loop, or undefined for an op that stays TensorFlow's. */
-  stepOf(node: Node): Step | undefined {
+  /** As loops, of which the last makes its result; none for an op that stays TensorFlow's. */
+  stepsOf(node: Node): Step[] {
     const [output] = node.outputs;
-    if (!output || node.outputs.length !== 1 || this.isView(node, output)) return undefined;
-    if (REDUCTIONS.includes(node.op)) return this.reduction(node, output);
-    if (node.op === ROUTE) return this.route(node, output);
-    return this.map(node, output);
+    if (!output || node.outputs.length !== 1 || this.isView(node, output)) return [];
+    if (node.op === ROUTE) return [this.route(node, output)];
+    if (!REDUCTIONS.includes(node.op)) return this.map(node, output);
+    const step = this.reduction(node, output);
+    return step ? [step] : [];
   }
 
-  private map(node: Node, output: Value): Step | undefined {
+  private map(node: Node, output: Value): Step[] {
     const { op, inputs } = node;
-    if (this.isBias(node)) return undefined;
+    if (this.isBias(node)) return [];
     const [first, end] = READ[op] ?? [0, inputs.length];
     const read = inputs.slice(first, end).map((id) => this.value(id));
     const expression = expressionOf(node, read);
-    if (expression === undefined) return undefined;
+    if (expression === undefined) return [];
     const byRow = this.batched.has(output.id);
-    const operands = read.map((value) => this.operand(output, value, byRow, op));
-    if (operands.includes(undefined)) return undefined;
-    const common = { op: expression, output, byRow, operands: operands as Operand[], axes: [] };
     const width = sizeOf(output.shape) / (byRow ? this.rows : 1);
-    return { kind: 'map', ...common, width, cheap: isCheap(expression) };
+    const given = read.map((value) => this.operand(output, value, byRow, op));
+    if (given.includes(undefined)) return [];
+    const operands = given as Operand[];
+    const common = { op: expression, output, byRow, width, axes: [], cheap: isCheap(expression) };
+    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isSpread))
+      return [{ kind: 'spread', ...common, operands }];
+    const spreads = operands.map((operand) => (isSpread(operand) ? this.spread(operand) : undefined));
+    const direct = operands.map((operand, i) => {
+      const { output: by, width: size = 0 } = spreads[i] ?? {};
+      return by ? { ...operand, id: by.id, axes: [{ size, stride: 1 }], offset: 0 } : operand;
+    });
+    return [...spreads.filter((step) => step !== undefined), { kind: 'map', ...common, operands: direct }];
+  }
+
+  /** Makes of an operand a value of its own that has an element for each of the reader's: of a row, or of everything. */
+  private spread(operand: Operand): Step {
+    const key = JSON.stringify(operand);
+    const found = this.spreads.get(key);
+    if (found) return found;
+    const { id, moves, axes } = operand;
+    const width = sizeOf(axes.map(({ size }) => size));
+    const shape = moves ? [this.rows, width] : [width];
+    const output = { id: Math.min(...this.values.keys()) - 1, shape, dtype: this.value(id).dtype };
+    this.values.set(output.id, output);
+    const step: Step = {
+      kind: 'spread',
+      op: '$0',
+      output,
+      byRow: moves,
+      width,
+      operands: [operand],
+      axes: [],
+      cheap: true,
+    };
+    this.spreads.set(key, step);
+    return step;
   }
 
   private operand(output: Value, value: Value, byRow: boolean, op: string): Operand | undefined {
-    if (this.isUniform(value.id)) return { id: value.id, moves: false, axes: [], offset: 0 };
+    if (isUniform(this.graph.constants.get(value.id)?.values ?? []))
+      return { id: value.id, moves: false, axes: [], offset: 0 };
     let [shape, from] = [stripped(output.shape), value.shape];
     if (op === 'Tile') {
       // Repeated along an axis that it has: two axes, of which one is broadcast.
@@ -181,12 +184,6 @@ export class Steps {
     });
     const axes = align(large, small);
     return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
-  }
-
-  /** Whether all its elements are one constant, as the ones are that gradients begin with. */
-  isUniform(id: number): boolean {
-    const values = this.graph.constants.get(id)?.values;
-    return values !== undefined && values.length > 0 && values.every((value) => Object.is(value, values[0]));
   }
 
   /** TensorFlow adds a bias while it multiplies. */

@@ -5,7 +5,8 @@ import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
-import { ROUTE } from './loops.js';
+import { factors, lateBroadcast } from './algebra.js';
+import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
 const { float32, int32 } = DTYPE;
@@ -130,4 +131,6 @@ export const FUSED_RULES: readonly Rule[] = [
   maxPoolGrad,
   normalization,
   softmax,
+  lateBroadcast,
+  factors,
 ];

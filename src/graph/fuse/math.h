@@ -7,6 +7,13 @@ static inline T* at(char* memory, int64_t offset) {
   return reinterpret_cast<T*>(memory + offset);
 }
 
+// What is at the beginning, `size` long, comes `times` in all.
+template <typename T>
+static inline void repeat_(T* to, int64_t size, int64_t times) {
+  for (int64_t n = 1; n < times; n *= 2)
+    __builtin_memcpy(to + n * size, to, (n < times - n ? n : times - n) * size * sizeof(T));
+}
+
 // NaN wins, as in TensorFlow's. Written so that the CPU's own instruction is used, which takes denormals as others do.
 static inline float max_(float a, float b) {
   const float most = a > b ? a : b;
@@ -36,17 +43,17 @@ static inline int32_t bits_(float x) {
   return bits;
 }
 
-// x = k ln 2 + r with whole k and |r| <= ln 2 / 2; returns e^r - 1, by its Taylor series: the term left out is below 2^-26.
+static inline float power_(int32_t k) { return float_(static_cast<int32_t>((static_cast<uint32_t>(k) + 127u) << 23)); }
+
+// x = k ln 2 + r with whole k and |r| <= ln 2 / 2; p = e^r - 1, by its Taylor series: the term left out is below 2^-26.
 struct Reduced {
   float p;
   int32_t k;
 };
 static inline Reduced reduce_(float x) {
-  // Beyond these the result is 0 or infinite; NaN stays.
-  x = x > 89.0f ? 89.0f : x;
-  x = x < -104.0f ? -104.0f : x;
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const float k = (x * 1.44269504f + kRound) - kRound;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number, which its last bits are
+  const float rounded = x * 1.44269504f + kRound;
+  const float k = rounded - kRound;
   const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
   float q = 1.0f / 5040;
   q = q * r + 1.0f / 720;
@@ -54,20 +61,23 @@ static inline Reduced reduce_(float x) {
   q = q * r + 1.0f / 24;
   q = q * r + 1.0f / 6;
   q = q * r + 0.5f;
-  return {q * r * r + r, static_cast<int32_t>(k == k ? k : 0.0f)};
+  return {q * r * r + r, bits_(rounded) - bits_(kRound)};
+}
+// Beyond the bounds the results below are those at the bounds; NaN stays.
+static inline float clamp_(float x, float least, float most) {
+  x = x > most ? most : x;
+  return x < least ? least : x;
 }
 
-static inline float power_(int32_t k) { return float_((k + 127) << 23); }
-
 static inline float exp_(float x) {
-  const Reduced e = reduce_(x);
+  const Reduced e = reduce_(clamp_(x, -104.0f, 89.0f));
   // In two steps, as 2^k alone need not be a float.
   const int32_t half = e.k >> 1;
   return (1.0f + e.p) * power_(half) * power_(e.k - half);
 }
 
 static inline float expm1_(float x) {
-  const Reduced e = reduce_(x);
+  const Reduced e = reduce_(clamp_(x, -104.0f, 89.0f));
   const int32_t half = e.k >> 1;
   const float s = power_(half), t = power_(e.k - half);
   const float near = e.p * s * t + (s * t - 1.0f), far = (1.0f + e.p) * s * t;
@@ -103,12 +113,17 @@ static inline float log1p_(float x) {
   return u == 1.0f ? x : (u < __builtin_inff() ? value : log_(u));
 }
 
-static inline float sigmoid_(float x) { return 1.0f / (1.0f + exp_(-x)); }
+static inline float sigmoid_(float x) {
+  // From 2^-127, which is 0 here, to 2^128, which is infinite.
+  const Reduced e = reduce_(clamp_(-x, -88.0f, 89.0f));
+  return 1.0f / (1.0f + (1.0f + e.p) * power_(e.k));
+}
 
 static inline float tanh_(float x) {
-  const float a = __builtin_fabsf(x);
-  const float e = expm1_(-2.0f * a);
-  return __builtin_copysignf(-e / (2.0f + e), x);
+  // From here on it is 1 to the last bit.
+  const Reduced e = reduce_(clamp_(-2.0f * __builtin_fabsf(x), -20.0f, 0.0f));
+  const float s = power_(e.k), m = e.p * s + (s - 1.0f);
+  return __builtin_copysignf(-m / (2.0f + m), x);
 }
 
 static inline float softplus_(float x) {
@@ -116,7 +131,28 @@ static inline float softplus_(float x) {
   return max_(x, 0) + log1p_(exp_(-a));
 }
 
-static inline float erf_(float x) { return __builtin_erff(x); }
+// By its Taylor series up to 1, and beyond by Abramowitz and Stegun, 7.1.26.
+static inline float erf_(float x) {
+  const float a = __builtin_fabsf(x), z = x * x;
+  float q = -1.0f / 6894720;
+  q = q * z + 1.0f / 685440;
+  q = q * z - 1.0f / 75600;
+  q = q * z + 1.0f / 9360;
+  q = q * z - 1.0f / 1320;
+  q = q * z + 1.0f / 216;
+  q = q * z - 1.0f / 42;
+  q = q * z + 1.0f / 10;
+  q = q * z - 1.0f / 3;
+  const float near = 1.12837917f * (a + a * (q * z));
+  const float t = 1.0f / (1.0f + 0.3275911f * a);
+  float r = 1.061405429f;
+  r = r * t - 1.453152027f;
+  r = r * t + 1.421413741f;
+  r = r * t - 0.284496736f;
+  r = r * t + 0.254829592f;
+  const float far = 1.0f - r * t * exp_(-z);
+  return __builtin_copysignf(a < 1.0f ? near : (z == z ? far : x), x);
+}
 
 // In sixteen sums side by side, whatever the width of the CPU's vectors.
 template <typename F>

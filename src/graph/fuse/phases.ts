@@ -1,7 +1,8 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
-import type { Step } from './loops.js';
+import type { Step } from './fusedStep.js';
 import { isDirect } from './geometry.js';
+import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
 const LARGE = 1024;
@@ -51,40 +52,15 @@ export function schedule({ steps, outputs }: Region): Schedule {
     times.set(step.output.id, time);
     if (!pass || step.kind === 'total') wholes.add(step.output.id);
   }
-  return choose(steps, byId, times, wholes);
+  const isAgain = ({ cheap, output }: Step) => cheap && !wholes.has(output.id);
+  const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain)
+    .filter((stage) => stage.steps.length > 0)
+    .map((stage) => ({ time: stage.number, steps: stage.steps }));
+  return { phases, stored: new Map([...wholes].map((id) => [id, times.get(id) ?? 0])) };
 }
 
 /** The first time after `before` of the kind that is asked for; between two passes one thing may follow another. */
 function nextTime(before: number, pass: boolean): number {
   if (pass) return isPass(before) ? before + 2 : before + 1;
   return isPass(before) ? before + 1 : before;
-}
-
-/** From the last phase to the first: what each computes, and what it reads that an earlier one stored. */
-function choose(
-  steps: readonly Step[],
-  byId: ReadonlyMap<number, Step>,
-  times: ReadonlyMap<number, number>,
-  wholes: Set<number>,
-): Schedule {
-  const timeOf = ({ output }: Step) => times.get(output.id) ?? 0;
-  const phases: Phase[] = [];
-  for (let time = Math.max(...times.values()); time >= 0; time--) {
-    const needed = new Set<Step>();
-    const visit = (step: Step) => {
-      if (needed.has(step)) return;
-      needed.add(step);
-      for (const { id } of step.operands) {
-        const from = byId.get(id);
-        if (!from || (timeOf(from) < time && wholes.has(id))) continue;
-        if (timeOf(from) === time || from.cheap) visit(from);
-        else wholes.add(id);
-      }
-    };
-    for (const step of steps) if (timeOf(step) === time && wholes.has(step.output.id)) visit(step);
-    const list = steps.filter((step) => needed.has(step));
-    if (list.length > 0) phases.unshift({ time, steps: list });
-  }
-  const stored = new Map([...wholes].map((id) => [id, times.get(id) ?? 0]));
-  return { phases, stored };
 }

@@ -1,6 +1,8 @@
 /** Finds what can run as one op: connected steps none of which waits for an op of TensorFlow's that waits for another one. */
 import type { Node, Value } from '../graph.js';
-import type { Step, Steps } from './loops.js';
+import type { Step } from './fusedStep.js';
+import type { Steps } from './loops.js';
+import { divided } from './divided.js';
 import { isWorthIt } from './worth.js';
 
 export interface Region {
@@ -10,132 +12,106 @@ export interface Region {
   readonly outputs: readonly Value[];
 }
 
-interface Member {
-  readonly step: Step;
-  level: number;
-}
+/** By what they make. */
+type Made = ReadonlyMap<number, Step>;
 
 export function findRegions(known: Steps): Region[] {
-  const members = new Map<number, Member>();
-  const levels = leveled(known, members);
-  const last = Math.max(0, ...levels.values());
-  delay(known, members, levels, last);
   const { nodes, outputs, updates } = known.graph;
+  const steps = new Map(nodes.flatMap((node) => known.stepsOf(node)).map((step) => [step.output.id, step]));
+  const levels = leveled(known, steps);
+  const last = Math.max(0, ...levels.values());
+  delay(known, steps, levels, last);
   const stored = new Set([...outputs, ...updates.values()].map(({ id }) => known.source(id)));
-  for (const node of nodes)
-    if (isOther(known, members, node)) for (const id of node.inputs) stored.add(known.source(id));
-  const isBetter = recomputation(members);
-  const regions: Region[] = [];
-  // From the last level to the first: each asks earlier ones for what it does not compute again itself.
-  for (let level = last; level >= 0; level--) {
-    const here = new Set<Member>();
-    const visit = (member: Member) => {
-      if (here.has(member)) return;
-      for (const { id } of member.step.operands) {
-        const from = members.get(id);
-        if (!from) continue;
-        if (from.level === level || isBetter(from)) visit(from);
-        else stored.add(id);
-      }
-      here.add(member);
-    };
-    for (const member of members.values())
-      if (member.level === level && stored.has(member.step.output.id)) visit(member);
-    for (const group of connected(here, members, level === last)) {
-      const own = group.filter((member) => member.level === level).map(({ step }) => step.output);
-      const region = { steps: group.map(({ step }) => step), outputs: own.filter(({ id }) => stored.has(id)) };
-      if (isWorthIt(region.steps, region.outputs)) regions.push(region);
-    }
-  }
-  return regions;
+  for (const node of nodes) if (isOther(known, steps, node)) for (const id of node.inputs) stored.add(known.source(id));
+  const levelOf = ({ output }: Step) => levels.get(output.id) ?? 0;
+  const stages = divided([...steps.values()], levelOf, stored, recomputation(steps));
+  return stages.flatMap(({ number, steps: here }) =>
+    connected(here, number === last)
+      .map((group) => {
+        const own = group.filter((step) => levelOf(step) === number).map(({ output }) => output);
+        return { steps: group, outputs: own.filter(({ id }) => stored.has(id)) };
+      })
+      .filter((region) => isWorthIt(region.steps, region.outputs)),
+  );
 }
 
 /** An op that stays TensorFlow's, and is not only another shape of its input. */
-function isOther(known: Steps, members: ReadonlyMap<number, Member>, node: Node): boolean {
+function isOther(known: Steps, steps: Made, node: Node): boolean {
   const [output] = node.outputs;
-  return !output || (!members.has(output.id) && !known.isView(node, output));
+  return !output || (!steps.has(output.id) && !known.isView(node, output));
 }
 
-/** The level of each node: it rises where an op of TensorFlow's reads a fused one. Fills in the members. */
-function leveled(known: Steps, members: Map<number, Member>): Map<Node, number> {
-  const levels = new Map<Node, number>();
+/** The level of each value: it rises where an op of TensorFlow's reads a fused one. */
+function leveled(known: Steps, steps: Made): Map<number, number> {
+  const levels = new Map<number, number>();
+  const above = (ids: readonly number[], rise: number) =>
+    Math.max(0, ...ids.map((id) => (levels.get(id) ?? 0) + (steps.has(id) ? rise : 0)));
   for (const node of known.graph.nodes) {
-    const step = known.stepOf(node);
-    if (step) members.set(step.output.id, { step, level: 0 });
-    const rise = isOther(known, members, node) ? 1 : 0;
-    const from = step ? step.operands.map(({ id }) => id) : node.inputs.map((id) => known.source(id));
-    const before = from.map((id) => {
-      const producer = known.producers.get(id);
-      return (producer ? (levels.get(producer) ?? 0) : 0) + (members.has(id) ? rise : 0);
-    });
-    const level = Math.max(0, ...before);
-    levels.set(node, level);
-    if (step) members.set(step.output.id, { step, level });
+    for (const { output, operands } of known.stepsOf(node)) {
+      const ids = operands.map(({ id }) => id);
+      levels.set(output.id, above(ids, 0));
+    }
+    const sources = node.inputs.map((id) => known.source(id));
+    const level = above(sources, isOther(known, steps, node) ? 1 : 0);
+    for (const { id } of node.outputs) if (!levels.has(id)) levels.set(id, level);
   }
   return levels;
 }
 
 /** What is not of the batch's size, such as new weights, waits until it is read, or for the end. */
-function delay(
-  known: Steps,
-  members: ReadonlyMap<number, Member>,
-  levels: ReadonlyMap<Node, number>,
-  last: number,
-): void {
+function delay(known: Steps, steps: Made, levels: Map<number, number>, last: number): void {
   const latest = new Map<number, number>();
+  const levelOf = (id = 0) => levels.get(id) ?? 0;
+  const readAt = (id: number, level: number) => latest.set(id, Math.min(latest.get(id) ?? last, level));
   for (const node of known.graph.nodes.toReversed()) {
-    const member = members.get(node.outputs[0]?.id ?? 0);
-    if (!member && !isOther(known, members, node)) continue;
-    if (member && canWait(member, members)) member.level = latest.get(member.step.output.id) ?? last;
-    const level = member ? member.level : (levels.get(node) ?? 0) - 1;
-    for (const input of member ? member.step.operands.map(({ id }) => id) : node.inputs) {
-      const id = known.source(input);
-      latest.set(id, Math.min(latest.get(id) ?? last, level));
+    if (isOther(known, steps, node))
+      for (const id of node.inputs) readAt(known.source(id), levelOf(node.outputs[0]?.id) - 1);
+    for (const step of known.stepsOf(node).toReversed()) {
+      const { id } = step.output;
+      if (canWait(step, steps)) levels.set(id, latest.get(id) ?? last);
+      for (const operand of step.operands) readAt(operand.id, levelOf(id));
     }
   }
 }
 
 /** Nothing of the batch's size that a region makes is kept for it. */
-function canWait({ step }: Member, members: ReadonlyMap<number, Member>): boolean {
-  if (step.byRow && step.kind !== 'total') return false;
-  const rows = step.operands.map(({ id }) => members.get(id)?.step).filter((from) => from?.byRow);
-  return rows.every((from) => !step.byRow && from?.kind === 'total');
+function canWait({ byRow, kind, operands }: Step, steps: Made): boolean {
+  if (byRow && kind !== 'total') return false;
+  const rows = operands.map(({ id }) => steps.get(id)).filter((from) => from?.byRow);
+  return rows.every((from) => !byRow && from?.kind === 'total');
 }
 
 /** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
-function recomputation(members: ReadonlyMap<number, Member>): (member: Member) => boolean {
-  const found = new Map<Member, ReadonlySet<number> | undefined>();
-  const leavesOf = (member: Member): ReadonlySet<number> | undefined => {
-    if (!found.has(member)) found.set(member, find(member.step));
-    return found.get(member);
+function recomputation(steps: Made): (step: Step) => boolean {
+  const found = new Map<number, ReadonlySet<number> | undefined>();
+  const leavesOf = (step: Step): ReadonlySet<number> | undefined => {
+    if (!found.has(step.output.id)) found.set(step.output.id, find(step));
+    return found.get(step.output.id);
   };
-  const find = ({ byRow, cheap, operands }: Step) => {
-    if (!byRow || !cheap) return undefined;
-    const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: members.get(id) }));
+  const find = ({ kind, byRow, cheap, operands }: Step) => {
+    if (!cheap || !(byRow || kind === 'spread')) return undefined;
+    const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: steps.get(id) }));
     return new Set(rows.flatMap(({ id, from }) => [...((from && leavesOf(from)) ?? [id])]));
   };
-  return (member) => (leavesOf(member)?.size ?? 2) <= 1;
+  return (step) => (leavesOf(step)?.size ?? 2) <= 1;
 }
 
 /** What hangs together; at the end, all that is not of the batch's size does. */
-function connected(here: ReadonlySet<Member>, members: ReadonlyMap<number, Member>, isLast: boolean): Member[][] {
-  const parents = new Map<Member, Member>();
-  const root = (member: Member): Member => {
-    const parent = parents.get(member);
-    return parent ? root(parent) : member;
+function connected(here: readonly Step[], isLast: boolean): Step[][] {
+  const made = new Map(here.map((step) => [step.output.id, step]));
+  const parents = new Map<Step, Step>();
+  const root = (step: Step): Step => {
+    const parent = parents.get(step);
+    return parent ? root(parent) : step;
   };
-  const join = (a: Member, b: Member) => {
+  const join = (a: Step, b: Step) => {
     const [from, to] = [root(a), root(b)];
     if (from !== to) parents.set(from, to);
   };
-  const small = [...here].filter(({ step }) => !step.byRow);
-  for (const member of here)
-    for (const { id } of member.step.operands) {
-      const from = members.get(id);
-      if (from && here.has(from)) join(from, member);
-    }
-  if (isLast) for (const member of small) join(member, small[0] ?? member);
-  const groups = new Map<Member, Member[]>();
-  for (const member of here) groups.set(root(member), [...(groups.get(root(member)) ?? []), member]);
+  for (const step of here) for (const { id } of step.operands) join(made.get(id) ?? step, step);
+  const small = here.filter(({ byRow }) => !byRow);
+  if (isLast) for (const step of small) join(step, small[0] ?? step);
+  const groups = new Map<Step, Step[]>();
+  for (const step of here) groups.set(root(step), [...(groups.get(root(step)) ?? []), step]);
   return [...groups.values()];
 }

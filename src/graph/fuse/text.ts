@@ -50,12 +50,13 @@ function nest(axes: readonly Both[], name: string, body: (whole: string, part: s
 
 /** Fills `to` with `from`, which is repeated along axes of stride 0. */
 export function expand(to: string, from: string, axes: readonly Axis[]): string {
-  const all = both(axes);
-  const last = all.at(-1);
-  if (!last) return `${to}[0] = ${from}[0];`;
-  return nest(all.slice(0, -1), 'k', (whole, part) =>
-    vectorLoop('0', last.size, `${to}[${whole} + i] = ${from}[${part} + i * ${last.stride}];`),
-  );
+  const [first = { size: 1, stride: 0 }, ...rest] = axes;
+  if (rest.length === 0) return vectorLoop('0', first.size, `${to}[i] = ${from}[i * ${first.stride}];`);
+  const size = sizeOf(rest.map((axis) => axis.size));
+  if (first.stride === 0) return `${expand(to, from, rest)} repeat_(${to}, ${size}, ${first.size});`;
+  const k = `k${rest.length}`;
+  const part = expand(`(${to} + ${k} * ${size})`, `(${from} + ${k} * ${first.stride})`, rest);
+  return loop(k, first.size, `{ ${part} }`);
 }
 
 /** Reduces `from` over its axes of stride 0 into `to`, and applies `finish` to each result. */
@@ -90,7 +91,7 @@ export function reduce(op: string, to: string, from: string, axes: readonly Axis
   });
 }
 
-/** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it. */
+/** The gradient of a maximum over axes of stride 0: the first element that is the maximum gets all of it, or the first of all. */
 export function route(to: string, [x, y, dy]: readonly string[], axes: readonly Axis[]): string {
   const all = both(axes);
   const last = all.at(-1)?.stride === 1 ? all.pop() : undefined;
@@ -103,7 +104,9 @@ export function route(to: string, [x, y, dy]: readonly string[], axes: readonly 
         const element = `[${whole} + i + ${at}]`;
         return `{ const bool hit = ${x}${element} == m; ${to}${element} = hit ? d : 0; d = hit ? 0 : d; }`;
       });
-      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')}`;
+      // In a window of nothing but NaN or −∞ none is.
+      const rest = `${to}[${whole} + i] += d;`;
+      const window = `const float m = ${y}[${part} + i]; float d = ${dy}[${part} + i]; ${given.join(' ')} ${rest}`;
       return vectorLoop('0', last?.size ?? 1, window);
     },
   );

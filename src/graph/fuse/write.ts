@@ -1,11 +1,11 @@
 /** Writes a region as C++. */
 import { sizeOf, type Value } from '../graph.js';
-import { Job } from './job.js';
+import { type Access, Job, type Setting } from './job.js';
 import { Memory } from './memory.js';
 import { isPass, isShared, type Phase, schedule } from './phases.js';
-import type { Access, Setting } from './places.js';
 import type { Region } from './regions.js';
-import type { Step, Steps } from './loops.js';
+import type { Steps } from './loops.js';
+import type { Step } from './fusedStep.js';
 import { REDUCTION, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
@@ -84,8 +84,8 @@ function takenOver(outputs: readonly Value[], { known, reads, writes }: Setting,
   const taken = new Set<number>();
   const isBefore = (read: Access, write: Access) => {
     if (read.time !== write.time || read.job !== write.job) return read.time < write.time;
-    if (read.group === write.group) return read.direct;
-    return read.job !== 'share' && read.moves && read.group < write.group;
+    if (read.loop === write.loop) return read.direct;
+    return read.job !== 'share' && read.moves && read.loop < write.loop;
   };
   return outputs.map((output) => {
     const write = writes.find(({ id }) => id === output.id);

@@ -6,7 +6,7 @@ import { DeviceDataset, evaluationStep, momentsStep, trainingStep } from '../../
 import { carried } from '../bounds/carried.js';
 import { roundingOf } from '../bounds/kernels.js';
 import { random } from '../cases.js';
-import { type CompileStep, type Comparison, type Subject, withCompiled } from '../check.js';
+import { type CompileSteps, type Comparison, type Subject, withCompiled } from '../check.js';
 import { recordKernels, rerun, type Value, valueOf } from './kernelCalls.js';
 
 export interface Steps {
@@ -30,12 +30,12 @@ export const REFERENCE = 'cpu';
  */
 export async function compareSteps(
   steps: Steps,
-  { compileStep, unfused }: Pick<Subject, 'compileStep' | 'unfused'> = {},
+  { compileSteps, unfused }: Pick<Subject, 'compileSteps' | 'unfused'> = {},
 ): Promise<Comparison[]> {
   const outcomes: [how: string, Outcome][] = [['op by op', await outcomeOf(steps, runEagerly)]];
-  if (compileStep) outcomes.push(['compiled', await outcomeOf(steps, runCompiled(compileStep, false))]);
-  if (compileStep && unfused === undefined)
-    outcomes.push(['fused', await outcomeOf(steps, runCompiled(compileStep, true))]);
+  if (compileSteps) outcomes.push(['compiled', await outcomeOf(steps, runCompiled(compileSteps, false))]);
+  if (compileSteps && unfused === undefined)
+    outcomes.push(['fused', await outcomeOf(steps, runCompiled(compileSteps, true))]);
   const { calls, outcome, roundings, tolerances } = await onReference(() => reference(steps));
   const wholes = ([how, got]: (typeof outcomes)[number]) =>
     outcome.map(({ name, value }, i): Comparison => ({
@@ -86,9 +86,11 @@ async function outcomeOf({ model: build, data: dataset }: Steps, run: Run): Prom
 const runEagerly: Run = (step, inputs) => Promise.resolve(tf.tidy(() => step(...inputs)));
 
 const runCompiled =
-  (compileStep: CompileStep, fuse: boolean): Run =>
+  (compileSteps: CompileSteps, fuse: boolean): Run =>
   (step, inputs, variables) =>
-    withCompiled(compileStep, [step, { inputs, variables, fuse }], ({ run }) => run(...inputs));
+    withCompiled(compileSteps, [{ all: { step, inputs } }, { variables, fuse }], (compiled) =>
+      compiled.run('all', ...inputs),
+    );
 
 /** The steps on the JS backend, the rounding of each of its kernels, and how far all of them may lead each result astray. */
 async function reference(steps: Steps) {

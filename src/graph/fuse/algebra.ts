@@ -1,0 +1,84 @@
+/** Rules for graphs that are fused: what is the same for all rows is computed once, and not for each of them. */
+import { DTYPE, sizeOf, types } from '../graph.js';
+import type { Editor } from '../rewrite/editor.js';
+import type { Rule } from '../rewrite/rule.js';
+import { isUniform } from './geometry.js';
+
+const { float32, int32 } = DTYPE;
+
+/** How many products of products are looked through. */
+const DEPTH = 4;
+
+type Shape = readonly number[];
+
+/** With axes of size 1 before, as broadcasting has it. */
+const padded = (shape: Shape, rank: number): Shape => [...new Array<number>(rank - shape.length).fill(1), ...shape];
+
+function broadcast(shapes: readonly Shape[]): Shape {
+  const rank = Math.max(0, ...shapes.map(({ length }) => length));
+  return shapes.reduce((a, b) => padded(b, rank).map((size, i) => (size === 1 ? a[i] : size) ?? 1), padded([], rank));
+}
+
+/** What is repeated where a value repeats a smaller one, as the ones do that gradients begin with. */
+function core(id: number, editor: Editor): number {
+  const { values, dtype } = editor.constants.get(id) ?? {};
+  if (values && dtype === float32 && isUniform(values)) return editor.floats([values[0] ?? 0], []);
+  const { op, inputs: [from = id] = [] } = editor.producers.get(id) ?? {};
+  const [small, large] = [editor.shape(from), editor.shape(id)];
+  const isRepeated =
+    op === 'BroadcastTo' || (op === 'Tile' && small.every((size, i) => size === 1 || size === large[i]));
+  return isRepeated ? from : id;
+}
+
+/** Values are repeated after they are computed. */
+export const lateBroadcast: Rule = {
+  name: 'lateBroadcast',
+  on: 'cpu',
+  ops: ['Add', 'AddV2', 'Sub', 'Mul', 'RealDiv', 'Neg'],
+  apply({ op, inputs, outputs: [{ shape }] }, editor) {
+    const cores = inputs.map((id) => core(id, editor));
+    if (sizeOf(shape) < 2 || cores.every((id, i) => id === inputs[i])) return undefined;
+    const small = broadcast(cores.map((id) => editor.shape(id)));
+    const result = editor.op(op, types({ T: float32 }), cores, small);
+    if (small.join() === shape.join()) return result;
+    return editor.op('BroadcastTo', types({ T: float32, Tidx: int32 }), [result, editor.ints(shape)], shape);
+  },
+};
+
+/** The factors of a product that are the same along the axes of a sum, and the product of the others. */
+function split(id: number, editor: Editor, isSame: (id: number) => boolean, depth = DEPTH): [number[], number[]] {
+  if (isSame(id)) return [[id], []];
+  const { op, inputs = [] } = editor.producers.get(id) ?? {};
+  if (op !== 'Mul' || depth === 0) return [[], [id]];
+  const parts = inputs.map((input) => split(input, editor, isSame, depth - 1));
+  const outside = parts.flatMap(([same]) => same);
+  return outside.length > 0 ? [outside, parts.flatMap(([, other]) => other)] : [[], [id]];
+}
+
+/** Σ c·x = c·Σ x: sums of the same products become one, and none waits for a c that another pass makes. */
+export const factors: Rule = {
+  name: 'factors',
+  on: 'cpu',
+  ops: ['Sum', 'Mean'],
+  apply({ op, attributes, inputs: [x = 0, axes = 0], outputs: [{ shape }] }, editor) {
+    const large = editor.shape(x);
+    const over = editor.constants.get(axes)?.values;
+    if (!over || over.length === 0 || sizeOf(large) === 0) return undefined;
+    const reduced = new Set(Array.from(over, (axis) => (axis + large.length) % large.length));
+    const along = (id: number) => padded(editor.shape(id), large.length);
+    const isSame = (id: number) => along(id).every((size, axis) => size === 1 || !reduced.has(axis));
+    const [outside, inside] = split(x, editor, isSame);
+    if (outside.length === 0 || broadcast(inside.map(along)).join() !== large.join()) return undefined;
+    const multiply = (a: number, b: number) =>
+      editor.elementwise('Mul', a, b, broadcast([editor.shape(a), editor.shape(b)]));
+    const sum = editor.op(op, [...attributes], [inside.sort((a, b) => a - b).reduce(multiply), axes], shape);
+    const isKept = shape.length === large.length;
+    const kept = outside.map((id) =>
+      editor.reshape(
+        id,
+        along(id).filter((_, axis) => isKept || !reduced.has(axis)),
+      ),
+    );
+    return editor.reshape([sum, ...kept].reduce(multiply), shape);
+  },
+};

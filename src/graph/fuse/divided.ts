@@ -1,0 +1,34 @@
+/** Divides steps that wait for each other: what each stage computes, and what it reads that an earlier one stored. */
+import type { Step } from './fusedStep.js';
+
+export interface Stage {
+  readonly number: number;
+  /** Each one after those it needs; one of an earlier stage is computed again. */
+  readonly steps: readonly Step[];
+}
+
+/** From the last stage to the first, each asks earlier ones for what it does not compute again: that is added to `stored`. */
+export function divided(
+  steps: readonly Step[],
+  stageOf: (step: Step) => number,
+  stored: Set<number>,
+  isAgain: (step: Step) => boolean,
+): Stage[] {
+  const made = new Map(steps.map((step) => [step.output.id, step]));
+  const stages: Stage[] = [];
+  for (let number = Math.max(0, ...steps.map(stageOf)); number >= 0; number--) {
+    const needed = new Set<Step>();
+    const visit = (step: Step) => {
+      if (needed.has(step)) return;
+      needed.add(step);
+      for (const { id } of step.operands) {
+        const from = made.get(id);
+        if (from && (stageOf(from) === number || isAgain(from))) visit(from);
+        else stored.add(id);
+      }
+    };
+    for (const step of steps) if (stageOf(step) === number && stored.has(step.output.id)) visit(step);
+    stages.unshift({ number, steps: steps.filter((step) => needed.has(step)) });
+  }
+  return stages;
+}

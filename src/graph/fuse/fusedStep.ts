@@ -1,0 +1,41 @@
+/** What a fused op is: one of a few kinds of loops over what it reads. */
+import type { Value } from '../graph.js';
+import { type Axis, isDirect, isScalar } from './geometry.js';
+
+export interface Operand {
+  /** The value whose elements are read, whatever its shape. */
+  readonly id: number;
+  /** Whether each row of the batch reads a row of its own. */
+  readonly moves: boolean;
+  /** How it is read along the elements of a row, or of everything. */
+  readonly axes: readonly Axis[];
+  /** Its first element that is read. */
+  readonly offset: number;
+}
+
+/**
+ * A fused op. `map`: an element at a time, of operands that are read so, or are one element; `spread`: repeated along some
+ * axes; `reduce`: over some axes of what it reads, which are those of stride 0 in `axes`; `total`: over the rows of the
+ * batch, too; `route`: what a maximum over some axes came from gets its gradient.
+ */
+export interface Step {
+  readonly kind: 'map' | 'spread' | 'reduce' | 'total' | 'route';
+  readonly output: Value;
+  /** The op as C++ for `map`, by its name otherwise. */
+  readonly op: string;
+  /** Whether it is done row by row of the batch. */
+  readonly byRow: boolean;
+  /** Elements of the result: of a row of it where there is one for each row, else of all of it. */
+  readonly width: number;
+  readonly operands: readonly Operand[];
+  /** Of `reduce`, `total` and `route`: how the smaller value is read along the larger one. */
+  readonly axes: readonly Axis[];
+  /** Whether it may be computed again instead of being stored. */
+  readonly cheap: boolean;
+}
+
+/** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
+export const ROUTE = 'RouteToMaximum';
+
+/** Whether an operand is repeated in a way that needs a loop of its own. */
+export const isSpread = ({ axes }: Operand): boolean => !isDirect(axes) && !isScalar(axes);
