@@ -3,4 +3,6 @@ export { batchNorm, type BatchNormOptions, type BatchNormResult } from './batchN
 export { BatchNorm, type BatchNormConfig } from './layer.js';
 export { withBatchNorm } from './convert.js';
 export { lenet, type LenetConfig, type Norm } from './lenet.js';
-export { populationStatistics, withStatistics, type LayerStatistics } from './population.js';
+export { type LayerStatistics, withStatistics } from './population.js';
+export { populationStatistics, recalibrate } from './recalibrate.js';
+export { fold } from './fold.js';

@@ -2,10 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { cannot } from '../common/errors.js';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
 import type { CompiledSteps, Fusion } from '../graph/compiledSteps.js';
-import { isNormalized, takeVectors } from '../nn/population.js';
+import { normalizersOf, takeVectors } from '../nn/population.js';
 import {
   assertBatch,
   assertFits,
@@ -71,14 +70,8 @@ export class Trainer {
     const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true, signal } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
-    const normalized = isNormalized(model);
+    const normalized = normalizersOf(model).length > 0;
     assertBatch(normalized, batchSize, data.train.count);
-    if (normalized && !((model as tf.LayersModel) instanceof tf.Sequential))
-      throw cannot('train', {
-        expected: 'a tf.Sequential where there is batch normalization, as its statistics are taken layer by layer',
-        got: `a ${(model as tf.LayersModel).getClassName()}`,
-        hint: 'tf.sequential({ layers }), or a compiled step of your own: bn-train/graph',
-      });
     const owned: Owned[] = [];
     const own = <T extends Owned>(made: T): T => {
       owned.push(made);
