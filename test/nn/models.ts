@@ -123,7 +123,9 @@ function separable(): tf.LayersModel {
 /** Each image of a film made larger. */
 function frames(): tf.LayersModel {
   const larger = layers.conv2dTranspose({ filters: 3, kernelSize: 2, strides: 2 });
-  return tf.sequential({ layers: [layers.timeDistributed({ layer: larger, inputShape: [2, 3, 3, 2] }), new BatchNorm()] });
+  return tf.sequential({
+    layers: [layers.timeDistributed({ layer: larger, inputShape: [2, 3, 3, 2] }), new BatchNorm()],
+  });
 }
 
 /** Far from 0 and 1, and of either sign where a value may be. */
