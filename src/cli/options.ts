@@ -1,6 +1,7 @@
 /** Flags that several commands share, and what their values must be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendName, BACKENDS } from '../common/backends.js';
+import type { RunOptions } from '../run/config.js';
 import { VERSIONS } from '../runtime/install/pins.js';
 
 /** A parser of a flag's text, which `read` turns into undefined where it is not what was expected. */
@@ -74,12 +75,11 @@ export interface DataOptions {
 /** Where to compute, and with which data. */
 export interface PlaceOptions extends BackendOptions, DataOptions {}
 
-/** What `scratch`, `builtin` and `none` take; what was not given is undefined, as a run that is resumed has its own. */
-export interface TrainFlags extends PlaceOptions {
+/** How to train; what was not given is undefined, as a run that is resumed has its own. */
+export interface RecipeFlags extends PlaceOptions {
   lr?: number;
   epochs?: number;
   batchSize?: number;
-  seed?: number;
   momentum?: number;
   epsilon?: number;
   /** False where it was asked to be left out. */
@@ -88,10 +88,50 @@ export interface TrainFlags extends PlaceOptions {
   fuse: boolean;
   xla?: boolean;
   stepsPerCall?: number;
+}
+
+/** What `scratch`, `builtin` and `none` take. */
+export interface TrainFlags extends RecipeFlags {
+  seed?: number;
   checkpointSteps?: number;
   runDir?: string;
   resume?: string;
   json?: boolean;
+}
+
+const RECIPE = { learningRate: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5 };
+const above0 = numberThat('a number above 0', (value) => value > 0);
+const share = numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+
+/** For commands that train. */
+export function addRecipeOptions(command: Command): Command {
+  return command
+    .option('--lr <rate>', `learning rate of SGD (default: ${RECIPE.learningRate})`, above0)
+    .option('--epochs <n>', `passes over the training set (default: ${RECIPE.epochs})`, wholeNumber(1))
+    .option(
+      '--batch-size <n>',
+      `examples a step; the smaller last batch is kept (default: ${RECIPE.batchSize})`,
+      wholeNumber(1),
+    )
+    .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
+    .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
+    .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
+    .option('--eager', 'run every op by itself instead of each step as one graph')
+    .option('--no-fuse', "run the graph with TensorFlow's own ops alone, not with code made for it on this CPU")
+    .option(
+      '--steps-per-call <n>',
+      'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
+      wholeNumber(1),
+    )
+    .option('--xla', 'have XLA compile the graphs; slower on the CPU');
+}
+
+/** What the flags of a run that begins make of the recipe. */
+export function recipeFrom(flags: RecipeFlags): Omit<RunOptions, 'norm' | 'seed'> {
+  const { lr: learningRate = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
+  const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon } = flags;
+  const { xla = false, deterministic, population, stepsPerCall } = flags;
+  return { learningRate, epochs, batchSize, momentum, epsilon, stepsPerCall, xla, deterministic, population };
 }
 
 /** For commands that compute with the data set. */

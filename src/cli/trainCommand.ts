@@ -9,7 +9,7 @@ import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
 import type { RunOptions } from '../run/config.js';
 import { LARGEST_SEED } from '../run/seed.js';
-import { addPlaceOptions, folder, numberThat, type TrainFlags, wholeNumber } from './options.js';
+import { addPlaceOptions, addRecipeOptions, folder, recipeFrom, type TrainFlags, wholeNumber } from './options.js';
 import type { Resumed } from './resume.js';
 import { type Session, withSession } from './session.js';
 
@@ -19,37 +19,14 @@ const DESCRIPTIONS: Record<Norm, string> = {
   none: 'train without batch normalization',
 };
 
-const RECIPE = { learningRate: 1, epochs: 10, batchSize: 256, momentum: 0.9, epsilon: 1e-5 };
-const above0 = numberThat('a number above 0', (value) => value > 0);
-const share = numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1);
-
 export function trainCommand(norm: Norm): Command {
-  const command = new Command(norm)
-    .description(DESCRIPTIONS[norm])
-    .option('--lr <rate>', `learning rate of SGD (default: ${RECIPE.learningRate})`, above0)
-    .option('--epochs <n>', `passes over the training set (default: ${RECIPE.epochs})`, wholeNumber(1))
-    .option(
-      '--batch-size <n>',
-      `examples a step; the smaller last batch is kept (default: ${RECIPE.batchSize})`,
-      wholeNumber(1),
-    )
+  const command = new Command(norm).description(DESCRIPTIONS[norm]);
+  return addPlaceOptions(addRecipeOptions(command))
     .option(
       '--seed <n>',
       `decides weights and order, 0 to ${LARGEST_SEED} (default: random)`,
       wholeNumber(0, LARGEST_SEED),
     )
-    .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
-    .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
-    .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
-    .option('--eager', 'run every op by itself instead of each step as one graph')
-    .option('--no-fuse', "run the graph with TensorFlow's own ops alone, not with code made for it on this CPU")
-    .option(
-      '--steps-per-call <n>',
-      'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
-      wholeNumber(1),
-    )
-    .option('--xla', 'have XLA compile the graphs; slower on the CPU');
-  return addPlaceOptions(command)
     .option('--run-dir <folder>', 'keep the run here; new or empty (default: runs/<date-time>-<norm>)', folder)
     .option('--resume <folder>', 'go on with a run, with its own options; --epochs may be more', folder)
     .option('--checkpoint-steps <n>', 'a checkpoint every so many steps too, not only every epoch', wholeNumber(1))
@@ -69,7 +46,7 @@ async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<v
     await holdRunFolder(folder, async () => {
       // Another process may have had the folder, and left it, since it was looked at.
       await assertUnused(folder);
-      await run(folder, optionsFrom(norm, flags), flags, session);
+      await run(folder, beginning(norm, flags), flags, session);
     });
   } catch (error) {
     // A start that failed leaves no folder without a run; one that holds something is not removed by this.
@@ -160,10 +137,7 @@ async function run(
   else terminal.print(...finalLines(final, device));
 }
 
-function optionsFrom(norm: Norm, flags: TrainFlags): RunOptions {
-  const { lr = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
-  const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon, seed = randomInt(LARGEST_SEED) } = flags;
-  const { xla = false, deterministic, population, checkpointSteps, stepsPerCall } = flags;
-  const recipe = { norm, learningRate: lr, epochs, batchSize, seed, momentum, epsilon };
-  return { ...recipe, checkpointSteps, stepsPerCall, xla, deterministic, population };
+function beginning(norm: Norm, flags: TrainFlags): RunOptions {
+  const { seed = randomInt(LARGEST_SEED), checkpointSteps } = flags;
+  return { ...recipeFrom(flags), norm, seed, checkpointSteps };
 }
