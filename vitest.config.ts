@@ -17,7 +17,7 @@ const LONG = [
     'data/otherData',
   ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
-  ...['run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
+  ...['report/browser', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources', 'verify/steps'],
 ];
 

@@ -13,6 +13,8 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['none', async () => (await trainCommand()).trainCommand('none')],
   ['inspect-gamma', async () => (await import('./inspectCommand.js')).inspectCommand()],
   ['evaluate', async () => (await import('./evaluateCommand.js')).evaluateCommand()],
+  ['compare', async () => (await import('./compare/compareCommand.js')).compareCommand()],
+  ['report', async () => (await import('./reportCommand.js')).reportCommand()],
   ['verify', async () => (await import('./verifyCommand.js')).verifyCommand()],
   ['bench', async () => (await import('./bench/benchCommand.js')).benchCommand()],
   ['setup', async () => (await import('./setupCommand.js')).setupCommand()],

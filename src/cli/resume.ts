@@ -87,7 +87,7 @@ function goingOnAt({ device, versions, machine }: Place, config: RunConfig): Ret
 }
 
 /** What a run computes is decided when it begins; only its epochs may become more. */
-function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags): void {
+export function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags): void {
   const { xla = false, deterministic = false, mode, backend } = own;
   const values: [flag: string, own: string | number, given: string | number | undefined][] = [
     ['--run-dir', folder, flags.runDir],
@@ -119,7 +119,7 @@ function assertNoContradiction(folder: string, own: RunConfig, flags: TrainFlags
     );
 }
 
-function contradiction(folder: string, expected: string, got: string, flag: string): BnTrainError {
+export function contradiction(folder: string, expected: string, got: string, flag: string): BnTrainError {
   return cannot(`resume ${folder}`, { expected, got, hint: `leave out ${flag}`, exitCode: EXIT.usage });
 }
 

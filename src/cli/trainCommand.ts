@@ -1,9 +1,7 @@
 /** `bn-train scratch | builtin | none`: turns flags into one training run, and shows it. */
 import { randomInt } from 'node:crypto';
-import { rmdir } from 'node:fs/promises';
 import * as os from 'node:os';
 import { Command } from 'commander';
-import { exists } from '../common/files.js';
 import { quoted, toType } from '../common/invocation.js';
 import { backendLine, finalLines } from '../report/lines.js';
 import type { Norm } from '../nn/lenet.js';
@@ -39,20 +37,8 @@ export function trainCommand(norm: Norm): Command {
 }
 
 async function begin(norm: Norm, flags: TrainFlags, session: Session): Promise<void> {
-  const { assertUnused, createRunFolder, holdRunFolder } = await import('../run/folder.js');
-  const isNew = flags.runDir === undefined || !(await exists(flags.runDir));
-  const folder = await createRunFolder(norm, flags.runDir);
-  try {
-    await holdRunFolder(folder, async () => {
-      // Another process may have had the folder, and left it, since it was looked at.
-      await assertUnused(folder);
-      await run(folder, beginning(norm, flags), flags, session);
-    });
-  } catch (error) {
-    // A start that failed leaves no folder without a run; one that holds something is not removed by this.
-    if (isNew) await rmdir(folder).catch(() => undefined);
-    throw error;
-  }
+  const { withNewRunFolder } = await import('../run/folder.js');
+  await withNewRunFolder(norm, flags.runDir, (folder) => run(folder, beginning(norm, flags), flags, session));
 }
 
 async function goOn(norm: Norm, folder: string, flags: TrainFlags, session: Session): Promise<void> {
@@ -78,7 +64,7 @@ async function run(
   { terminal, signal, saves }: Session,
   resumed?: Resumed,
 ): Promise<void> {
-  const { norm, seed, learningRate, batchSize } = options;
+  const { norm, seed } = options;
   const [
     { assertCalls, assertXla, configOf, recordedRun },
     { assertBatch, defaultMode },
@@ -87,7 +73,7 @@ async function run(
     { openReady },
     { describeData, loadFashionMnist },
     { textChart },
-    { svgChart },
+    { chartTitle, svgChart },
   ] = await Promise.all([
     import('../run/recordedRun.js'),
     import('../train/step.js'),
@@ -122,8 +108,7 @@ async function run(
     ...{ folder, config, data, signal, from: resumed?.checkpoint },
     onEvent: (event) => terminal.train(event),
     notice: terminal.notice,
-    chart: (epochs) =>
-      svgChart(epochs, `LeNet on ${data.name}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`),
+    chart: (epochs) => svgChart(epochs, chartTitle(data.name, options)),
   });
   const { epochs, final } = result;
   const own = flags.anyData ? ` --any-data --data-dir ${quoted(flags.dataDir ?? '')}` : '';
@@ -131,6 +116,7 @@ async function run(
     return terminal.notice(`kept in ${folder}; to go on: ${toType(`${norm} --resume ${quoted(folder)}${own}`)}`);
   terminal.notice('', ...textChart(epochs, terminal.columns()), '');
   if (norm !== 'none') terminal.notice(`to see what was learned: ${toType(`inspect-gamma ${quoted(folder)}`)}`);
+  terminal.notice(`to look at it in a browser: ${toType(`report --open ${quoted(folder)}`)}`);
   const { name, device, fallback } = backend;
   const about = { norm, backend: name, device, fallback, mode: result.mode, seed };
   if (flags.json) terminal.printJson({ ...about, epochs, final, runDirectory: folder });

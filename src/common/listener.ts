@@ -3,9 +3,11 @@
 export interface Progress {
   /** What is being done, as a person would say it: "TensorFlow 2.18.1". */
   label: string;
-  /** Done so far and in all, in bytes. */
+  /** Done so far and in all, in bytes, unless `figures` are told. */
   done: number;
   total: number;
+  /** What is told of it instead of bytes and the time it has taken. */
+  figures?: string;
 }
 
 export interface Listener {

@@ -4,6 +4,7 @@ import type { FreshSummary, Named, Ratio, Speed } from '../bench/figures.js';
 import type { Hello } from '../bench/program.js';
 import type { Summary } from '../bench/statistics.js';
 import type { Machine } from '../common/machine.js';
+import { align } from './columns.js';
 
 /** The machine, each program's versions, and what a figure stands for. */
 export function headLines(
@@ -77,22 +78,4 @@ export function label({ program, name }: Named): string {
 
 function cells({ median, min, max }: Summary, format: (value: number) => string): [string, string] {
   return [format(median), `[${format(min)}–${format(max)}]`];
-}
-
-/** The first column to the left, the others to the right; where that is too wide, each row as a label and what belongs to it. */
-function align(rows: string[][], columns = Infinity): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  if (widths.reduce((sum, width) => sum + width + 2, -2) > columns) return stack(rows);
-  const pad = (cell: string, column: number) =>
-    column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-  return rows.map((row) => row.map(pad).join('  ').trimEnd());
-}
-
-/** "pytorch scratch", then "   examples/sec 17,769 [14,266–20,389]   ms a step 14.4 [12.6–17.9]". */
-function stack([[title = '', ...headers] = [], ...rows]: string[][]): string[] {
-  const lines = rows.flatMap(([name = '', ...cells]) => {
-    const words = cells.map((cell, i) => (headers[i] === '' ? ` ${cell}` : `   ${headers[i] ?? ''} ${cell}`));
-    return [name, `   ${words.join('').trim()}`];
-  });
-  return title === '' ? lines : [title, ...lines];
 }

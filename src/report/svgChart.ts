@@ -1,5 +1,6 @@
 /** Accuracies and loss by epoch, as an SVG that stands alone, in light and dark. */
 import { formatMetric } from '../common/format.js';
+import type { RunOptions } from '../run/config.js';
 import type { EpochResult } from '../train/events.js';
 import { accuraciesOf, accuracyAxis, type Axis, axisLabel, type Curve, lossAxis } from './chart.js';
 
@@ -60,6 +61,11 @@ interface Point {
   x: number;
   y: number;
   value: number;
+}
+
+/** "LeNet on Fashion-MNIST, scratch: lr 1, batch size 256, seed 1". */
+export function chartTitle(data: string, { norm, learningRate, batchSize, seed }: RunOptions): string {
+  return `LeNet on ${data}, ${norm}: lr ${learningRate}, batch size ${batchSize}, seed ${seed}`;
 }
 
 /** The chart of a run, 760×470. */

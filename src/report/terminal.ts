@@ -79,9 +79,10 @@ export class Terminal implements Listener {
     }
   };
 
-  /** A bar with bytes and time. */
-  progress = ({ label, done, total }: Progress): void => {
-    this.draw(label, done, total, (seconds) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`);
+  /** A bar with bytes and time, or with other figures. */
+  progress = ({ label, done, total, figures }: Progress): void => {
+    const inBytes = (seconds: string) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`;
+    this.draw(label, done, total, (seconds) => figures ?? inBytes(seconds));
     if (done >= total) this.close();
   };
 

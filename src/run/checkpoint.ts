@@ -22,6 +22,19 @@ const finite = numberThat('a number', () => true);
 const time = numberThat('a number from 0', (value) => value >= 0);
 const share = numberThat('a number from 0 to 1', (value) => value >= 0 && value <= 1);
 
+/** What every result of a model has, an epoch's or a run's. */
+const RESULT = {
+  loss: finite,
+  trainAccuracy: share,
+  testAccuracy: share,
+  // Runs from before they were measured each epoch have neither.
+  testAccuracyPopulation: v.optional(v.nullable(share), null),
+  populationImages: v.optional(v.nullable(whole(1)), null),
+  examplesPerSecond: time,
+};
+export const EPOCH = v.object({ epoch: whole(1), ...RESULT, seconds: time });
+export const FINAL = v.object(RESULT);
+
 const HEADER = v.object({
   position: v.object({
     epoch: whole(1),
@@ -31,19 +44,7 @@ const HEADER = v.object({
     examples: whole(0),
     seconds: time,
   }),
-  history: v.array(
-    v.object({
-      epoch: whole(1),
-      loss: finite,
-      trainAccuracy: share,
-      testAccuracy: share,
-      // Runs from before they were measured each epoch have neither.
-      testAccuracyPopulation: v.optional(v.nullable(share), null),
-      populationImages: v.optional(v.nullable(whole(1)), null),
-      examplesPerSecond: time,
-      seconds: time,
-    }),
-  ),
+  history: v.array(EPOCH),
   weights: v.array(v.object({ name: text(), shape: v.array(whole(0)), dtype: oneOf('float32', ['float32']) })),
 });
 type Header = v.InferOutput<typeof HEADER>;

@@ -58,7 +58,7 @@ const PLACE = v.object({
 });
 export type Place = v.InferOutput<typeof PLACE>;
 
-const CONFIG = v.object({
+export const CONFIG = v.object({
   ...OPTIONS.entries,
   // Of the model's logits and images. Runs from before they were kept have 10, 28 and 28.
   classes: v.optional(whole(2)),
@@ -96,7 +96,7 @@ export function parseConfig(content: string, file: string): RunConfig {
 }
 
 /** Throws a BnTrainError of usage unless the data are those that the run began with. */
-export function assertOwnData(folder: string, { data: own }: RunConfig, data: RunData): void {
+export function assertOwnData(folder: string, { data: own }: Pick<RunConfig, 'data'>, data: RunData): void {
   if (own ? own.sha256 === data.sha256 : data.name === 'Fashion-MNIST') return;
   const told = ({ name, sha256 }: RunData) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`;
   throw cannot(`use the run ${folder}`, {

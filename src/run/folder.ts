@@ -1,5 +1,5 @@
 /** Where runs live: naming a new folder, finding the newest, refusing what holds something else, one process at a time. */
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
@@ -25,6 +25,27 @@ export function defaultRunFolder(norm: string, now: Date = new Date()): string {
   return path.join('runs', `${date}-${time}-${norm}`);
 }
 
+/** Runs `action` as the only process that writes a new run folder, named as `createRunFolder` does. */
+export async function withNewRunFolder(
+  norm: string,
+  named: string | undefined,
+  action: (folder: string) => Promise<void>,
+): Promise<void> {
+  const isNew = named === undefined || !(await exists(named));
+  const folder = await createRunFolder(norm, named);
+  try {
+    await holdRunFolder(folder, async () => {
+      // Another process may have had the folder, and left it, since it was looked at.
+      await assertUnused(folder);
+      await action(folder);
+    });
+  } catch (error) {
+    // A start that failed leaves no folder without a run; one that holds something is not removed by this.
+    if (isNew) await rmdir(folder).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Makes the run folder; it must be new or empty. A default name that is taken gets a number. */
 export async function createRunFolder(norm: string, folder?: string): Promise<string> {
   const target = folder ?? (await makeNumbered(defaultRunFolder(norm)));
@@ -34,7 +55,7 @@ export async function createRunFolder(norm: string, folder?: string): Promise<st
 }
 
 /** Throws unless a folder is missing or empty. What a run leaves that was killed before it began does not count. */
-export async function assertUnused(target: string): Promise<void> {
+async function assertUnused(target: string): Promise<void> {
   const content = await readdir(target).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw cannot(`use the run folder ${target}`, {
@@ -45,7 +66,9 @@ export async function assertUnused(target: string): Promise<void> {
     });
   });
   const taken = content.filter((name) => !isLeftover(name));
-  const goOn = taken.includes('config.json') ? `, or continue that run with --resume ${quoted(target)}` : '';
+  const begun = { 'config.json': 'run', 'comparison.json': 'comparison' };
+  const what = Object.entries(begun).find(([name]) => taken.includes(name))?.[1];
+  const goOn = what === undefined ? '' : `, or continue that ${what} with --resume ${quoted(target)}`;
   if (taken.length > 0)
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',

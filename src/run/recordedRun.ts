@@ -2,8 +2,9 @@
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { describeMachine, packageVersion } from '../common/machine.js';
-import type { EpochResult, FinalResult, TrainEvent } from '../train/events.js';
+import type { EpochResult, FinalResult, Statistics, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
+import { review } from '../train/review.js';
 import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch, type Mode } from '../train/step.js';
 import { type Checkpoint, restoreWeights } from './checkpoint.js';
@@ -77,7 +78,7 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
-  let [final, mode]: [FinalResult?, Mode?] = [];
+  let [final, mode, statistics]: [FinalResult?, Mode?, Statistics[]?] = [];
   for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     if (event.type === 'start') {
       mode = event.mode;
@@ -90,8 +91,10 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
+    if (event.type === 'population') statistics = event.layers;
     if (event.type === 'end') final = withoutType(event);
   }
+  if (final) await recorder.keepReview(() => review(model, data, statistics, signal), signal);
   if (epochs.length > 0) await recorder.add('chart.svg', chart(epochs));
   return { epochs, mode: mode ?? config.mode, final };
 }

@@ -5,8 +5,10 @@ import * as tf from '@tensorflow/tfjs';
 import { makeFolder, writeFileAtomic } from '../common/files.js';
 import type { EpochResult, Position, Progressed, TrainEvent } from '../train/events.js';
 import { startOf } from '../train/loop.js';
+import type { Review } from '../train/review.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
+import { EVALUATION, encodeEvaluation } from './evaluation.js';
 import { cannotWrite } from './folder.js';
 
 const COLUMNS = [
@@ -57,7 +59,7 @@ export class Recorder {
 
   /** Call with every event, before telling anybody of it, and wait for it before asking for the next. */
   async record(event: TrainEvent): Promise<void> {
-    if (event.type === 'step' || event.type === 'evaluate') return;
+    if (event.type === 'step' || event.type === 'evaluate' || event.type === 'population') return;
     await writing(this.folder, async () => {
       if (event.type === 'checkpoint') return this.saveCheckpoint(event.position);
       if (event.type === 'epoch') await this.keepEpoch(event);
@@ -74,6 +76,14 @@ export class Recorder {
   /** Adds a file of somebody else's making, such as the chart. */
   async add(name: string, content: string): Promise<void> {
     await writing(this.folder, () => writeFileAtomic(this.file(name), content));
+  }
+
+  /** Keeps what a page shows of the network. The result is safe without it, so a run that is told to stop leaves it out. */
+  async keepReview(make: () => Promise<Review>, signal: AbortSignal): Promise<void> {
+    const made = await make().catch((error: unknown) => {
+      if (!signal.aborted || error !== signal.reason) throw error;
+    });
+    if (made) await this.add(EVALUATION, encodeEvaluation(made));
   }
 
   private async keepEpoch({ type: _, ...epoch }: { type: 'epoch' } & EpochResult): Promise<void> {

@@ -1,11 +1,11 @@
 /** Accuracy on the test set, under the moving statistics or the population's. */
 import * as tf from '@tensorflow/tfjs';
 import { batches, calls } from '../data/batches.js';
-import { combineMoments, withStatistics } from '../nn/population.js';
+import { combineMoments, type LayerStatistics, withStatistics } from '../nn/population.js';
 import type { PopulationResult } from './events.js';
 import { EVALUATION_BATCH, type Trainer } from './trainer.js';
 
-function inOrder(count: number): Int32Array {
+export function inOrder(count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => i);
 }
 
@@ -28,15 +28,15 @@ export function imagesOfEpoch({ trainCount, batchSize }: Pick<Trainer, 'trainCou
 }
 
 /**
- * Test accuracy with every BN layer's statistics taken over the first `images` of the training set, in order, in batches
- * of the training size (Wu & Johnson 2021). The model is left as it was.
+ * Every BN layer's statistics over the first `images` of the training set, in order, in batches of the training size (Wu &
+ * Johnson 2021); undefined where there are none to be had.
  */
-export async function populationAccuracy(
+export async function takeStatistics(
   trainer: Trainer,
   images: number,
   signal?: AbortSignal,
-): Promise<PopulationResult> {
-  if (!trainer.takesMoments) return { testAccuracyPopulation: null, populationImages: null };
+): Promise<LayerStatistics[] | undefined> {
+  if (!trainer.takesMoments) return undefined;
   async function* moments() {
     const all = batches(inOrder(images), trainer.batchSize);
     for (const call of calls(all, { most: trainer.stepsPerCall })) {
@@ -44,11 +44,30 @@ export async function populationAccuracy(
       await breathe(signal);
     }
   }
-  const statistics = await combineMoments(trainer.model, moments());
+  return combineMoments(trainer.model, moments());
+}
+
+/** Test accuracy with statistics that were taken over so many `images`. The model is left as it was. */
+export async function accuracyWith(
+  statistics: LayerStatistics[] | undefined,
+  trainer: Trainer,
+  images: number,
+  signal?: AbortSignal,
+): Promise<PopulationResult> {
+  if (!statistics) return { testAccuracyPopulation: null, populationImages: null };
   return withStatistics(statistics, async () => ({
     testAccuracyPopulation: await accuracy(trainer, signal),
     populationImages: images,
   }));
+}
+
+/** Test accuracy with statistics taken anew over the first `images` of the training set. The model is left as it was. */
+export async function populationAccuracy(
+  trainer: Trainer,
+  images: number,
+  signal?: AbortSignal,
+): Promise<PopulationResult> {
+  return accuracyWith(await takeStatistics(trainer, images, signal), trainer, images, signal);
 }
 
 /** Lets signals and timers be seen between two calls into TensorFlow, and throws the signal's reason once it is aborted. */

@@ -48,6 +48,12 @@ export interface Progressed {
   history: EpochResult[];
 }
 
+/** One value per channel each; the variance is biased. */
+export interface Statistics {
+  mean: number[];
+  variance: number[];
+}
+
 export type TrainEvent =
   /** `kernels`: the generated code that fused steps run, or why there is none, though it was asked for. */
   | {
@@ -65,4 +71,6 @@ export type TrainEvent =
   | { type: 'evaluate'; of: 'test' | 'population' }
   | ({ type: 'epoch' } & EpochResult)
   | { type: 'interrupted'; position: Position }
+  /** Just before the end, where there are some: what each BN layer's statistics are over the whole training set. */
+  | { type: 'population'; layers: Statistics[] }
   | ({ type: 'end' } & FinalResult);

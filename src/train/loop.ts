@@ -4,8 +4,9 @@ import { batches, calls, shuffledOrder } from '../data/batches.js';
 import { cannot } from '../common/errors.js';
 import { formatMetric } from '../common/format.js';
 import { option, toType } from '../common/invocation.js';
-import { accuracy, breathe, imagesOfEpoch, populationAccuracy } from './evaluate.js';
-import type { EpochResult, FinalResult, PopulationResult, Position, TrainEvent } from './events.js';
+import { accuracy, accuracyWith, breathe, imagesOfEpoch, populationAccuracy, takeStatistics } from './evaluate.js';
+import type { LayerStatistics } from '../nn/population.js';
+import type { EpochResult, FinalResult, PopulationResult, Position, Statistics, TrainEvent } from './events.js';
 import { defaultMode } from './step.js';
 import { assertOptions, type TrainOptions } from './trainOptions.js';
 import { type StepResult, Trainer } from './trainer.js';
@@ -64,7 +65,10 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent> 
       yield { type: 'epoch', ...result };
     }
     if (trainer.takesMoments) yield { type: 'evaluate', of: 'population' };
-    yield { type: 'end', ...finish(history, await populationAccuracy(trainer, examples, signal)) };
+    const statistics = await takeStatistics(trainer, examples, signal);
+    const end = finish(history, await accuracyWith(statistics, trainer, examples, signal));
+    if (statistics) yield { type: 'population', layers: statistics.map(toNumbers) };
+    yield { type: 'end', ...end };
   } catch (error) {
     if (!signal?.aborted || error !== signal.reason) throw error;
     yield { type: 'interrupted', position };
@@ -111,12 +115,16 @@ function advance(
   return { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
 }
 
+/** The cause of the error of a run whose loss is no longer finite: an outcome of its options, where many are compared. */
+export class Divergence extends Error {}
+
 function assertFinite(loss: number, { epoch, batch }: Position): void {
   if (!Number.isFinite(loss))
     throw cannot('go on training', {
       expected: 'a finite loss',
       got: `${loss} in batch ${batch} of epoch ${epoch}`,
       hint: `use a smaller ${option('learningRate')}`,
+      cause: new Divergence(`the loss is ${loss}`),
     });
 }
 
@@ -134,6 +142,10 @@ function assertPossible({ epoch, loss, correct, examples }: Position): void {
     got: `${formatMetric(mean)} in epoch ${epoch}: the ${backend} backend computes wrongly`,
     hint: `to see which of its operations are wrong: ${toType(`verify --backend ${backend}`)}`,
   });
+}
+
+function toNumbers({ mean, variance }: LayerStatistics): Statistics {
+  return { mean: [...mean], variance: [...variance] };
 }
 
 function summarize(

@@ -183,11 +183,12 @@ describe('a run', () => {
     expect(result.code).toBe(0);
   });
 
-  it('leaves config, metrics, events, checkpoint, model and chart', () => {
+  it('leaves config, metrics, events, checkpoint, model, chart and evaluation', () => {
     expect(readdirSync(inWork('one')).sort()).toEqual([
       'chart.svg',
       'checkpoint',
       'config.json',
+      'evaluation.json',
       'events.jsonl',
       'metrics.csv',
       'model',

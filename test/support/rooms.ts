@@ -26,8 +26,8 @@ export const FLOORS: Floor[] = [
     verify: { rooms: ['nn', 'graph', 'train'], outside: ['tfjs'] },
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
-  { study: { rooms: ['nn', 'data', 'train', 'run'], outside: ['node', 'tfjs', 'valibot'] } },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress'] } },
+  { study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot'] } },
+  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
   {
     cli: {
       rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],

@@ -63,7 +63,7 @@ describe('train', () => {
   it('yields start, steps, evaluation and epoch for each epoch, then the end', async () => {
     const events = await collectOnce('scratch');
     const epoch = ['step', 'step', 'step', 'step', 'evaluate', 'epoch'];
-    expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch, 'evaluate', 'end']);
+    expect(events.map(({ type }) => type)).toEqual(['start', ...epoch, ...epoch, 'evaluate', 'population', 'end']);
     expect(events[0]).toMatchObject({ type: 'start', epochs: 2, batches: 4, examples: 1000 });
     expect(backend.name).toBe('native');
   });

@@ -1,0 +1,29 @@
+/** Bars side by side, for histograms and for values by name. */
+import type { EChartsCoreOption } from 'echarts/core';
+import { categoriesOf, escapeHtml, GRID, toneOf, TOOLTIP, upOf } from './look.js';
+import { formatNumber, withUnit } from './numbers.js';
+import type { BarSpec } from './spec.js';
+
+export function barParts({ x, y, categories, series }: BarSpec, width: number): EChartsCoreOption {
+  const all = series.flatMap(({ values }) => values);
+  return {
+    grid: GRID,
+    xAxis: categoriesOf(x, 'x', categories, width),
+    yAxis: { ...upOf(y, all), scale: false },
+    tooltip: {
+      ...TOOLTIP,
+      trigger: 'axis',
+      axisPointer: { type: 'none' },
+      valueFormatter: (value: number | null) => (value === null ? '–' : withUnit(formatNumber(value), y.unit)),
+    },
+    series: series.map(({ name, tone, values }) => ({
+      type: 'bar',
+      name: escapeHtml(name),
+      data: values,
+      itemStyle: { color: toneOf(tone) },
+      barGap: 0,
+      barCategoryGap: '8%',
+      emphasis: { disabled: true },
+    })),
+  };
+}

@@ -1,0 +1,75 @@
+/** Section: accuracy and loss by epoch, of one run or of several. */
+import type { EpochResult } from '../../../train/events.js';
+import type { LineSeries, LineSpec } from '../../live/spec.js';
+import type { Section } from '../document.js';
+import { renderChart } from '../figure.js';
+import { Html, markup } from '../markup.js';
+import type { Texts } from '../texts/index.js';
+
+/** As the chapter shows them, and as it does not: the moving average against the population. */
+export function curvesSection(history: EpochResult[], { run: { curves }, page }: Texts): Section {
+  const x = history.map(({ epoch }) => epoch);
+  const line = (name: string, tone: number, y: (number | null)[]): LineSeries => ({ name, tone, x, y });
+  const isNormalized = history.some((epoch) => epoch.testAccuracyPopulation !== null);
+  const moving = history.map(({ testAccuracy }) => testAccuracy);
+  const accuracy: LineSpec = {
+    kind: 'lines',
+    x: { name: curves.epoch },
+    y: { name: curves.accuracyAxis },
+    series: [
+      line(isNormalized ? curves.moving : curves.test, 1, moving),
+      ...(isNormalized
+        ? [
+            line(
+              curves.population,
+              0,
+              history.map((epoch) => epoch.testAccuracyPopulation),
+            ),
+          ]
+        : []),
+      line(
+        curves.train,
+        5,
+        history.map(({ trainAccuracy }) => trainAccuracy),
+      ),
+    ],
+  };
+  const loss: LineSpec = {
+    kind: 'lines',
+    x: { name: curves.epoch },
+    y: { name: curves.lossAxis, unit: curves.nats, min: 0 },
+    series: [
+      line(
+        curves.lossAxis,
+        2,
+        history.map((epoch) => epoch.loss),
+      ),
+    ],
+  };
+  const body = markup`<p>${curves.lead}</p>
+${new Html(renderChart(accuracy, { id: 'accuracy', title: curves.accuracy, texts: page.figure, height: 380 }))}
+${isNormalized ? markup`<p>${curves.same}</p>` : undefined}
+${new Html(renderChart(loss, { id: 'loss', title: curves.loss, texts: page.figure, height: 260 }))}`;
+  return { id: 'curves', title: curves.title, body };
+}
+
+/** One measure of several runs in one chart. */
+export function overlaid(
+  runs: { name: string; history: EpochResult[] }[],
+  of: (epoch: EpochResult) => number | null,
+  about: { id: string; title: string; axis: string; unit?: string },
+  { run: { curves }, page }: Texts,
+): Html {
+  const series = runs.map(({ name, history }, tone): LineSeries => {
+    return { name, tone, x: history.map(({ epoch }) => epoch), y: history.map(of) };
+  });
+  const spec: LineSpec = {
+    kind: 'lines',
+    x: { name: curves.epoch },
+    y: { name: about.axis, ...(about.unit !== undefined && { unit: about.unit }) },
+    series: series.filter(({ y }) => y.some((value) => value !== null)),
+  };
+  return spec.series.length === 0
+    ? markup``
+    : new Html(renderChart(spec, { id: about.id, title: about.title, texts: page.figure }));
+}

@@ -1,0 +1,82 @@
+/** A headless Chromium that opens pages of reports, and all that it finds wrong with one. */
+import { accessSync, constants } from 'node:fs';
+import * as path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { ALL } from './amount.js';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
+
+function found(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
+  return NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const executablePath = found();
+
+/** Nobody has to install a browser for `npm test`; CI and `npm run test:all` fail without one. */
+export const NO_BROWSER = executablePath === undefined && !ALL;
+
+export async function openBrowser(): Promise<Browser> {
+  if (executablePath === undefined)
+    throw new Error(`none of ${NAMES.join(', ')} is installed: apt-get install chromium`);
+  // Chromium's sandbox refuses root, as containers have it.
+  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+}
+
+export interface View {
+  width: number;
+  scheme: 'light' | 'dark';
+}
+
+/** The widths of a phone, a tablet and a laptop, in both schemes. */
+export const VIEWS: View[] = [360, 768, 1280].flatMap((width) => [
+  { width, scheme: 'light' as const },
+  { width, scheme: 'dark' as const },
+]);
+
+export interface Opened {
+  page: Page;
+  /** Console messages, errors, requests of the network and what stands out of the window, so far. */
+  faults: string[];
+}
+
+export async function openPage(browser: Browser, file: string, { width, scheme }: View): Promise<Opened> {
+  const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme: scheme });
+  const faults: string[] = [];
+  page.on('console', (message) => faults.push(`console: ${message.text()}`));
+  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (request.url() !== pathToFileURL(file).href && !/^(data|blob):/.test(request.url()))
+      faults.push(`request: ${request.url()}`);
+  });
+  await page.goto(pathToFileURL(file).href);
+  return { page, faults };
+}
+
+/** Everything that a page must not have: what it said so far, charts that are not live, an overflow, and what axe holds against it. */
+export async function faultsOf({ page, faults }: Opened): Promise<string[]> {
+  const asleep = await page.$$eval('figure.chart', (figures) =>
+    figures
+      .filter((figure) => figure.querySelectorAll('.canvas svg path').length < 3)
+      .map((figure) => `not drawn: ${figure.id}`),
+  );
+  const [shown, wide] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
+  const overflow = wide > shown ? [`${wide} pixels wide in a window of ${shown}`] : [];
+  await page.evaluate(axe.source);
+  const violations = await page.evaluate(async () => {
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `axe: ${id} at ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+  });
+  return [...faults, ...asleep, ...overflow, ...violations];
+}
