@@ -17,6 +17,11 @@ export function isBatchNorm(layer: tf.layers.Layer): boolean {
   return layer.getClassName() === 'BatchNorm' || layer.getClassName() === 'BatchNormalization';
 }
 
+/** Whether a model has batch normalization. */
+export function isNormalized(model: tf.LayersModel): boolean {
+  return normalizersOf(model).length > 0;
+}
+
 /** The batch normalization layers of a model, in its order; those in models and wrappers within it, too. */
 export function normalizersOf(model: tf.LayersModel): tf.layers.Layer[] {
   return model.layers.flatMap(within);

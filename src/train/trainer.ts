@@ -4,7 +4,7 @@ import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
 import { compileSteps, type StepDefinition } from '../graph/compile.js';
 import type { CompiledSteps, Fusion } from '../graph/compiledSteps.js';
-import { normalizersOf, takeVectors } from '../nn/population.js';
+import { isNormalized, takeVectors } from '../nn/population.js';
 import {
   assertBatch,
   assertFits,
@@ -70,7 +70,7 @@ export class Trainer {
     const { model, data, batchSize, learningRate = NaN, mode, xla = false, population = true, signal } = options;
     const { stepsPerCall = defaultStepsPerCall(mode) } = options;
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
-    const normalized = normalizersOf(model).length > 0;
+    const normalized = isNormalized(model);
     assertBatch(normalized, batchSize, data.train.count);
     const owned: Owned[] = [];
     const own = <T extends Owned>(made: T): T => {
