@@ -20,7 +20,7 @@ export const FLOORS: Floor[] = [
     runtime: { outside: ['node', 'tfjs', 'valibot', 'node-api-headers'] },
     graph: { outside: ['node', 'tfjs'] },
   },
-  { train: { rooms: ['nn', 'data', 'graph'], outside: ['tfjs'] } },
+  { train: { rooms: ['nn', 'data', 'graph'], outside: ['tfjs'] }, export: { rooms: ['graph'], outside: ['tfjs'] } },
   {
     run: { rooms: ['nn', 'train'], outside: ['node', 'tfjs', 'valibot'] },
     verify: { rooms: ['nn', 'graph', 'train'], outside: ['tfjs'] },
@@ -30,7 +30,7 @@ export const FLOORS: Floor[] = [
   { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
   {
     cli: {
-      rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],
+      rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'export', 'run', 'verify', 'bench', 'study', 'report'],
       outside: ['node', 'tfjs', 'commander'],
     },
     index: { rooms: ['nn', 'data', 'runtime', 'graph', 'train'] },
