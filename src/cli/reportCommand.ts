@@ -45,7 +45,8 @@ async function report(named: string[], { open, lang, output }: ReportFlags, { te
     });
   });
   terminal.print(target);
-  if (open === true && !(await isOpened(target))) terminal.notice(`nothing here opens pages; open ${path.resolve(target)}`);
+  if (open === true && !(await isOpened(target)))
+    terminal.notice(`nothing here opens pages; open ${path.resolve(target)}`);
 }
 
 /** Whether a browser was asked, and took it. */

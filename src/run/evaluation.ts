@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot, shown } from '../common/errors.js';
 import { codeOf, describeFileError, readBounded } from '../common/files.js';
-import { numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
+import { aboveZero, numberThat, oneOf, parseShaped, text, that, whole } from '../common/shape.js';
 import type { Predictions } from '../train/predictions.js';
 import type { Review } from '../train/review.js';
 
@@ -17,7 +17,7 @@ const SCALE = 65535;
 const bytes = text('base64', /^[A-Za-z0-9+/]*={0,2}$/);
 const finite = numberThat('a number', () => true);
 const PREDICTIONS = v.object({ classes: bytes, probabilities: bytes }, 'classes and probabilities');
-const HISTOGRAM = v.object({ low: finite, high: finite, counts: v.array(whole(0)) }, 'low, high and counts');
+const HISTOGRAM = v.object({ low: finite, step: aboveZero, counts: v.array(whole(0)) }, 'low, step and counts');
 const CHANNEL = v.object(
   { mean: finite, variance: finite, gamma: finite, beta: finite, x: bytes },
   'mean, variance, gamma, beta and x',

@@ -72,8 +72,12 @@ export interface HeatCell {
 }
 
 export interface ClaimResult {
+  /** As it is asked for: "moving-average". */
   claim: string;
+  /** The claim itself, a sentence. */
+  text: string;
   question: string;
+  hypothesis: string;
   verdict: Verdict;
   /** Those of the first part, which decides first. */
   effect: number | null;

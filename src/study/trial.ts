@@ -35,9 +35,14 @@ export interface Trial {
   epochs: number;
   /** Of the initial weights and of the order of the images. */
   seed: number;
-  /** Multiplies the kernels in front of a normalization (and the same ones without) at the start. Default 1. */
+  /**
+   * Multiplies the kernels in front of a normalization (and the same ones without) at the start, and the learning rate of
+   * these kernels, but of nothing else, by its square: so a scale-invariant network trains the same. Default 1.
+   */
   weightScale?: number;
   watch: Watch[];
+  /** What is watched after epochs is watched after each so many, and after the last one. Default 1. */
+  watchEvery?: number;
 }
 
 /** Accuracies in [0, 1], losses in nats; those by population statistics are undefined without batch normalization. */

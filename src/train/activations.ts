@@ -1,14 +1,15 @@
 /** Activations of a batch of training images before and after each batch normalization, as histograms and as samples. */
 import * as tf from '@tensorflow/tfjs';
+import { binsOver, countsIn } from '../common/bins.js';
 import type { Dataset } from '../data/idx.js';
 import { applyByBatch, type Normalization } from './byBatch.js';
 import { inOrder } from './evaluate.js';
 import { imagesOf } from './predictions.js';
 
-/** How many values lie in each of equal bins from `low` to `high`; those outside are counted in the first and the last. */
+/** How many values lie in each bin of width `step` from `low` on; those outside are counted in the first and the last. */
 export interface Histogram {
   low: number;
-  high: number;
+  step: number;
   counts: number[];
 }
 
@@ -19,7 +20,7 @@ export interface Channel {
   variance: number;
   gamma: number;
   beta: number;
-  /** Some of the values that the mean is of. */
+  /** Some of the values that the mean is of, in order, as many between each two. */
   x: Float32Array;
 }
 
@@ -73,7 +74,7 @@ function layerActivations(x: tf.Tensor, normalization: Normalization | undefined
     variance: variance[c] ?? NaN,
     gamma: gamma[c] ?? NaN,
     beta: beta[c] ?? NaN,
-    x: thinned(
+    x: quantiles(
       before.filter((_, i) => i % count === c),
       SAMPLE,
     ),
@@ -91,18 +92,18 @@ function thinned(values: Float32Array, most: number): Float32Array {
   return Float32Array.from({ length: most }, (_, i) => values[Math.floor((i * values.length) / most)] ?? 0);
 }
 
+/** The same spread in fewer values, so that their mean and variance are nearly those of all. */
+function quantiles(values: Float32Array, most: number): Float32Array {
+  const [sorted, count] = [values.toSorted(), Math.min(most, values.length)];
+  return Float32Array.from({ length: count }, (_, i) => sorted[Math.floor(((i + 0.5) * sorted.length) / count)] ?? 0);
+}
+
 /** From the 1st to the 999th thousandth of the values, so that a few far ones do not make it a needle. */
 function histogramOf(all: Float32Array): Histogram {
   // The last update may have been one too large.
   const values = all.filter(Number.isFinite);
   const sorted = values.toSorted();
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
-  const [low, most] = [at(0.001), at(0.999)];
-  const high = most > low ? most : low + 1;
-  const counts = Array<number>(BINS).fill(0);
-  for (const value of values) {
-    const bin = Math.min(BINS - 1, Math.max(0, Math.floor(((value - low) / (high - low)) * BINS)));
-    counts[bin] = (counts[bin] ?? 0) + 1;
-  }
-  return { low, high, counts };
+  const bins = binsOver(at(0.001), at(0.999), BINS);
+  return { low: bins.low, step: bins.step, counts: countsIn(bins, values) };
 }

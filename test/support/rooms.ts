@@ -26,7 +26,7 @@ export const FLOORS: Floor[] = [
     verify: { rooms: ['nn', 'graph', 'train'], outside: ['tfjs'] },
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
-  { study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot'] } },
+  { study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot', 'pure-rand'] } },
   { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
   {
     cli: {

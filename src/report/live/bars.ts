@@ -4,11 +4,11 @@ import { categoriesOf, escapeHtml, GRID, toneOf, TOOLTIP, upOf } from './look.js
 import { formatNumber, withUnit } from './numbers.js';
 import type { BarSpec } from './spec.js';
 
-export function barParts({ x, y, categories, series }: BarSpec, width: number): EChartsCoreOption {
+export function barParts({ x, y, categories, labelled, series }: BarSpec, width: number): EChartsCoreOption {
   const all = series.flatMap(({ values }) => values);
   return {
     grid: GRID,
-    xAxis: categoriesOf(x, 'x', categories, width),
+    xAxis: categoriesOf(x, 'x', categories, width, labelled),
     yAxis: { ...upOf(y, all), scale: false },
     tooltip: {
       ...TOOLTIP,

@@ -22,11 +22,15 @@ function liven(figure: HTMLElement): void {
     new Set(buttons.filter((button) => button.ariaPressed === 'false').map((button) => button.value));
   const canvas = document.createElement('div');
   canvas.className = 'canvas';
-  canvas.style.height = figure.style.getPropertyValue('--height');
   place.replaceChildren(canvas);
   const chart = init(canvas, null, { renderer: 'svg' });
   const draw = () => chart.setOption(optionOf(without(spec, hidden()), canvas.clientWidth), { notMerge: true });
   draw();
+  // What a reader chooses elsewhere in the page arrives as an event.
+  figure.addEventListener('redraw', (event) => {
+    spec = (event as CustomEvent<ChartSpec>).detail;
+    draw();
+  });
   for (const button of buttons) {
     button.disabled = false;
     button.addEventListener('click', () => {
@@ -38,11 +42,7 @@ function liven(figure: HTMLElement): void {
     chart.resize();
     draw();
   }).observe(canvas);
-  figure.addEventListener('redraw', (event) => {
-    spec = (event as CustomEvent<ChartSpec>).detail;
-    draw();
-  });
-  walkByKeyboard(place, chart, spec);
+  walkByKeyboard(place, chart, () => lengthOf(spec));
   figure.classList.add('live');
 }
 
@@ -68,16 +68,14 @@ function lengthOf(spec: ChartSpec): number {
 }
 
 /** Arrows move the tooltip from one value to the next, Escape takes it away. */
-function walkByKeyboard(place: HTMLElement, chart: Chart, spec: ChartSpec): void {
-  const last = lengthOf(spec) - 1;
+function walkByKeyboard(place: HTMLElement, chart: Chart, length: () => number): void {
   let at = -1;
-  if (last < 0) return;
   place.tabIndex = 0;
   place.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (event.key === 'Escape') chart.dispatchAction({ type: 'hideTip' });
     if (step === undefined) return;
-    at = Math.min(last, Math.max(0, at + step));
+    at = Math.min(length() - 1, Math.max(0, at + step));
     chart.dispatchAction({ type: 'showTip', seriesIndex: 0, dataIndex: at });
     event.preventDefault();
   });

@@ -17,7 +17,13 @@ export function svgOf(spec: ChartSpec, id: string, width: number, height: number
   const svg = chart.renderToSVGString();
   // Else its timers keep Node alive.
   chart.dispose();
-  // What hovering would change, and names by counters that run on from chart to chart.
-  const still = svg.replaceAll(/\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"/g, '');
-  return still.replaceAll(/\bzr\d+-/g, `${id}-`);
+  return shortened(svg).replaceAll(/\bzr\d+-/g, `${id}-`);
+}
+
+/** Without what hovering would change, names by counters that run on from chart to chart, the page's own font and tiny fractions. */
+function shortened(svg: string): string {
+  return svg
+    .replaceAll(/\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"/g, '')
+    .replaceAll(/font-family:[^;"]*;?/g, '')
+    .replaceAll(/\b([1-9]\d*\.\d)\d+/g, '$1');
 }

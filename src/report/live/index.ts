@@ -2,6 +2,7 @@
 import { goLive } from './browser.js';
 import { liveControls } from './controls.js';
 import { liveSliders } from './sliders.js';
+import { liveExplorer } from './explore.js';
 
 export { svgOf } from './drawing.js';
 
@@ -9,4 +10,5 @@ if (typeof document !== 'undefined') {
   goLive(document);
   liveControls(document);
   liveSliders(document);
+  liveExplorer(document);
 }

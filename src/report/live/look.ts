@@ -14,7 +14,7 @@ export function toneOf(tone: number): string {
   return `var(--tone-${tone % TONES})`;
 }
 
-const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'emptyCircle'];
+const SYMBOLS = ['circle', 'diamond', 'triangle', 'rect', 'roundRect', 'arrow'];
 const DASHES = ['solid', [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [1, 4]] as const;
 
 /** Tones differ in form too, for whoever cannot tell the colors. */
@@ -47,16 +47,21 @@ export function acrossOf(axis: ChartAxis, values: number[], width: number): obje
   };
 }
 
+/** Ends with room on both sides of the data, but for those that are given. */
+export function widened(axis: ChartAxis, values: (number | null)[]): { min: number; max: number } {
+  const [first, last] = extentOf(values, axis.logarithmic);
+  const factor = Math.max(last / first, 1.2) ** 0.06;
+  const room = (last - first || Math.abs(last) || 1) * 0.06;
+  const [low, high] = axis.logarithmic ? [first / factor, last * factor] : [first - room, last + room];
+  return { min: axis.min ?? low, max: axis.max ?? high };
+}
+
 /** The vertical axis, with room above and below the data. */
 export function upOf(axis: ChartAxis, values: (number | null)[]): object {
-  const [first, last] = extentOf(values, axis.logarithmic);
-  const room = axis.logarithmic ? Math.max(last / first, 1.2) ** 0.06 : 1;
-  const [low, high] = [axis.min ?? first / room, axis.max ?? last * room];
-  const ticks = axis.logarithmic ? { customValues: logarithmicTicks(low, high, 7) } : {};
+  const { min, max } = widened(axis, values);
+  const ticks = axis.logarithmic ? { customValues: logarithmicTicks(min, max, 7) } : {};
   return {
-    ...(axis.logarithmic
-      ? { type: 'log', min: low, max: high }
-      : { type: 'value', min: axis.min, max: axis.max, scale: true }),
+    ...(axis.logarithmic ? { type: 'log', min, max } : { type: 'value', min: axis.min, max: axis.max, scale: true }),
     ...nameOf(axis, 'y'),
     ...{ splitNumber: 5, minorTick: { show: false } },
     axisLabel: { ...label, formatter: formatNumber, ...ticks },
@@ -67,15 +72,22 @@ export function upOf(axis: ChartAxis, values: (number | null)[]): object {
 }
 
 /** From left to right, or from the top down. */
-export function categoriesOf(axis: ChartAxis, direction: 'x' | 'y', names: string[], width: number): object {
+export function categoriesOf(
+  axis: ChartAxis,
+  direction: 'x' | 'y',
+  names: string[],
+  width: number,
+  labelled?: number[],
+): object {
   const across = direction === 'x';
+  const chosen = labelled ? { interval: (index: number) => labelled.includes(index) } : {};
   return {
     type: 'category',
     data: names,
     inverse: !across,
     ...nameOf(axis, direction),
     ...(across ? {} : { nameLocation: 'start' }),
-    axisLabel: { ...label, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
+    axisLabel: { ...label, ...chosen, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
     axisTick: { show: false },
     axisLine: { show: across, lineStyle: { color: MUTED } },
   };
@@ -108,16 +120,20 @@ export const TOOLTIP = {
   transitionDuration: 0,
 };
 
-/** Lines across the chart, each with its name at its right end. */
-export function referenceLines(references: Reference[] = []): object {
+/** Lines across the chart, each with its name at its end, where the names of several do not meet. */
+export function referenceLines(references: Reference[] = [], along: 'xAxis' | 'yAxis' = 'yAxis'): object {
+  const lying = along === 'xAxis';
   return {
     silent: true,
     symbol: 'none',
     animation: false,
     lineStyle: { color: INK, type: [4, 4], width: 1 },
-    data: references.map(({ name, y }) => ({
-      yAxis: y,
-      label: { formatter: name, position: 'insideEndTop', color: INK, fontSize: 12 },
+    data: references.map(({ name, y }, i) => ({
+      [along]: y,
+      label: {
+        ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'end' : 'insideEndTop' },
+        ...(lying ? { distance: 2 + 16 * i } : {}),
+      },
     })),
   };
 }

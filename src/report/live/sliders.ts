@@ -48,8 +48,14 @@ export function liveSliders(root: ParentNode): void {
   };
   select.addEventListener('change', choose);
   for (const slider of sliders) slider?.addEventListener('input', draw);
-  controls.querySelector('button[value=batch]')?.addEventListener('click', standard((chosen) => chosen));
-  controls.querySelector('button[value=moving]')?.addEventListener('click', standard(({ moving }) => moving));
+  controls.querySelector('button[value=batch]')?.addEventListener(
+    'click',
+    standard((chosen) => chosen),
+  );
+  controls.querySelector('button[value=moving]')?.addEventListener(
+    'click',
+    standard(({ moving }) => moving),
+  );
   controls.hidden = false;
   choose();
 }

@@ -40,6 +40,8 @@ export interface DotGroup {
   name: string;
   tone: number;
   values: number[];
+  /** Which of the values are bounds, drawn hollow; none if not given. */
+  bounds?: boolean[];
   /** What is drawn beside the dots; the widest interval is the thinnest bar. */
   mean?: number;
   intervals?: { low: number; high: number; name: string }[];
@@ -47,6 +49,8 @@ export interface DotGroup {
 
 export interface DotSpec {
   kind: 'dots';
+  /** Values from left to right and groups from the top down, instead of upwards and from left to right. */
+  lying?: boolean;
   y: ChartAxis;
   groups: DotGroup[];
   references?: Reference[];
@@ -58,6 +62,8 @@ export interface BarSpec {
   y: ChartAxis;
   /** Of the bars, from left to right. */
   categories: string[];
+  /** Which of them stand below the axis, where not as many as have room. */
+  labelled?: number[];
   series: { name: string; tone: number; values: (number | null)[] }[];
 }
 

@@ -3,7 +3,7 @@
 const LIGHT = `--paper:#ffffff;--ink:#1f2328;--muted:#59636e;--faint:#d8dee4;
 --tone-0:#0072b2;--tone-1:#c2500a;--tone-2:#00805c;--tone-3:#a8518a;--tone-4:#8a6d00;--tone-5:#59636e;
 --shade-none:#f0f2f4;--on-shade-none:#59636e;
---shade-0:#eaf3fb;--shade-1:#c9e0f2;--shade-2:#9dc8e6;--shade-3:#69a9d6;--shade-4:#2b7fb8;--shade-5:#135f97;--shade-6:#0a4172;
+--shade-0:#eaf3fb;--shade-1:#c9e0f2;--shade-2:#9dc8e6;--shade-3:#69a9d6;--shade-4:#2473aa;--shade-5:#135f97;--shade-6:#0a4172;
 --on-shade-0:#1f2328;--on-shade-1:#1f2328;--on-shade-2:#1f2328;--on-shade-3:#1f2328;--on-shade-4:#ffffff;--on-shade-5:#ffffff;--on-shade-6:#ffffff;`;
 
 const DARK = `--paper:#0d1117;--ink:#e6edf3;--muted:#9aa5b1;--faint:#30363d;

@@ -1,55 +1,48 @@
-/** The page of several runs: a table of what they came to, and their curves over each other. */
+/** The page of several runs: a table of what they came to, their curves over each other, and how far seeds differ. */
 import { formatCount, formatMetric } from '../../common/format.js';
-import { quoted, toType } from '../../common/invocation.js';
-import type { Page } from './document.js';
-import { renderTable } from './figure.js';
+import { quoted } from '../../common/invocation.js';
+import type { EpochResult } from '../../train/events.js';
+import type { DotSpec } from '../live/spec.js';
+import type { Page, Section } from './document.js';
+import { renderChart, renderTable } from './figure.js';
 import { Html, markup } from './markup.js';
 import type { RunRecord } from './runRecord.js';
-import { overlaid } from './sections/curves.js';
+import { type Named, overlaid } from './sections/curves.js';
 import { commandLine } from './sections/provenance.js';
 import type { Texts } from './texts/index.js';
 
+/** More than this are told apart by their normalization alone. */
+const APART = 6;
+/** As they are shown, each in a tone of its own. */
+const NORMS = ['none', 'scratch', 'builtin'] as const;
+
 export function comparePage(records: RunRecord[], texts: Texts): Omit<Page, 'script' | 'foot'> {
-  const { compare, curves, result } = texts.run;
-  const runs = records.map((record, i) => ({ name: `${i + 1}: ${describe(record, texts)}`, history: record.history }));
-  const curve = (id: string, title: string, axis: string, of: Parameters<typeof overlaid>[1], unit?: string) =>
-    overlaid(runs, of, { id, title, axis, ...(unit !== undefined && { unit }) }, texts);
+  const { compare } = texts.run;
+  const each = markup`<p>${compare.each}</p>
+${records.map(({ folder }) => commandLine(`report ${quoted(folder)}`, texts.page))}`;
   return {
     texts,
     title: compare.title(records.length),
     head: markup`<p class="lead">${compare.lead}</p>`,
     sections: [
       { id: 'table', title: compare.table, body: tableOf(records, texts) },
-      {
-        id: 'curves',
-        title: compare.curves,
-        body: markup`<p>${curves.lead}</p>
-${curve('loss', curves.loss, curves.lossAxis, ({ loss }) => loss, curves.nats)}
-${curve('train', result.trainAccuracy, curves.accuracyAxis, ({ trainAccuracy }) => trainAccuracy)}
-${curve('moving', result.moving, curves.accuracyAxis, ({ testAccuracy }) => testAccuracy)}
-${curve('population', result.population, curves.accuracyAxis, (epoch) => epoch.testAccuracyPopulation)}`,
-      },
-      {
-        id: 'each',
-        title: compare.eachTitle,
-        body: markup`<p>${compare.each}</p>
-${records.map(({ folder }) => commandLine(toType(`report ${quoted(folder)}`), texts.page))}`,
-      },
+      ...dotsSection(records, texts),
+      curvesSection(records, texts),
+      { id: 'each', title: compare.eachTitle, body: each },
     ],
   };
 }
 
-function describe({ config: { norm, seed } }: RunRecord, { run: { shortNorms, provenance } }: Texts): string {
-  return `${shortNorms[norm]}, ${provenance.seed} ${seed}`;
-}
+const lastOf = ({ final, history }: RunRecord) => final ?? history.at(-1);
 
 function tableOf(records: RunRecord[], { run: { compare, result, shortNorms } }: Texts): Html {
   const columns = [
     ...[compare.run, compare.norm, compare.learningRate, compare.batchSize, compare.seed, compare.epochs],
     ...[result.loss, result.trainAccuracy, result.moving, result.population, result.speed],
   ];
-  const rows = records.map(({ folder, config, history, final }, i) => {
-    const last = final ?? history.at(-1);
+  const rows = records.map((record, i) => {
+    const { folder, config, history } = record;
+    const last = lastOf(record);
     const metric = (value: number | null | undefined) => (value == null ? '–' : formatMetric(value));
     return [
       `${i + 1}: ${folder}`,
@@ -59,5 +52,49 @@ function tableOf(records: RunRecord[], { run: { compare, result, shortNorms } }:
       ...[metric(last?.testAccuracyPopulation), last ? formatCount(last.examplesPerSecond) : '–'],
     ];
   });
-  return new Html(renderTable({ columns, rows }, compare.table));
+  return new Html(renderTable({ columns, rows }, compare.figures));
+}
+
+function curvesSection(records: RunRecord[], texts: Texts): Section {
+  const { compare, curves, result, shortNorms } = texts.run;
+  const runs = records.map(({ config: { norm, seed }, history }, i): Named => {
+    if (records.length > APART) return { name: shortNorms[norm], tone: NORMS.indexOf(norm), history };
+    return { name: `${i + 1}: ${shortNorms[norm]}, ${compare.seedName(seed)}`, tone: i, history };
+  });
+  const curve = (id: string, title: string, of: (epoch: EpochResult) => number | null, unit?: string) => {
+    const axis = unit === undefined ? curves.accuracyAxis : curves.lossAxis;
+    return overlaid(runs, of, { id, title, axis, ...(unit !== undefined && { unit }) }, texts);
+  };
+  const body = markup`<p>${curves.lead}</p>
+${curve('loss', curves.loss, ({ loss }) => loss, curves.nats)}
+${curve('train', result.trainAccuracy, ({ trainAccuracy }) => trainAccuracy)}
+${curve('moving', result.moving, ({ testAccuracy }) => testAccuracy)}
+${curve('population', result.population, (epoch) => epoch.testAccuracyPopulation)}`;
+  return { id: 'curves', title: compare.curves, body };
+}
+
+/** Where there are several runs of one normalization. */
+function dotsSection(records: RunRecord[], texts: Texts): Section[] {
+  const { compare, curves, result, shortNorms } = texts.run;
+  const groupsOf = (of: (last: NonNullable<ReturnType<typeof lastOf>>) => number | null) =>
+    NORMS.flatMap((norm, tone) => {
+      const own = records.filter(({ config }) => config.norm === norm).flatMap((record) => lastOf(record) ?? []);
+      const values = own.map(of).filter((value) => value !== null);
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      return values.length === 0 ? [] : [{ name: shortNorms[norm], tone, values, mean }];
+    });
+  const moving = groupsOf(({ testAccuracy }) => testAccuracy);
+  if (moving.every(({ values }) => values.length < 2)) return [];
+  const chart = (id: string, title: string, groups: DotSpec['groups']) => {
+    const spec: DotSpec = { kind: 'dots', y: { name: curves.accuracyAxis }, groups };
+    return groups.length === 0 ? undefined : new Html(renderChart(spec, { id, title, texts: texts.page.figure }));
+  };
+  const body = markup`<p>${compare.dots.lead}</p>
+${chart('dots-moving', result.moving, moving)}
+${chart(
+  'dots-population',
+  result.population,
+  groupsOf((last) => last.testAccuracyPopulation),
+)}`;
+  return [{ id: 'dots', title: compare.dots.title, body }];
 }

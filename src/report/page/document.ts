@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { chartStyles } from './chartStyles.js';
 import { Html, markup } from './markup.js';
 import { pageStyles } from './pageStyles.js';
+import { studyStyles } from './study/studyStyles.js';
 import type { Texts } from './texts/index.js';
 
 export interface Section {
@@ -44,7 +45,7 @@ export function documentOf({ texts: { page: texts }, title, head, sections, foot
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <title>${title}</title>
-<style>${new Html(`${chartStyles}\n${pageStyles}`)}</style>
+<style>${new Html(`${chartStyles}\n${pageStyles}\n${studyStyles}`)}</style>
 </head>
 <body>
 <a class="skip" href="#main">${texts.skip}</a>

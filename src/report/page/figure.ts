@@ -18,6 +18,8 @@ export interface Figure {
   /** What the picture shows, for those who do not see it; the title if not given. */
   label?: string;
   texts: FigureTexts;
+  /** Instead of that of the chart's own numbers. */
+  table?: DataTable;
   /** In pixels, where there is room in width. */
   height?: number;
 }
@@ -27,7 +29,7 @@ const NARROW = 328;
 const WIDE = 760;
 
 /** The figure's HTML. It is complete without a script, and needs the page's styles and `liveScript` to go live. */
-export function renderChart(spec: ChartSpec, { id, title, label = title, texts, height = 360 }: Figure): string {
+export function renderChart(spec: ChartSpec, { id, title, label = title, texts, table, height = 360 }: Figure): string {
   const rounded = JSON.parse(JSON.stringify(spec, short)) as ChartSpec;
   const low = Math.min(height, 300);
   return `<figure class="chart" id="${id}" style="--height:${height}px;--low-height:${low}px">
@@ -36,7 +38,7 @@ ${legendOf(rounded, texts)}<div class="drawing" role="img" aria-label="${escapeH
 <div class="narrow">${svgOf(rounded, `${id}-n`, NARROW, low)}</div><div class="wide">${svgOf(rounded, `${id}-w`, WIDE, height)}</div>
 </div>
 <details><summary>${escapeHtml(texts.table)}</summary>
-${renderTable(tableOf(rounded, texts), title)}
+${renderTable(table ?? tableOf(rounded, texts), title)}
 </details>
 <script type="application/json">${JSON.stringify(rounded).replaceAll('<', '\\u003c')}</script>
 </figure>`;

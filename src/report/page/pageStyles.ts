@@ -24,9 +24,10 @@ button.plain,.copy{font:inherit;font-size:.875rem;color:var(--ink);background:no
 nav.contents ol{columns:2;column-gap:2rem;padding-left:1.25rem;margin:.5rem 0 0;font-size:.95rem}
 nav.contents{margin-top:1.5rem}
 @media (max-width:599px){nav.contents ol{columns:1}h1{font-size:1.45rem}h2{font-size:1.2rem;margin-top:2.5rem}}
-dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin:1.5rem 0}
+dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:1.5rem 0}
 dl.figures div{border:1px solid var(--faint);border-radius:.5rem;padding:.6rem .8rem}
 dl.figures dt{font-size:.8rem;color:var(--muted);line-height:1.35}
+dl.figures dt::first-letter,figure.chart figcaption::first-letter{text-transform:uppercase}
 dl.figures dd{margin:.15rem 0 0;font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:1rem 0}
 dl.facts dt{color:var(--muted)}
@@ -41,24 +42,31 @@ th,td{text-align:right;padding:.3rem .7rem;border-bottom:1px solid var(--faint)}
 thead th{vertical-align:bottom}
 th:first-child{text-align:left}
 tbody th{font-weight:500}
+.scroll tbody th{white-space:nowrap}
 .scroll thead th{position:sticky;top:0;background:var(--paper)}
 ul.gallery{list-style:none;padding:0;display:grid;grid-template-columns:repeat(auto-fill,minmax(7.4rem,1fr));gap:1rem;margin:1.25rem 0}
 ul.gallery li{font-size:.8rem;line-height:1.4}
-ul.gallery img{width:100%;max-width:9rem;aspect-ratio:1;image-rendering:pixelated;border-radius:.3rem;background:#000;display:block;margin-bottom:.35rem}
+ul.gallery b{font-weight:400;white-space:nowrap}
+ul.gallery img{width:100%;height:auto;max-width:9rem;image-rendering:pixelated;border-radius:.3rem;background:#000;display:block;margin-bottom:.35rem}
 .right{color:var(--good)}.wrong{color:var(--bad)}
 .filters{display:flex;flex-wrap:wrap;gap:1.25rem;list-style:none;padding:0;margin:1.25rem 0}
 .filters svg{width:6.2rem;height:6.2rem;display:block;border:1px solid var(--faint)}
 .filters li{font-size:.8rem;color:var(--muted)}
+.scroll.matrix{max-height:none}
 .matrix table{border-collapse:separate;border-spacing:2px;font-size:.8rem}
 .matrix td{border:0;padding:0;width:2.9rem;height:2.2rem;text-align:center;border-radius:3px}
-.matrix thead th{writing-mode:vertical-rl;transform:rotate(180deg);text-align:left;padding:.2rem 0;border:0;font-weight:500;white-space:nowrap;position:static}
+.matrix thead th{padding:.2rem 0;border:0;font-weight:500;position:static;text-align:center;background:none}
+.matrix thead th span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap;display:inline-block}
 .matrix tbody th{border:0;padding:0 .5rem 0 0;white-space:nowrap}
 .matrix thead td{background:none}
-@media (max-width:599px){.matrix td{width:1.55rem;min-width:1.55rem;height:1.7rem;font-size:.62rem}.matrix table{font-size:.7rem;border-spacing:1px}.matrix tbody th{padding-right:.25rem}}
+@media (max-width:599px){.matrix td{width:1.55rem;min-width:1.55rem;height:1.7rem;font-size:.62rem}.scroll.matrix{max-height:none}
+.matrix table{font-size:.7rem;border-spacing:1px}.matrix tbody th{padding-right:.25rem}}
 .shade-none{background:var(--shade-none);color:var(--on-shade-none)}
 ${[0, 1, 2, 3, 4, 5, 6].map((n) => `.shade-${n}{background:var(--shade-${n});color:var(--on-shade-${n})}`).join('')}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem}
 .pair figure.chart{margin:.75rem 0;min-width:0}
+.pair figure.chart figcaption{font-size:.9rem;margin:0}
+.pair .summary{margin:0}
 .pair .drawing .wide{display:none}.pair .drawing .narrow{display:block}.pair .canvas{height:var(--low-height)}
 @media (max-width:599px){.pair{grid-template-columns:1fr}}
 .controls{display:grid;grid-template-columns:1fr 1fr;gap:.5rem 1.5rem;border:1px solid var(--faint);border-radius:.5rem;padding:.8rem 1rem;background:var(--paper);margin:1rem 0}

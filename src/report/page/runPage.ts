@@ -1,5 +1,5 @@
 /** The page of one run: its result, how it came to it, and what the network is like. */
-import { quoted, toType } from '../../common/invocation.js';
+import { quoted } from '../../common/invocation.js';
 import { formatCount, formatMetric } from '../../common/format.js';
 import type { Page, Section } from './document.js';
 import { type Html, markup } from './markup.js';
@@ -23,9 +23,9 @@ export function runPage(record: RunRecord, texts: Texts): Omit<Page, 'script' | 
     curvesSection(history, texts),
     review && stepsSection(review, parameters, names, texts),
     review && activationsSection(review, names, texts),
+    review && companySection(review, classes, texts),
     isNormalized ? learnedSection(parameters, names, texts) : undefined,
     filtersSection(weights, texts),
-    review && companySection(review, classes, texts),
     ...(review ? gallerySections(review, classes, texts) : []),
     review && confusionSection(review, classes, texts, isNormalized),
     provenanceSection(record, texts),
@@ -57,7 +57,7 @@ function headOf({ folder, config, history, final, review }: RunRecord, { run: { 
     [texts.speed, formatCount(last.examplesPerSecond)],
   ];
   const missing = markup`<p>${texts.noReview}</p>
-${commandLine(toType(`${config.norm} --resume ${quoted(folder)}`), page)}`;
+${commandLine(`${config.norm} --resume ${quoted(folder)}`, page)}`;
   return markup`<p class="lead">${sentence}</p>
 ${final ? undefined : markup`<p>${texts.unfinished(history.length, config.epochs)}</p>`}
 <dl class="figures">${figures.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>

@@ -34,7 +34,8 @@ async function contentOf(folders: string[], texts: Texts): Promise<Omit<Page, 's
   const runs = (await Promise.all(folders.map(runsOf))).flat();
   const [only, ...others] = runs;
   if (only !== undefined && others.length === 0) return runPage(await readRunRecord(only), texts);
-  if (runs.length === 0) throw cannot(`make a page of ${first}`, { expected: 'at least one finished run', got: 'none' });
+  if (runs.length === 0)
+    throw cannot(`make a page of ${first}`, { expected: 'at least one finished run', got: 'none' });
   return comparePage(await Promise.all(runs.map(readRunRecord)), texts);
 }
 

@@ -1,6 +1,7 @@
 /** Section: how the values of each layer are spread before and after batch normalization. */
-import type { Histogram } from '../../../train/activations.js';
+import type { Histogram, LayerActivations } from '../../../train/activations.js';
 import type { Review } from '../../../train/review.js';
+import { histogramSpec, type HistogramTexts, sharesOf } from '../../live/histogram.js';
 import type { BarSpec } from '../../live/spec.js';
 import type { Section } from '../document.js';
 import { renderChart } from '../figure.js';
@@ -13,28 +14,24 @@ export function activationsSection(
   { run: { activations: texts }, page }: Texts,
 ): Section {
   const drawn = (id: string, title: string, tone: number, histogram: Histogram) =>
-    new Html(renderChart(barsOf(histogram, tone, title, texts), { id, title, texts: page.figure, height: 220 }));
-  const body = markup`<p>${texts.lead(images)}</p>
-${layers.map(({ before, after }, i) => {
-  const [id, name] = [`activations-${i + 1}`, names[i] ?? ''];
-  return markup`<h3>${name}</h3>
+    new Html(renderChart(specOf(histogram, tone, title, texts), { id, title, texts: page.figure, height: 220 }));
+  const alone = layers.every(({ before }) => !before);
+  const of = ({ before, after }: LayerActivations, i: number) => {
+    const [id, name] = [`activations-${i + 1}`, names[i] ?? ''];
+    if (!before) return drawn(id, `${name}: ${texts.none}`, 0, after);
+    return markup`<h3>${name}</h3>
 <div class="pair">
-${before && drawn(`${id}-before`, texts.before, 5, before)}
-${drawn(`${id}-after`, before ? texts.after : texts.none, 0, after)}
+${drawn(`${id}-before`, texts.before, 5, before)}
+${drawn(`${id}-after`, texts.after, 0, after)}
 </div>
 `;
-})}`;
+  };
+  const charts = layers.map(of);
+  const body = markup`<p>${texts.lead(images)}</p>
+${alone ? markup`<div class="pair">${charts}</div>` : charts}`;
   return { id: 'activations', title: texts.title, body };
 }
 
-function barsOf({ low, high, counts }: Histogram, tone: number, name: string, texts: { value: string; share: string }): BarSpec {
-  const total = counts.reduce((sum, count) => sum + count, 0) || 1;
-  const width = (high - low) / counts.length;
-  return {
-    kind: 'bars',
-    x: { name: texts.value },
-    y: { name: texts.share },
-    categories: counts.map((_, i) => (low + (i + 0.5) * width).toFixed(2)),
-    series: [{ name, tone, values: counts.map((count) => count / total) }],
-  };
+function specOf({ low, step, counts }: Histogram, tone: number, name: string, texts: HistogramTexts): BarSpec {
+  return histogramSpec({ low, step, count: counts.length }, [{ name, tone, values: sharesOf(counts) }], texts);
 }

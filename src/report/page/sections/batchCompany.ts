@@ -7,7 +7,11 @@ import { renderChart } from '../figure.js';
 import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
 
-export function companySection(review: Review, classes: string[], { run: { companions: texts }, page }: Texts): Section {
+export function companySection(
+  review: Review,
+  classes: string[],
+  { run: { companions: texts }, page }: Texts,
+): Section {
   const { companions, labels, inference, population } = review;
   const charts = companions.map(({ row, batches }, i) => {
     const label = labels[row] ?? 0;

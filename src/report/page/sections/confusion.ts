@@ -17,7 +17,8 @@ export function confusionSection(
 ): Section | undefined {
   if (classes.length > MOST) return undefined;
   const { moving, none } = texts.statistics;
-  const matrix = (title: string, predictions: Predictions) => matrixOf(title, countsOf(predictions, labels, classes), classes, texts);
+  const matrix = (title: string, predictions: Predictions) =>
+    matrixOf(title, countsOf(predictions, labels, classes), classes, texts);
   const body = markup`<p>${texts.lead}</p>
 ${population && matrix(texts.statistics.population, population)}
 ${matrix(isNormalized ? moving : none, inference)}`;
@@ -41,7 +42,7 @@ function matrixOf(title: string, counts: number[][], classes: string[], texts: T
   return markup`<h3>${title}</h3>
 <p class="note">${texts.accuracy(`${((100 * right) / all).toFixed(1)} %`)}</p>
 <div class="scroll matrix" role="region" tabindex="0" aria-label="${`${texts.title} ${title}`}">
-<table><thead><tr><td><span class="note">${texts.is} \\ ${texts.called}</span></td>${classes.map((name) => markup`<th scope="col">${name}</th>`)}</tr></thead>
+<table><thead><tr><td><span class="note">${texts.is} \\ ${texts.called}</span></td>${classes.map((name) => markup`<th scope="col"><span>${name}</span></th>`)}</tr></thead>
 <tbody>${counts.map((line, i) => {
     const sum = line.reduce((total, count) => total + count, 0) || 1;
     return markup`<tr><th scope="row">${classes[i]}</th>${line.map((count) => markup`<td class="${shade(count / sum)}">${count}</td>`)}</tr>

@@ -53,23 +53,30 @@ ${new Html(renderChart(loss, { id: 'loss', title: curves.loss, texts: page.figur
   return { id: 'curves', title: curves.title, body };
 }
 
-/** One measure of several runs in one chart. */
+/** Runs of one name are shown and hidden together. */
+export interface Named {
+  name: string;
+  tone: number;
+  history: EpochResult[];
+}
+
+/** One measure of several runs in one chart; nothing where no run has it. */
 export function overlaid(
-  runs: { name: string; history: EpochResult[] }[],
+  runs: Named[],
   of: (epoch: EpochResult) => number | null,
   about: { id: string; title: string; axis: string; unit?: string },
   { run: { curves }, page }: Texts,
-): Html {
-  const series = runs.map(({ name, history }, tone): LineSeries => {
-    return { name, tone, x: history.map(({ epoch }) => epoch), y: history.map(of) };
-  });
-  const spec: LineSpec = {
-    kind: 'lines',
-    x: { name: curves.epoch },
-    y: { name: about.axis, ...(about.unit !== undefined && { unit: about.unit }) },
-    series: series.filter(({ y }) => y.some((value) => value !== null)),
-  };
-  return spec.series.length === 0
-    ? markup``
-    : new Html(renderChart(spec, { id: about.id, title: about.title, texts: page.figure }));
+): Html | undefined {
+  const series = runs
+    .map(({ name, tone, history }): LineSeries => ({
+      name,
+      tone,
+      x: history.map(({ epoch }) => epoch),
+      y: history.map(of),
+    }))
+    .filter(({ y }) => y.some((value) => value !== null));
+  if (series.length === 0) return undefined;
+  const y = { name: about.axis, ...(about.unit !== undefined && { unit: about.unit }) };
+  const spec: LineSpec = { kind: 'lines', x: { name: curves.epoch }, y, series };
+  return new Html(renderChart(spec, { id: about.id, title: about.title, texts: page.figure }));
 }

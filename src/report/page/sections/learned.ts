@@ -1,6 +1,8 @@
 /** Sections: what γ and β have become in each layer, and what the first layer's filters look like. */
 import type { SavedWeight } from '../../../run/checkpoint.js';
 import type { LayerParameters } from '../../../run/parameters.js';
+import { binsOver, countsIn } from '../../../common/bins.js';
+import { histogramSpec } from '../../live/histogram.js';
 import { formatNumber } from '../../live/numbers.js';
 import type { BarSpec } from '../../live/spec.js';
 import type { Section } from '../document.js';
@@ -10,7 +12,7 @@ import type { Texts } from '../texts/index.js';
 
 /** More channels than this are shown as a histogram. */
 const READABLE = 32;
-const BINS = 20;
+const BINS = 30;
 
 export function learnedSection(
   parameters: LayerParameters[],
@@ -50,26 +52,12 @@ function byChannel({ gamma, beta }: Learned, { channel, value }: Words): BarSpec
 /** How many channels have which γ and β, in the same bins. */
 function spread({ gamma, beta }: Learned, { value, count }: Words): BarSpec {
   const all = [...gamma, ...beta].filter(Number.isFinite);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
-  const width = (high - low) / BINS || 1;
-  const counts = (values: number[]) => {
-    const bins = Array<number>(BINS).fill(0);
-    for (const each of values.filter(Number.isFinite)) {
-      const bin = Math.min(BINS - 1, Math.floor((each - low) / width));
-      bins[bin] = (bins[bin] ?? 0) + 1;
-    }
-    return bins;
-  };
-  return {
-    kind: 'bars',
-    x: { name: value },
-    y: { name: count },
-    categories: Array.from({ length: BINS }, (_, i) => (low + (i + 0.5) * width).toFixed(2)),
-    series: [
-      { name: 'γ', tone: 0, values: counts(gamma) },
-      { name: 'β', tone: 1, values: counts(beta) },
-    ],
-  };
+  const bins = binsOver(Math.min(...all), Math.max(...all), BINS);
+  const series = [
+    { name: 'γ', tone: 0, values: countsIn(bins, gamma.filter(Number.isFinite)) },
+    { name: 'β', tone: 1, values: countsIn(bins, beta.filter(Number.isFinite)) },
+  ];
+  return histogramSpec(bins, series, { value, share: count });
 }
 
 /** The first kernel [height, width, 1, filters], each filter on a scale from its largest weight, either way. */

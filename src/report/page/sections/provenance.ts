@@ -1,6 +1,5 @@
 /** Section: where a run's figures come from, and how to have them again. */
 import { formatBytes } from '../../../common/format.js';
-import { quoted, toType } from '../../../common/invocation.js';
 import type { RunConfig } from '../../../run/config.js';
 import { backendLine } from '../../lines.js';
 import type { Section } from '../document.js';
@@ -8,7 +7,10 @@ import { type Html, markup } from '../markup.js';
 import type { RunRecord } from '../runRecord.js';
 import type { Texts } from '../texts/index.js';
 
-export function provenanceSection({ folder, config }: RunRecord, { run: { provenance: texts, norms }, page }: Texts): Section {
+export function provenanceSection(
+  { folder, config }: RunRecord,
+  { run: { provenance: texts, norms }, page }: Texts,
+): Section {
   const { learningRate, batchSize, epochs, momentum, epsilon, seed, norm, data, machine, versions } = config;
   const facts: [string, string][] = [
     [texts.folder, folder],
@@ -33,16 +35,16 @@ export function provenanceSection({ folder, config }: RunRecord, { run: { proven
     ],
   ];
   const body = markup`<p>${texts.again}</p>
-${commandLine(toType(commandOf(config)), page)}
+${commandLine(commandOf(config), page)}
 <dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
 <h3>${texts.files}</h3>
 <dl class="facts">${Object.entries(texts.glossary).map(([name, value]) => markup`<dt><code>${name}</code></dt><dd>${value}</dd>\n`)}</dl>`;
   return { id: 'provenance', title: texts.title, body };
 }
 
-/** A command with the button that copies it. */
+/** One of this program's commands with the button that copies it; its name is that of an installed one, for any reader. */
 export function commandLine(command: string, { copy, copied }: Texts['page']): Html {
-  return markup`<div class="command"><code>${command}</code><button type="button" class="copy" value="${copied}" disabled>${copy}</button></div>`;
+  return markup`<div class="command"><code>bn-train ${command}</code><button type="button" class="copy" value="${copied}" disabled>${copy}</button></div>`;
 }
 
 function gpuOf({ machine: { gpu }, versions: { tensorflow } }: RunConfig) {
@@ -51,7 +53,8 @@ function gpuOf({ machine: { gpu }, versions: { tensorflow } }: RunConfig) {
 
 /** With the flags that differ from what the command does by itself. */
 function commandOf(config: RunConfig): string {
-  const { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, population, xla, mode, data, device } = config;
+  const { norm, learningRate, epochs, batchSize, seed, momentum, epsilon, population, xla, mode, data, device } =
+    config;
   const flags = [
     ...(learningRate === 1 ? [] : [`--lr ${learningRate}`]),
     ...(epochs === 10 ? [] : [`--epochs ${epochs}`]),
@@ -63,7 +66,7 @@ function commandOf(config: RunConfig): string {
     ...(mode === 'eager' ? ['--eager'] : []),
     ...(mode === 'graph' && device === 'cpu' ? ['--no-fuse'] : []),
     ...(xla === true ? ['--xla'] : []),
-    ...(data && data.name !== 'Fashion-MNIST' ? [`--any-data --data-dir ${quoted(data.name)}`] : []),
+    ...(data && data.name !== 'Fashion-MNIST' ? ['--any-data --data-dir DIR'] : []),
   ];
   return [norm, ...flags].join(' ');
 }

@@ -16,7 +16,9 @@ export function stepsSection(
   names: string[],
   { run: { steps: texts }, page }: Texts,
 ): Section | undefined {
-  const channels = layers.flatMap((layer, i) => passingOf(layer, parameters[i], (c) => texts.channelName(names[i] ?? '', c)));
+  const channels = layers.flatMap((layer, i) =>
+    passingOf(layer, parameters[i], (c) => texts.channelName(names[i] ?? '', c)),
+  );
   const [first] = channels;
   if (!first) return undefined;
   const { panels, value, share, summary } = texts;

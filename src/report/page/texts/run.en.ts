@@ -13,7 +13,8 @@ export const run = {
     /** Percentages come formatted. */
     both: (images: number, moving: string, population: string) =>
       `Of ${formatCount(images)} test images this network names ${moving} rightly when its layers normalize by the moving average, and ${population} by statistics of the whole training set. The weights are the same.`,
-    one: (images: number, accuracy: string) => `Of ${formatCount(images)} test images this network names ${accuracy} rightly.`,
+    one: (images: number, accuracy: string) =>
+      `Of ${formatCount(images)} test images this network names ${accuracy} rightly.`,
     unfinished: (epoch: number, epochs: number) =>
       `This run has not ended: what follows is as of epoch ${epoch} of ${epochs}.`,
     noReview:
@@ -68,7 +69,7 @@ export const run = {
     lead: (images: number) =>
       `All values of a layer, over a batch of ${images} training images, from the first layer to the last. A sigmoid answers to values between about −4 and 4; beyond, it is flat, and no gradient comes back through it.`,
     before: 'before batch normalization',
-    after: 'after batch normalization, before the sigmoid',
+    after: 'after batch normalization',
     none: 'before the sigmoid',
     value: 'value',
     share: 'share of values',
@@ -103,7 +104,7 @@ export const run = {
   gallery: {
     title: 'What does it say of test images?',
     lead: (count: number) => `The first ${count} images of the test set, as they come.`,
-    says: (name: string, share: string) => `${name}, ${share}`,
+    says: (name: string) => `${name},`,
     is: (name: string) => `is: ${name}`,
     right: 'right',
     wrong: 'wrong',
@@ -115,7 +116,7 @@ export const run = {
     none: 'It made none.',
   },
   confusion: {
-    title: 'What does it take for what?',
+    title: 'What does it mistake for what?',
     lead: 'Each row has the test images of one kind, each column those that were called by that name; the diagonal is right.',
     statistics: {
       population: 'By population statistics',
@@ -134,7 +135,7 @@ export const run = {
     seed: 'Seed',
     recipe: 'Recipe',
     recipeText: (learningRate: number, batchSize: number, epochs: number) =>
-      `SGD, learning rate ${learningRate}, batch size ${batchSize}, ${epochs} epochs`,
+      `SGD, learning rate ${learningRate}, batch size ${batchSize}, epochs: ${epochs}`,
     normText: (momentum: number, epsilon: number) => `momentum ${momentum}, ε ${epsilon}`,
     data: 'Data',
     sha: (hash: string) => `SHA-256 ${hash}`,
@@ -156,6 +157,9 @@ export const run = {
   compare: {
     title: (count: number) => `${count} runs compared`,
     lead: 'The same network and data; every difference between the runs is in the table.',
+    seedName: (seed: number) => `seed ${seed}`,
+    figures: 'Figures of each run',
+    dots: { title: 'How far do seeds differ?', lead: 'Each dot is a run; the bar is their mean.' },
     table: 'Which run came to what?',
     run: 'Run',
     norm: 'Batch normalization',

@@ -63,7 +63,7 @@ export const run: typeof english = {
     lead: (images) =>
       `从第一层到最后一层，各层在 ${images} 张训练图像上的所有取值。sigmoid 只对大约 −4 到 4 之间的输入有明显反应；超出这个范围，函数几乎是平的，梯度无法传回。`,
     before: '批量规范化之前',
-    after: '批量规范化之后、sigmoid 之前',
+    after: '批量规范化之后',
     none: 'sigmoid 之前',
     value: '取值',
     share: '所占比例',
@@ -98,7 +98,7 @@ export const run: typeof english = {
   gallery: {
     title: '它如何判断测试图像？',
     lead: (count) => `测试集的前 ${count} 张图像，未经挑选。`,
-    says: (name, share) => `${name}，${share}`,
+    says: (name) => `${name}，`,
     is: (name) => `实为：${name}`,
     right: '正确',
     wrong: '错误',
@@ -124,8 +124,7 @@ export const run: typeof english = {
     started: '开始时间',
     seed: '随机种子',
     recipe: '训练设置',
-    recipeText: (learningRate, batchSize, epochs) =>
-      `SGD，学习率 ${learningRate}，批量大小 ${batchSize}，${epochs} 轮`,
+    recipeText: (learningRate, batchSize, epochs) => `SGD，学习率 ${learningRate}，批量大小 ${batchSize}，${epochs} 轮`,
     normText: (momentum, epsilon) => `动量 ${momentum}，ε ${epsilon}`,
     data: '数据集',
     sha: (hash) => `SHA-256 ${hash}`,
@@ -147,6 +146,9 @@ export const run: typeof english = {
   compare: {
     title: (count) => `${count} 次训练的比较`,
     lead: '网络和数据相同，各次训练之间的差别都列在表中。',
+    seedName: (seed) => `种子 ${seed}`,
+    figures: '各次训练的指标',
+    dots: { title: '不同种子相差多少？', lead: '每个点是一次训练，横杠是均值。' },
     table: '各次训练结果如何？',
     run: '训练',
     norm: '批量规范化',

@@ -1,0 +1,107 @@
+/** One claim: its question, its pictures, its numbers, the rule it was judged by, and where all of that comes from. */
+import type { ClaimResult, StudyResult } from '../../../study/result.js';
+import { formatNumber, withUnit } from '../../live/numbers.js';
+import type { Section } from '../document.js';
+import { type Figure, renderChart, renderTable } from '../figure.js';
+import { Html, markup } from '../markup.js';
+import type { Texts } from '../texts/index.js';
+import { effectCharts, specOf } from './pictures.js';
+import { badge, effectOf, intervalOf } from './verdicts.js';
+
+export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
+  const words = texts.study;
+  const said = words.said(claim);
+  const title = words.titles[claim.claim] ?? claim.claim;
+  return {
+    id: claim.claim,
+    title,
+    body: markup`<p class="lead">${said.question}</p>
+<p><strong>${words.claimed}</strong> ${said.text} ${said.hypothesis}</p>
+<p class="verdict">${badge(claim.verdict, words)} ${study.quick ? markup`<span class="note">${words.quickLook}</span>` : ''}</p>
+${figuresOf(claim, texts)}
+<h3>${words.numbers}</h3>
+${new Html(renderTable(partsTable(claim, words), words.numbersOf(title)))}
+${secondaryOf(claim, texts, title)}
+<p><strong>${words.literature}</strong> ${said.literature} <cite>${claim.literature.source}</cite></p>
+${claim.remarks.map((remark) => markup`<p class="note">${words.phrase(remark)}</p>`)}
+<details class="provenance"><summary>${words.provenance}</summary>
+${provenance(claim, study, texts)}
+</details>`,
+  };
+}
+
+function figuresOf(claim: ClaimResult, texts: Texts): Html[] {
+  const { study: words, page } = texts;
+  const figure = (id: string, title: string, more: Partial<Figure> = {}): Figure => ({
+    ...{ id: `${claim.claim}-${id}`, title, texts: page.figure, ...more },
+  });
+  const effects = effectCharts(claim, words).map(({ parts, spec }, i) => {
+    const [only] = parts.map(({ measure }) => words.phrase(measure));
+    const title = parts.length === 1 && only !== undefined ? only : words.seedBySeed;
+    const height = 70 + 16 * (spec.references?.length ?? 0) + 60 * parts.length;
+    return renderChart(spec, figure(`effect-${i}`, title, { height, label: words.effectLabel(title) }));
+  });
+  const pictures = claim.pictures.map((picture, i) =>
+    renderChart(specOf(picture, words), figure(`picture-${i}`, words.phrase(picture.name), heightOf(picture))),
+  );
+  return [...pictures, ...effects].map((html) => new Html(html));
+}
+
+function heightOf(picture: ClaimResult['pictures'][number]): { height?: number } {
+  return picture.kind === 'heat' ? { height: 80 + 60 * picture.rows.length } : {};
+}
+
+function partsTable({ parts }: ClaimResult, words: Texts['study']) {
+  const { headings } = words;
+  return {
+    columns: [
+      headings.measure,
+      headings.effect,
+      headings.interval,
+      headings.interval95,
+      headings.criterion,
+      headings.verdict,
+    ],
+    rows: parts.map((part) => [
+      words.phrase(part.measure),
+      effectOf(part, words),
+      intervalOf(part),
+      intervalOf({ interval: part.interval95 }),
+      words.phrase(part.criterion),
+      words.verdicts[part.verdict],
+    ]),
+  };
+}
+
+function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title: string): Html | '' {
+  if (secondary.length === 0) return '';
+  const { headings } = words;
+  const rows = secondary.map(({ name, value, unit, interval }) => [
+    words.phrase(name),
+    value === null ? '–' : withUnit(formatNumber(value), words.phrase(unit)),
+    intervalOf({ interval }),
+  ]);
+  const table = { columns: [headings.also, headings.value, headings.interval], rows };
+  return markup`<h3>${words.secondary}</h3>
+${new Html(renderTable(table, words.secondaryOf(title)))}`;
+}
+
+function provenance(claim: ClaimResult, study: StudyResult, { study: words, page }: Texts): Html {
+  const command = `bn-train study ${claim.claim}${study.quick ? ' --quick' : ''}`;
+  const seeds = [...new Set(claim.parts.flatMap((part) => part.seeds.map(({ seed }) => seed)))].sort((a, b) => a - b);
+  const facts: [string, string][] = [
+    [words.facts.seeds, seeds.join(', ')],
+    [words.facts.trials, words.facts.trialsOf(claim.trials.length)],
+    [words.facts.registration, `SHA-256 ${study.registration}`],
+    [words.facts.data, `${study.data.name}, SHA-256 ${study.data.sha256}`],
+    [words.facts.machine, words.facts.machineOf(study.machine)],
+    [
+      words.facts.versions,
+      Object.entries(study.versions)
+        .map((pair) => pair.join(' '))
+        .join(', '),
+    ],
+  ];
+  return markup`<div class="command"><code>${command}</code><button type="button" class="copy" value="${page.copied}" disabled>${page.copy}</button></div>
+<dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+}
