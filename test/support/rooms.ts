@@ -20,14 +20,22 @@ export const FLOORS: Floor[] = [
     runtime: { outside: ['node', 'tfjs', 'valibot', 'node-api-headers'] },
     graph: { outside: ['node', 'tfjs'] },
   },
-  { train: { rooms: ['nn', 'data', 'graph'], outside: ['tfjs'] }, export: { rooms: ['graph'], outside: ['tfjs'] } },
+  { train: { rooms: ['nn', 'data', 'graph'], outside: ['tfjs'] } },
   {
     run: { rooms: ['nn', 'train'], outside: ['node', 'tfjs', 'valibot'] },
     verify: { rooms: ['nn', 'graph', 'train'], outside: ['tfjs'] },
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
-  { study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot', 'pure-rand'] } },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
+  {
+    study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot', 'pure-rand'] },
+    export: { rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'], outside: ['node', 'tfjs'] },
+  },
+  {
+    report: {
+      rooms: ['train', 'run', 'verify', 'bench', 'study', 'export'],
+      outside: ['node', 'cli-progress', 'echarts'],
+    },
+  },
   {
     cli: {
       rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'export', 'run', 'verify', 'bench', 'study', 'report'],
