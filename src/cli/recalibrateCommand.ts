@@ -42,12 +42,12 @@ function assertNormalized(run: string, { norm }: RunConfig): void {
 
 async function keep(saved: SavedRun, target: string, flags: RecalibrateFlags, session: Session): Promise<void> {
   const { terminal, signal, saves } = session;
-  const [{ recalibrateRun }, { runLine }] = await Promise.all([
+  const [{ recalibrateRun }, { runLine }, { chartTitle, svgChart }] = await Promise.all([
     import('../run/recalibratedRun.js'),
     import('../report/lines.js'),
+    import('../report/svgChart.js'),
   ]);
   const { run, config, position, data } = saved;
-  const [{ chartTitle, svgChart }] = await Promise.all([import('../report/svgChart.js')]);
   const before = await recalibrateRun(saved, {
     folder: target,
     from: path.resolve(run),

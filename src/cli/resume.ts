@@ -39,6 +39,7 @@ export async function assertRun(folder: string, norm: Norm): Promise<void> {
       expected: 'a run that was trained there',
       got: `one that was recalibrated, from ${config.recalibrated.from}`,
       hint: `go on with that: ${toType(`${config.norm} --resume ${quoted(config.recalibrated.from)}`)}`,
+      exitCode: EXIT.usage,
     });
   if (config.norm !== norm)
     throw cannot(`resume ${folder}`, {
