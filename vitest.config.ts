@@ -11,6 +11,7 @@ const LONG = [
     'bench/gpu',
     'bench/pack',
     'cli/fit',
+    'cli/fold',
     'cli/modes',
     'cli/terminal',
     'common/lock',

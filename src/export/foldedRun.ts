@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { type InferenceSpeed, measureInference } from '../bench/inference.js';
 import { cannot, EXIT } from '../common/errors.js';
-import { describeFileError, exists, writeFolderAtomic } from '../common/files.js';
+import { assertWritable, describeFileError, exists, writeFolderAtomic } from '../common/files.js';
 import { packageVersion } from '../common/machine.js';
 import type { Dataset } from '../data/idx.js';
 import { fold } from '../nn/fold.js';
@@ -36,7 +36,7 @@ export interface FoldedRun {
 const CALLS = [250, 1];
 const TURNS = { turns: 11, seconds: 0.1 };
 
-/** Throws a BnTrainError of usage where there is a file or folder of that name. */
+/** Throws a BnTrainError where there is a file or folder of that name, of usage, or where none can be made. */
 export async function assertNew(output: string): Promise<void> {
   if (await exists(output))
     throw cannot(`write ${output}`, {
@@ -45,6 +45,7 @@ export async function assertNew(output: string): Promise<void> {
       hint: 'name another one with --output',
       exitCode: EXIT.usage,
     });
+  await assertWritable(path.dirname(output), `write ${output}`);
 }
 
 /** Rejects on `signal`, with nothing written; throws a BnTrainError where the folder cannot be written. */

@@ -11,7 +11,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/run/checkpoints.js';
 import { readConfig } from '../../src/run/config.js';
 import { readEnding } from '../../src/run/ending.js';
-import { firstOf } from '../support/amount.js';
 import { runProgram } from '../support/program.js';
 import { type SmallData, writeSmallData } from '../support/smallData.js';
 
@@ -52,7 +51,7 @@ describe('recalibrate', () => {
     const { recalibrated, ...config } = await readConfig(inWork('new'));
     expect(config).toEqual(await readConfig(inWork('scratch')));
     expect(recalibrated).toMatchObject({ from: inWork('scratch'), images: 600, backend: 'native', device: 'cpu' });
-    expect(Object.keys(contentOf('new')).sort()).toEqual(Object.keys(before).sort());
+    expect(Object.keys(contentOf('new'))).toEqual(Object.keys(before).filter((name) => !name.includes('epoch-2')));
     expect((await run('evaluate', 'new')).stdout).toBe(
       `new: scratch, seed 1, after epoch 2 of 2, recalibrated\ntest acc ${own} with the statistics that it was recalibrated to\n` +
         `test acc ${own} with population statistics (600 images)\n`,
@@ -129,33 +128,30 @@ function byStock(folder: string, images: number[]): number[] {
 }
 
 describe('fold', () => {
-  it.each(firstOf(NORMS, 1))(
-    'writes %s as a model that stock TensorFlow.js loads, and says what that changed',
-    async (norm) => {
-      const { code, stdout, stderr } = await run('fold', norm, '--onnx', '--saved-model');
-      expect({ code, stderr }).toEqual({
-        code: 0,
-        stderr: norm === 'none' ? 'there is no batch normalization to fold; the model stays as it is\n' : '',
-      });
-      expect(stdout).toMatch(/^test acc +(0\.\d{3}) +\1$/m);
-      expect(stdout).toMatch(/^size +18\d\.\d kB +18\d\.\d kB$/m);
-      expect(stdout).toMatch(
-        /^largest difference over 300 test images: \S+ of a probability, \S+ of a logit; 0 in another/m,
-      );
-      expect(stdout).toMatch(/^one image a call +[\d,]+ +\[[\d,]+–[\d,]+\] +[\d,]+ +\[[\d,]+–[\d,]+\] +\d+\.\d\d +\[/m);
-      expect(stdout).toContain(`written to ${norm}/folded: model.json (`);
-      const files = contentOf(path.join(norm, 'folded'));
-      expect(Object.keys(files)).toEqual(['model.json', 'model.onnx', 'saved_model/saved_model.pb', 'weights.bin']);
-      expect(files['model.json']).not.toContain('BatchNorm');
-      const x = Array.from({ length: 3 * 784 }, (_, i) => ((i * 7919) % 256) / 255);
-      const { model } = await loadModel(inWork(norm), await readConfig(inWork(norm)));
-      const expected = (model.predict(tf.tensor4d(x, [3, 28, 28, 1])) as tf.Tensor).dataSync();
-      for (const [i, value] of byStock(inWork(norm, 'folded'), x).entries())
-        expect(value).toBeCloseTo(expected[i] ?? NaN, 4);
-    },
-  );
+  it.each(NORMS)('writes %s as a model that stock TensorFlow.js loads, and says what that changed', async (norm) => {
+    const { code, stdout, stderr } = await run('fold', norm, '--onnx', '--saved-model');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: norm === 'none' ? 'there is no batch normalization to fold; the model stays as it is\n' : '',
+    });
+    expect(stdout).toMatch(/^test acc +(0\.\d{3}) +\1$/m);
+    expect(stdout).toMatch(/^size +18\d\.\d kB +18\d\.\d kB$/m);
+    expect(stdout).toMatch(
+      /^largest difference over 300 test images: \S+ of a probability, \S+ of a logit; 0 in another/m,
+    );
+    expect(stdout).toMatch(/^one image a call +[\d,]+ +\[[\d,]+–[\d,]+\] +[\d,]+ +\[[\d,]+–[\d,]+\] +\d+\.\d\d +\[/m);
+    expect(stdout).toContain(`written to ${norm}/folded: model.json (`);
+    const files = contentOf(path.join(norm, 'folded'));
+    expect(Object.keys(files)).toEqual(['model.json', 'model.onnx', 'saved_model/saved_model.pb', 'weights.bin']);
+    expect(files['model.json']).not.toContain('BatchNorm');
+    const x = Array.from({ length: 3 * 784 }, (_, i) => ((i * 7919) % 256) / 255);
+    const { model } = await loadModel(inWork(norm), await readConfig(inWork(norm)));
+    const expected = (model.predict(tf.tensor4d(x, [3, 28, 28, 1])) as tf.Tensor).dataSync();
+    for (const [i, value] of byStock(inWork(norm, 'folded'), x).entries())
+      expect(value).toBeCloseTo(expected[i] ?? NaN, 4);
+  });
 
-  it.each(firstOf(['wasm', 'js'], 1))('works on the %s backend, and tells all as JSON', async (backend) => {
+  it.each(['wasm', 'js'])('works on the %s backend, and tells all as JSON', async (backend) => {
     const output = `on-${backend}`;
     const { stdout } = await run('fold', 'builtin', '--backend', backend, '--output', output, '--json');
     const told = JSON.parse(stdout) as { difference: Record<string, unknown>; inference: unknown[] };
@@ -172,7 +168,7 @@ describe('fold', () => {
         epoch: 2,
         backend,
         device: 'cpu',
-        fallback: expect.anything() as unknown,
+        fallback: null,
         output,
       },
       difference: {
@@ -200,12 +196,13 @@ describe('fold', () => {
         'Cannot write taken: expected a new folder, got one that is there already\nhint: name another one with --output\n',
     });
     const under = await run('fold', 'scratch', '--output', 'scratch/config.json/folded');
-    expect(under).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr:
-        'Cannot write scratch/config.json/folded: expected room and permission, got a file where a folder belongs\nhint: name another folder with --output\n',
-    });
+    expect(under.stderr).toBe(
+      "Cannot write scratch/config.json/folded: expected a folder that can be written, scratch/config.json, got EEXIST: file already exists, mkdir 'scratch/config.json'\nhint: choose another folder or change its permissions\n",
+    );
+    const long = 'a'.repeat(250);
+    expect((await run('fold', 'scratch', '--output', long)).stderr).toBe(
+      `Cannot write ${long}: expected room and permission, got a name that is too long\nhint: name another folder with --output\n`,
+    );
     expect(readdirSync(inWork('taken'))).toEqual([]);
   });
 });
