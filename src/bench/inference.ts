@@ -6,6 +6,8 @@ import { type Summary, summarize, summarizeRatios } from './statistics.js';
 export interface InferenceSpeed {
   /** In one call. */
   images: number;
+  /** Of each model. */
+  turns: number;
   /** Images per second. */
   before: Summary;
   after: Summary;
@@ -38,7 +40,7 @@ export async function measureInference(
       if (turn > 0) speeds[which].push(speed);
     }
   const [of, by] = speeds;
-  return { images, before: summarize(of), after: summarize(by), speedUp: summarizeRatios(by, of) };
+  return { images, turns, before: summarize(of), after: summarize(by), speedUp: summarizeRatios(by, of) };
 }
 
 /** Images per second over some calls, each of which ends when its result is there. */

@@ -34,7 +34,7 @@ export interface FoldedRun {
 
 /** How many images a call: as in evaluation, and as where one image is looked at. */
 const CALLS = [250, 1];
-const TURNS = { turns: 11, seconds: 0.1 };
+const TURNS = { turns: 21, seconds: 0.05 };
 
 /** Throws a BnTrainError where there is a file or folder of that name, of usage, or where none can be made. */
 export async function assertNew(output: string): Promise<void> {

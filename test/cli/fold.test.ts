@@ -177,8 +177,8 @@ describe('fold', () => {
       },
       size: { before: expect.any(Number) as number, after: expect.any(Number) as number },
       inference: [
-        { images: 250, ...speed },
-        { images: 1, ...speed },
+        { images: 250, turns: 21, ...speed },
+        { images: 1, turns: 21, ...speed },
       ],
       files: { 'model.json': expect.any(Number) as number, 'weights.bin': 177_704 },
     });
