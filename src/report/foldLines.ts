@@ -22,7 +22,7 @@ export function foldLines(
       columns,
     ),
     `largest difference over ${formatCount(images)} test images: ${probability.toExponential(1)} of a probability, ` +
-      `${logit.toExponential(1)} of a logit; ${formatCount(classes)} in another class`,
+      `${logit.toExponential(1)} of a logit; ${formatCount(classes)} images in another class`,
     ...align([['images/sec by predict', 'before', '', 'folded', '', 'speed-up', ''], ...inference.map(cells)], columns),
     `median [range] of ${inference[0]?.turns ?? 0} turns of each model, one after the other, on the ${device}`,
     `written to ${output}: ${named.join(', ')}`,
