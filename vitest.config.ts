@@ -10,15 +10,17 @@ const LONG = [
     'bench/bench',
     'bench/gpu',
     'bench/pack',
+    'cli/compare',
     'cli/fit',
     'cli/fold',
     'cli/modes',
+    'cli/study',
     'cli/terminal',
     'common/lock',
     'data/otherData',
   ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
-  ...['report/browser', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
+  ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources', 'verify/steps'],
 ];
 

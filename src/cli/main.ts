@@ -19,6 +19,7 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['report', async () => (await import('./reportCommand.js')).reportCommand()],
   ['verify', async () => (await import('./verifyCommand.js')).verifyCommand()],
   ['bench', async () => (await import('./bench/benchCommand.js')).benchCommand()],
+  ['study', async () => (await import('./study/studyCommand.js')).studyCommand()],
   ['setup', async () => (await import('./setupCommand.js')).setupCommand()],
   ['doctor', async () => (await import('./doctorCommand.js')).doctorCommand()],
   ['data', async () => (await import('./dataCommand.js')).dataCommand()],

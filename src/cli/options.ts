@@ -88,6 +88,7 @@ export interface RecipeFlags extends PlaceOptions {
   fuse: boolean;
   xla?: boolean;
   stepsPerCall?: number;
+  tensorboard?: boolean;
 }
 
 /** What `scratch`, `builtin` and `none` take. */
@@ -123,15 +124,17 @@ export function addRecipeOptions(command: Command): Command {
       'training steps a call into TensorFlow (default: 64 on a GPU, 1 elsewhere)',
       wholeNumber(1),
     )
-    .option('--xla', 'have XLA compile the graphs; slower on the CPU');
+    .option('--xla', 'have XLA compile the graphs; slower on the CPU')
+    .option('--tensorboard', "write TensorBoard's event files into the run folder, too");
 }
 
 /** What the flags of a run that begins make of the recipe. */
 export function recipeFrom(flags: RecipeFlags): Omit<RunOptions, 'norm' | 'seed'> {
   const { lr: learningRate = RECIPE.learningRate, epochs = RECIPE.epochs, batchSize = RECIPE.batchSize } = flags;
   const { momentum = RECIPE.momentum, epsilon = RECIPE.epsilon } = flags;
-  const { xla = false, deterministic, population, stepsPerCall } = flags;
-  return { learningRate, epochs, batchSize, momentum, epsilon, stepsPerCall, xla, deterministic, population };
+  const { xla = false, deterministic, population, stepsPerCall, tensorboard } = flags;
+  const recipe = { learningRate, epochs, batchSize, momentum, epsilon };
+  return { ...recipe, stepsPerCall, xla, deterministic, population, tensorboard };
 }
 
 /** For commands that compute with the data set. */

@@ -64,6 +64,7 @@ export async function readRun(
     checkpointSteps: flags.checkpointSteps ?? own.checkpointSteps,
     population: flags.population === false ? false : own.population,
     stepsPerCall: flags.stepsPerCall ?? askedSteps(own),
+    tensorboard: flags.tensorboard ?? own.tensorboard,
   };
   const checkpoint = await readNewestCheckpoint(folder, notice);
   if (checkpoint) assertBatchSize(checkpoint.position, own.batchSize, folder);

@@ -1,7 +1,7 @@
 /** The one error type of the project: what could not be done, what was expected and got, and the command that helps. */
 import { printable } from './format.js';
 
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, waits: 75, interrupted: 130 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface Reason {
@@ -74,7 +74,7 @@ export function assertKnown(action: string, options: object, known: readonly str
 }
 
 /** The known name that a misspelt one is most likely to mean, or undefined where none is near. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const near = known.map((candidate) => ({ candidate, edits: editsBetween(name, candidate) }));
   const [best] = near.sort((a, b) => a.edits - b.edits);
   return best && best.edits <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;

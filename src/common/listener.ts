@@ -3,10 +3,10 @@
 export interface Progress {
   /** What is being done, as a person would say it: "TensorFlow 2.18.1". */
   label: string;
-  /** Done so far and in all, in bytes, unless `figures` are told. */
+  /** Done so far and in all, in bytes unless `figures` say otherwise. */
   done: number;
   total: number;
-  /** What is told of it instead of bytes and the time it has taken. */
+  /** What stands behind the bar, where bytes and time are not what is counted. */
   figures?: string;
 }
 

@@ -1,6 +1,6 @@
 /** Protocol buffers' wire format, written field by field; which fields there are is the caller's. */
 
-const [VARINT, LENGTH, FIXED32] = [0, 2, 5];
+const [VARINT, FIXED64, LENGTH, FIXED32] = [0, 1, 2, 5];
 
 /** A message under construction, one character per byte: of all that V8 joins, strings cost least. */
 export type Wire = string;
@@ -25,7 +25,18 @@ export function float(field: number, value: number): Wire {
   return varint((field << 3) | FIXED32) + content.toString('latin1');
 }
 
-/** An embedded message. */
+export function double(field: number, value: number): Wire {
+  return varint((field << 3) | FIXED64) + doubles([value]);
+}
+
+/** Values as they stand one after the other in a packed field, or in a tensor's content. */
+export function doubles(values: readonly number[]): Wire {
+  const content = Buffer.alloc(8 * values.length);
+  for (const [i, value] of values.entries()) content.writeDoubleLE(value, 8 * i);
+  return content.toString('latin1');
+}
+
+/** An embedded message, or bytes. */
 export function message(field: number, content: Wire): Wire {
   return varint((field << 3) | LENGTH) + varint(content.length) + content;
 }

@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { copyWeights, modelFrom } from './copy.js';
 import { type ModelConfig, type Plan, planFold } from './foldPlan.js';
-import { assertLastAxis, isBatchNorm, weightOf } from './population.js';
+import { isBatchNorm, weightOf } from './population.js';
+import { assertLastAxis } from './recalibrate.js';
 
 /**
  * A copy of a model, sequential or functional, nested models included, that computes the same in inference without batch

@@ -9,8 +9,11 @@ export const NORMS = ['scratch', 'builtin', 'none'] as const;
 /** Which batch normalization the model has: this project's, tf.layers.batchNormalization, or none. */
 export type Norm = (typeof NORMS)[number];
 
+/** Makes what stands between a hidden layer and its activation, for its channels and the rank of its output. */
+export type NormFactory = (channels: number, rank: number) => tf.layers.Layer[];
+
 export interface LenetConfig {
-  norm: Norm;
+  norm: Norm | NormFactory;
   /** Seeds the Xavier-uniform weights; without it they differ at every call. */
   seed?: number;
   /** Of every batch normalization layer, whichever is used. Defaults 0.9 and 1e-5. */
@@ -37,24 +40,21 @@ const SMALLEST_SIDE = 16;
  */
 export function lenet(config: LenetConfig): tf.Sequential {
   assertKnown('build LeNet', config, OPTIONS);
-  if (config.seed !== undefined && !(Number.isSafeInteger(config.seed) && config.seed >= 0))
-    throw cannot('build LeNet', { expected: 'seed to be a whole number from 0', got: shown(config.seed) });
+  assertSeed('build LeNet', config.seed);
   const { norm, seed, momentum = 0.9, epsilon = 1e-5, classes = 10, height = 28, width = 28 } = config;
-  if (!NORMS.includes(norm))
-    throw cannot('build LeNet', { expected: `one of the norms ${NORMS.join(', ')}`, got: shown(norm) });
-  assertHyperparameters({ momentum, epsilon });
+  const normalized = layersOf('build LeNet', norm, { momentum, epsilon });
   assertTakes({ classes, height, width });
   let layers = 0;
   // Every layer its own stream, and no stream shared by two seeds: the model has fewer than ten layers with weights.
   const xavier = () => tf.initializers.glorotUniform(seed === undefined ? {} : { seed: seed * 10 + layers++ });
-  const normalized = (): tf.layers.Layer[] => {
-    if (norm === 'scratch') return [new BatchNorm({ momentum, epsilon })];
-    return norm === 'builtin' ? [tf.layers.batchNormalization({ momentum, epsilon })] : [];
-  };
-  const hidden = (layer: tf.layers.Layer) => [layer, ...normalized(), tf.layers.activation({ activation: 'sigmoid' })];
-  const conv = (filters: number, inputShape?: tf.Shape) =>
-    hidden(tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), inputShape }));
+  const sigmoid = () => tf.layers.activation({ activation: 'sigmoid' });
+  const conv = (filters: number, inputShape?: tf.Shape) => [
+    tf.layers.conv2d({ filters, kernelSize: 5, kernelInitializer: xavier(), inputShape }),
+    ...normalized(filters, 4),
+    sigmoid(),
+  ];
   const dense = (units: number) => tf.layers.dense({ units, kernelInitializer: xavier() });
+  const hidden = (units: number) => [dense(units), ...normalized(units, 2), sigmoid()];
   const pool = () => tf.layers.averagePooling2d({ poolSize: 2, strides: 2 });
   return tf.sequential({
     layers: [
@@ -63,11 +63,31 @@ export function lenet(config: LenetConfig): tf.Sequential {
       ...conv(16),
       pool(),
       tf.layers.flatten(),
-      ...hidden(dense(120)),
-      ...hidden(dense(84)),
+      ...hidden(120),
+      ...hidden(84),
       dense(classes),
     ],
   });
+}
+
+/** Throws a BnTrainError for a seed that is none. */
+export function assertSeed(doing: string, seed: number | undefined): void {
+  if (seed !== undefined && !(Number.isSafeInteger(seed) && seed >= 0))
+    throw cannot(doing, { expected: 'seed to be a whole number from 0', got: shown(seed) });
+}
+
+/** What makes a norm's layers; throws a BnTrainError for another norm, and for settings outside their range. */
+export function layersOf(
+  doing: string,
+  norm: Norm | NormFactory,
+  settings: { momentum: number; epsilon: number },
+): NormFactory {
+  assertHyperparameters(settings);
+  if (typeof norm === 'function') return norm;
+  if (!NORMS.includes(norm))
+    throw cannot(doing, { expected: `one of the norms ${NORMS.join(', ')}`, got: shown(norm) });
+  if (norm === 'scratch') return () => [new BatchNorm(settings)];
+  return () => (norm === 'builtin' ? [tf.layers.batchNormalization(settings)] : []);
 }
 
 /** Throws a BnTrainError for images, or a number of classes, that LeNet is not made for. */

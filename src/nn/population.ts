@@ -35,18 +35,6 @@ function within(layer: tf.layers.Layer): tf.layers.Layer[] {
   return isBatchNorm(layer) ? [layer] : [];
 }
 
-/** Throws a BnTrainError unless the layer normalizes the last axis. */
-export function assertLastAxis(action: string, layer: tf.layers.Layer): void {
-  const [axis] = [(layer.getConfig() as { axis: number | number[] }).axis].flat();
-  const { ndim = 0 } = layer.inputSpec[0] ?? {};
-  if (axis !== -1 && axis !== ndim - 1)
-    throw cannot(action, {
-      expected: `${layer.name} to normalize the last axis`,
-      got: `axis ${axis} of ${ndim}`,
-      hint: 'put the channels last, as dataFormat: "channelsLast" and tf.layers.permute do',
-    });
-}
-
 /** A layer's weight by its short name ("gamma", "moving_mean"), or undefined where it has none. */
 export function weightOf(layer: tf.layers.Layer, name: string): tf.layers.Layer['weights'][number] | undefined {
   return layer.weights.find((weight) => weight.originalName.split('/').at(-1) === name);
@@ -104,6 +92,20 @@ function merge(calls: Seen[]): Seen {
   });
   tf.dispose(calls.flatMap((call) => [call.mean, call.variance]));
   return { ...merged, count };
+}
+
+/**
+ * What a model makes of a batch where every BN layer normalizes by the batch and its moving statistics stay as they are;
+ * all else is as in inference. `after` sees each layer's output, and what it gives goes on.
+ */
+export function applyByBatch(
+  model: tf.Sequential,
+  batch: tf.Tensor,
+  after = (_layer: tf.layers.Layer, y: tf.Tensor): tf.Tensor => y,
+): tf.Tensor {
+  const apply = (layer: tf.layers.Layer, x: tf.Tensor) =>
+    isBatchNorm(layer) ? normalizeByBatch(layer, x).y : (layer.apply(x) as tf.Tensor);
+  return model.layers.reduce((x, layer) => after(layer, apply(layer, x)), batch);
 }
 
 /** The values of tensors, which are disposed of. */

@@ -3,7 +3,6 @@ import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import {
   ACTION,
-  assertLastAxis,
   type Batch,
   batchMoments,
   combineMoments,
@@ -47,4 +46,16 @@ export async function recalibrate(
   const statistics = await populationStatistics(model, batches);
   for (const own of statistics) keepStatistics(own);
   return statistics;
+}
+
+/** Throws a BnTrainError unless the layer normalizes the last axis. */
+export function assertLastAxis(action: string, layer: tf.layers.Layer): void {
+  const [axis] = [(layer.getConfig() as { axis: number | number[] }).axis].flat();
+  const { ndim = 0 } = layer.inputSpec[0] ?? {};
+  if (axis !== -1 && axis !== ndim - 1)
+    throw cannot(action, {
+      expected: `${layer.name} to normalize the last axis`,
+      got: `axis ${axis} of ${ndim}`,
+      hint: 'put the channels last, as dataFormat: "channelsLast" and tf.layers.permute do',
+    });
 }

@@ -33,14 +33,19 @@ export function runLineOf({ norm, seed, final }: ComparedRun): string {
   ].join('   ');
 }
 
+/** "seeds 1 to 5", "seed 1". */
+export function seedsWords(seeds: readonly number[]): string {
+  const [first = 0, last = first] = [seeds[0], seeds.at(-1)];
+  return first === last ? `seed ${first}` : `seeds ${first} to ${last}`;
+}
+
 /** The table, and in words what stands in it. */
 export function comparisonLines(comparison: Comparison, columns?: number): string[] {
   const { config, seeds, figures, reference, speed } = comparison;
   const { epochs, learningRate, batchSize, data } = config;
-  const [first = 0, last = first] = [seeds[0], seeds.at(-1)];
   const recipe = `${epochs} epoch${epochs === 1 ? '' : 's'}: lr ${learningRate}, batch size ${batchSize}`;
   return [
-    `LeNet on ${data?.name ?? 'Fashion-MNIST'}, ${recipe}, ${first === last ? `seed ${first}` : `seeds ${first} to ${last}`}`,
+    `LeNet on ${data?.name ?? 'Fashion-MNIST'}, ${recipe}, ${seedsWords(seeds)}`,
     ...align(tableOf(figures, reference !== undefined), columns),
     ...figures.flatMap(divergedLines),
     ...(reference === undefined ? [OTHERWISE] : ['', ...referenceLines(reference, seeds.length)]),
@@ -101,16 +106,15 @@ function referenceLines(places: ReferencePlace[], seeds: number): string[] {
 function speedLine({ ratio, turns, steps }: LayerSpeed): string {
   const times = `${ratio.median.toFixed(2)} [${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)}]`;
   const published = REFERENCE_RUNS.scratch.examplesPerSecond / REFERENCE_RUNS.builtin.examplesPerSecond;
-  const faster = ratio.min > 1 ? 'scratch' : ratio.max < 1 ? 'builtin' : undefined;
-  const verdict =
-    faster === undefined
-      ? 'neither layer is the faster in every turn'
-      : faster === 'scratch'
-        ? 'the layer from scratch is the faster here, and in the reference it is the other way round'
-        : 'the built-in layer is the faster, as in the reference';
+  const faster = ratio.min > 1 ? 'scratch' : ratio.max < 1 ? 'builtin' : 'neither';
+  const verdicts = {
+    scratch: 'the layer from scratch is the faster one here; in the reference it is the other way round',
+    builtin: 'the built-in layer is the faster one, as in the reference',
+    neither: 'neither is the faster one in every turn; in the reference the built-in layer is',
+  };
   return (
     `scratch trains ${times} times as fast as builtin, divided turn by turn (median [range] of ${turns} turns of ${steps} steps): ` +
-    `${verdict} (${published.toFixed(2)})`
+    `${verdicts[faster]} (${published.toFixed(2)})`
   );
 }
 

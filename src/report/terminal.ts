@@ -79,10 +79,10 @@ export class Terminal implements Listener {
     }
   };
 
-  /** A bar with bytes and time, or with other figures. */
+  /** A bar with bytes and time, or what else is counted. */
   progress = ({ label, done, total, figures }: Progress): void => {
-    const inBytes = (seconds: string) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`;
-    this.draw(label, done, total, (seconds) => figures ?? inBytes(seconds));
+    const bytes = (seconds: string) => `${formatBytes(done)} of ${formatBytes(total)}, ${seconds}`;
+    this.draw(label, done, total, figures === undefined ? bytes : () => figures);
     if (done >= total) this.close();
   };
 

@@ -30,6 +30,8 @@ const OPTIONS = v.object({
   xla: v.optional(yesOrNo),
   // Whether population statistics are taken, if that was asked for; without batch normalization there are none.
   population: v.optional(yesOrNo),
+  // Whether TensorBoard's event files are written, too.
+  tensorboard: v.optional(yesOrNo),
   // On a GPU, the same bits from the same seed every time.
   deterministic: v.optional(yesOrNo),
 });

@@ -154,11 +154,18 @@ async function clean(folder: string): Promise<void> {
 }
 
 /** The error of a run folder that takes no more; what is in it stays as it was. */
-export function cannotWrite(folder: string, error: unknown): BnTrainError {
+function cannotWrite(folder: string, error: unknown): BnTrainError {
   return cannot(`write the run folder ${folder}`, {
     expected: 'room and permission',
     got: describeFileError(error),
     hint: `free some space or give permission, then go on with --resume ${quoted(folder)}`,
     cause: error,
+  });
+}
+
+/** What `write` gives; its failure is told as one of the run folder's. */
+export async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  return write().catch((error: unknown) => {
+    throw cannotWrite(folder, error);
   });
 }

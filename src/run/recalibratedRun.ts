@@ -9,7 +9,7 @@ import { defaultMode } from '../train/step.js';
 import { Trainer, type TrainerOptions } from '../train/trainer.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
-import { cannotWrite } from './folder.js';
+import { writing } from './folder.js';
 import { type Computer, placeOf } from './recordedRun.js';
 import { Recorder } from './recorder.js';
 
@@ -51,11 +51,10 @@ export async function recalibrateRun(source: Source, options: RecalibrateOptions
   trainer.dispose();
   saves();
   // The checkpoint comes first: a folder with a config.json is a run that can be looked at.
-  await Checkpoints.open(folder)
-    .then((checkpoints) => checkpoints.save(model, { position, history }))
-    .catch((error: unknown) => {
-      throw cannotWrite(folder, error);
-    });
+  await writing(folder, async () => {
+    const checkpoints = await Checkpoints.open(folder);
+    await checkpoints.save(model, { position, history });
+  });
   const at = new Date().toISOString();
   const recalibrated = { from, images, backend: computer.name, ...placeOf(computer), at };
   const recorder = await Recorder.open(folder, { ...config, recalibrated }, model, { position, history });

@@ -11,6 +11,7 @@ import { type Checkpoint, restoreWeights } from './checkpoint.js';
 import { modelOf } from './checkpoints.js';
 import type { Place, RunConfig, RunData, RunOptions } from './config.js';
 import { Recorder } from './recorder.js';
+import type { StartEvent, TensorBoard } from './tensorBoard/tensorBoard.js';
 
 export const LAST_BITS = 'its last bits may differ from those of a run that was never stopped';
 
@@ -85,16 +86,18 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   const { position, history } = from ?? { position: startOf(1), history: [] };
   const recorder = await Recorder.open(folder, config, model, from && { position, history });
   const epochs = [...history];
-  let [final, mode, statistics]: [FinalResult?, Mode?, Statistics[]?] = [];
+  let [final, mode, statistics, board]: [FinalResult?, Mode?, Statistics[]?, TensorBoard?] = [];
   for await (const event of train({ ...stepsOf(config), model, data, signal, from: { position, history } })) {
     if (event.type === 'start') {
       mode = event.mode;
       const known = withKernels(config, event, from !== undefined);
       if (known.change !== undefined) notice(known.change);
       await recorder.keepConfig(known.config);
+      board = await openBoard({ folder, config: known.config, model, history }, event);
     }
     // It has not begun: the folder is as a resume needs it.
     if (mode === undefined) break;
+    await board?.record(event);
     await recorder.record(event);
     onEvent(event);
     if (event.type === 'epoch') epochs.push(withoutType(event));
@@ -106,8 +109,15 @@ export async function recordedRun(options: RecordedRunOptions): Promise<Outcome>
   return { epochs, mode: mode ?? config.mode, final };
 }
 
+/** Undefined where nobody asked for it, and then nothing of it is loaded. */
+async function openBoard(run: Parameters<typeof TensorBoard.open>[0], start: StartEvent) {
+  if (run.config.tensorboard !== true) return undefined;
+  const { TensorBoard } = await import('./tensorBoard/tensorBoard.js');
+  return TensorBoard.open(run, start);
+}
+
 /** The config.json as it is once the steps are compiled, and a line if a run goes on that was computed in another way. */
-function withKernels(config: RunConfig, { mode, kernels }: Extract<TrainEvent, { type: 'start' }>, goesOn: boolean) {
+function withKernels(config: RunConfig, { mode, kernels }: StartEvent, goesOn: boolean) {
   const now = kernels && 'hash' in kernels ? kernels : undefined;
   if (!goesOn) return { config: { ...config, mode, kernels: now }, change: undefined };
   const { resumed = [], ...first } = config;

@@ -9,7 +9,7 @@ import type { Review } from '../train/review.js';
 import { Checkpoints } from './checkpoints.js';
 import type { RunConfig } from './config.js';
 import { EVALUATION, encodeEvaluation } from './evaluation.js';
-import { cannotWrite } from './folder.js';
+import { writing } from './folder.js';
 
 const COLUMNS = [
   'epoch',
@@ -104,12 +104,6 @@ export class Recorder {
   private file(name: string): string {
     return path.join(this.folder, name);
   }
-}
-
-async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
-  return write().catch((error: unknown) => {
-    throw cannotWrite(folder, error);
-  });
 }
 
 /** Writes model/model.json and model/weights.bin, which this program itself never reads. */

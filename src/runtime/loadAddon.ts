@@ -61,6 +61,8 @@ export interface Settings {
   deterministic?: boolean | undefined;
   /** False: products on a GPU in full float32, not in TF32 with its 10 bits of mantissa. */
   tf32?: boolean | undefined;
+  /** How many of the CPU's cores TensorFlow computes on; sums in another number of parts may round otherwise. Default: all. */
+  threads?: number | undefined;
   /** TensorFlow's own information, which speaks to its developers. */
   verbose?: boolean | undefined;
   /** The folder with XLA's ptxas and libdevice. */
@@ -72,10 +74,12 @@ export interface Settings {
 /** Sets the variables for a GPU, or for the CPU, in `env`; what a user has set is kept wherever it can be. */
 export function prepareEnvironment(
   gpu: GpuChoice | undefined,
-  { deterministic = false, tf32 = true, verbose = false, compiler, libraries = [] }: Settings = {},
+  { deterministic = false, tf32 = true, threads, verbose = false, compiler, libraries = [] }: Settings = {},
   env: NodeJS.ProcessEnv = process.env,
 ): void {
   env['TF_CPP_MIN_LOG_LEVEL'] ??= verbose ? '0' : '2';
+  // Within an operation, and for operations side by side.
+  if (threads !== undefined) env['TF_NUM_INTRAOP_THREADS'] = env['TF_NUM_INTEROP_THREADS'] = `${threads}`;
   if (!gpu) {
     // A TensorFlow that was built for CUDA would take a GPU by itself.
     env['CUDA_VISIBLE_DEVICES'] = '-1';

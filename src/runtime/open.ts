@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { BackendName, Fallback } from '../common/backends.js';
-import { assertKnown, type BnTrainError, cannot, EXIT, messageOf } from '../common/errors.js';
+import { assertKnown, type BnTrainError, cannot, EXIT, messageOf, shown } from '../common/errors.js';
 import { printable } from '../common/format.js';
 import type { Watch } from '../common/listener.js';
 import { quoted, toType } from '../common/invocation.js';
@@ -28,13 +28,14 @@ export interface BackendInfo {
   fix?: string;
 }
 
-export interface BackendOptions extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32' | 'verbose'> {
-  /** auto, cpu or cuda[:N]. The native backend has one device, deterministic or not, a process: that of its first opening. */
+export interface BackendOptions
+  extends Omit<Want, 'device'>, Pick<Settings, 'deterministic' | 'tf32' | 'threads' | 'verbose'> {
+  /** auto, cpu or cuda[:N]. The native backend has one device and these settings a process: those of its first opening. */
   device?: string | undefined;
 }
 
 const OPTIONS = Object.keys({
-  ...{ device: 0, tensorflow: 0, runtimeDir: 0, deterministic: 0, tf32: 0, verbose: 0, quiet: 0 },
+  ...{ device: 0, tensorflow: 0, runtimeDir: 0, deterministic: 0, tf32: 0, threads: 0, verbose: 0, quiet: 0 },
 } satisfies Record<keyof BackendOptions | 'quiet', 0>);
 
 /**
@@ -48,6 +49,9 @@ export async function openBackend(
   { quiet = false, ...options }: BackendOptions & { quiet?: boolean | undefined } = {},
 ): Promise<BackendInfo> {
   assertKnown('open the backend', options, OPTIONS);
+  const { threads = 1 } = options;
+  if (!(Number.isSafeInteger(threads) && threads >= 1))
+    throw cannot('open the backend', { expected: 'threads to be a whole number from 1', got: shown(threads) });
   const tell = (line: string) => quiet || process.stderr.write(`${printable(line)}\n`);
   return open(name, options, { locate: locateRuntime }, tell);
 }

@@ -31,15 +31,16 @@ export interface Finding<Id extends ClaimId> {
   remarks: string[];
 }
 
-/** One value a seed; undefined where there is none. */
+/** One value a seed; where it is undefined or not finite, none. */
 export function perSeed(
   seeds: readonly number[],
   valueOf: (seed: number) => number | Omit<SeedValue, 'seed'> | undefined,
 ): Measured {
   const values = seeds.flatMap((seed) => {
     const found = valueOf(seed);
-    if (found === undefined || Number.isNaN(found)) return [];
-    return [typeof found === 'number' ? { seed, value: found, low: found, high: found } : { seed, ...found }];
+    if (found === undefined) return [];
+    const range = typeof found === 'number' ? { value: found, low: found, high: found } : found;
+    return Number.isFinite(range.value) ? [{ seed, ...range }] : [];
   });
   return { asked: seeds.length, values };
 }

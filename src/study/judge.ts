@@ -4,7 +4,7 @@ import { explodingGradients } from './claims/explodingGradients.js';
 import { finalAccuracy } from './claims/finalAccuracy.js';
 import { learningRates } from './claims/learningRates.js';
 import { movingAverage } from './claims/movingAverage.js';
-import { noise } from './claims/noise.js';
+import { noise } from './claims/noiseAfter.js';
 import { regularization } from './claims/regularization.js';
 import { scaleInvariance } from './claims/scaleInvariance.js';
 import { smallBatches } from './claims/smallBatches.js';

@@ -31,8 +31,8 @@ export interface ReferencePlace {
 
 /**
  * How far the moving average lags when an epoch ends is luck, and the last epoch is not special: five seeds alone would
- * tell little of it. From the eighth on, accuracy by population statistics rises by 0.01 at most, so that these epochs differ by
- * that luck alone.
+ * tell little of it. These epochs differ in little but that luck: over the last three, accuracy by population statistics
+ * rose from 0.86 to 0.87 (mean of five seeds), while that by the moving average went up and down between 0.74 and 0.87.
  */
 const LATE = 3;
 

@@ -74,6 +74,8 @@ export interface LayerNorms {
 
 export interface TrialRecord {
   trial: Trial;
+  /** How its steps were run; as a graph also where generated code was wanted and could not be had. */
+  mode?: 'fused' | 'graph' | 'eager';
   /** Diverged: a loss was not finite, and the trial ended with the batch before. An outcome, never a lost trial. */
   outcome: 'finished' | 'diverged';
   /** Mean softmax cross-entropy of each batch, in nats, before its update. */

@@ -35,7 +35,7 @@ export function judgePart(part: RegisteredPart, { asked, values }: Measured, lev
     verdict: !complete
       ? 'undecided'
       : isIdentity(part)
-        ? ofEach(part, numbers)
+        ? ofEach(part, values)
         : ofInterval(part, values, closed(level)),
     seeds: values.map((of) => ({ seed: of.seed, value: of.value, bound: isBound(of) })),
   };
@@ -81,8 +81,8 @@ function spanned(between: typeof meanInterval, values: readonly SeedValue[], lev
   return low && high && { low: low.low, high: high.high, level };
 }
 
-function ofEach({ rule, margins: [margin = NaN] }: RegisteredPart, values: readonly number[]): Verdict {
-  const all = values.every((value) => (rule === 'each-below' ? value < margin : value > margin));
+function ofEach({ rule, margins: [margin = NaN] }: RegisteredPart, values: readonly SeedValue[]): Verdict {
+  const all = values.every(({ low, high }) => (rule === 'each-below' ? high < margin : low > margin));
   return all ? 'holds' : 'does not hold';
 }
 

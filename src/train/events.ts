@@ -65,7 +65,16 @@ export type TrainEvent =
       mode: Mode;
       kernels?: Fusion;
     }
-  | { type: 'step'; epoch: number; batch: number; loss: number; examplesPerSecond: number }
+  /** `loss` and `examplesPerSecond` are of the epoch so far, the others of this batch alone, before its update. */
+  | {
+      type: 'step';
+      epoch: number;
+      batch: number;
+      loss: number;
+      examplesPerSecond: number;
+      batchLoss: number;
+      batchAccuracy: number;
+    }
   /** Each `checkpointSteps` batches: a moment from which the run can go on. */
   | { type: 'checkpoint'; position: Position }
   | { type: 'evaluate'; of: 'test' | 'population' }

@@ -112,7 +112,9 @@ function advance(
   position.correct += correct;
   position.examples += done.size;
   const { epoch, batch, examples, seconds } = position;
-  return { type: 'step', epoch, batch, loss: position.loss / examples, examplesPerSecond: examples / seconds };
+  const batchResult = { batchLoss: loss, batchAccuracy: correct / done.size };
+  const soFar = { loss: position.loss / examples, examplesPerSecond: examples / seconds };
+  return { type: 'step', epoch, batch, ...soFar, ...batchResult };
 }
 
 /** The cause of the error of a run whose loss is no longer finite: an outcome of its options, where many are compared. */

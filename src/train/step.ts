@@ -124,27 +124,42 @@ export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar 
   return tf.tidy(() => logits.argMax(-1).toFloat().equal(labels.toFloat()).toFloat().sum());
 }
 
+/** How a step differs from plain training. */
+export interface Variation {
+  /** Logits in training: in the place of the model's own, for what is seen on the way. */
+  forward: (x: tf.Tensor4D) => tf.Tensor2D;
+  /** What it gives besides loss and number correct, by the gradients, which have the variables' names; before the update. */
+  outputs: (gradients: tf.NamedTensorMap) => tf.Tensor[];
+  /** By how much a variable's learning rate is multiplied. */
+  rateFactor: (variable: tf.Variable) => number;
+}
+
 /**
  * Plain SGD on softmax cross-entropy and the model's regularization losses: (rows [batch] int32, learning rate []) →
- * [loss [], number correct []], both before the update. The loss is the batch's mean cross-entropy alone, in nats.
+ * [loss [], number correct [], ...outputs of the variation], all before the update. The loss is the batch's mean cross-entropy
+ * alone, in nats.
  */
-export function trainingStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
+export function trainingStep(model: tf.Sequential, data: DeviceDataset, variation?: Variation): StepFunction {
   // Without this list tfjs would train every variable there is, frozen layers and other models included.
   const trainable = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const classes = model.outputs[0]?.shape.at(-1) ?? 0;
   return (rows, learningRate) => {
     const { x, labels } = data.take(rows as tf.Tensor1D);
+    const plainRate = learningRate as tf.Scalar;
     const expected = tf.oneHot(labels, classes, 1, 0, 'float32');
     let outputs: tf.Tensor[] = [];
     const { grads } = tf.variableGrads(() => {
-      const logits = model.apply(x, { training: true }) as tf.Tensor2D;
+      const logits = variation?.forward(x) ?? (model.apply(x, { training: true }) as tf.Tensor2D);
       const loss: tf.Scalar = tf.losses.softmaxCrossEntropy(expected, logits);
       outputs = [tf.keep(loss), tf.keep(countCorrect(logits, labels))];
       return model.calculateLosses().reduce((sum, penalty) => sum.add(penalty), loss);
     }, trainable);
+    outputs.push(...(variation?.outputs(grads) ?? []));
     for (const variable of trainable) {
       const gradient = grads[variable.name] as tf.Tensor;
-      variable.assign(variable.sub(gradient.mul(learningRate as tf.Scalar)));
+      const factor = variation?.rateFactor(variable) ?? 1;
+      const rate = factor === 1 ? plainRate : plainRate.mul(factor);
+      variable.assign(variable.sub(gradient.mul(rate)));
     }
     return outputs;
   };

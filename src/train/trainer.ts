@@ -2,9 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { compileSteps, type StepDefinition } from '../graph/compile.js';
-import type { CompiledSteps, Fusion } from '../graph/compiledSteps.js';
-import { isNormalized, takeVectors } from '../nn/population.js';
+import type { StepDefinition } from '../graph/compile.js';
+import { isNormalized } from '../nn/population.js';
+import { RowSteps } from './rowSteps.js';
 import {
   assertBatch,
   assertFits,
@@ -41,7 +41,6 @@ export interface TrainerOptions {
 }
 
 type StepName = 'train' | 'evaluate' | 'moments';
-type Steps = Readonly<Record<StepName, StepDefinition>>;
 
 export const EVALUATION_BATCH = 250;
 
@@ -55,10 +54,8 @@ export class Trainer {
     readonly testCount: number,
     /** Whether there are population statistics to be had. */
     readonly takesMoments: boolean,
-    private readonly steps: Steps,
-    /** Unless they run op by op. */
-    private readonly compiled: CompiledSteps<StepName> | undefined,
-    private readonly learningRate: tf.Scalar,
+    private readonly steps: RowSteps<StepName>,
+    private readonly learningRate: number,
     private readonly owned: Owned[],
   ) {}
 
@@ -78,71 +75,42 @@ export class Trainer {
       return made;
     };
     try {
-      const rate = own(tf.scalar(learningRate));
       const datasets = { train: own(new DeviceDataset(data.train)), test: own(new DeviceDataset(data.test)) };
       const variables = [model, datasets.train.variables, datasets.test.variables];
       const takesMoments = normalized && population;
-      const steps = stepsOf(options, datasets, takesMoments) as Steps;
-      const how = { variables, xla, fuse: mode === 'fused', signal };
-      const compiled = mode === 'eager' ? undefined : own(await compileSteps(steps, how));
+      const definitions = stepsOf(options, datasets, takesMoments) as Record<StepName, StepDefinition>;
+      const steps = own(await RowSteps.open(definitions, { variables, xla, mode, signal }));
       const about = [data.train.count, data.test.count, takesMoments] as const;
-      return new Trainer(model, batchSize, stepsPerCall, ...about, steps, compiled, rate, owned);
+      return new Trainer(model, batchSize, stepsPerCall, ...about, steps, learningRate, owned);
     } catch (error) {
       disposeOf(owned);
       throw error;
     }
   }
 
-  /** How the steps are run. Fused ones that were asked for and cannot be had are graphs, and `kernels` says why. */
-  get how(): { mode: Mode; kernels?: Fusion } {
-    const { compiled } = this;
-    if (!compiled) return { mode: 'eager' };
-    const { fused } = compiled;
-    return fused ? { mode: 'hash' in fused ? 'fused' : 'graph', kernels: fused } : { mode: 'graph' };
+  /** See `RowSteps`. */
+  get how(): RowSteps<StepName>['how'] {
+    return this.steps.how;
   }
 
   /** Trains on batches of rows of the training set, one after the other. */
   step(batches: Int32Array[]): StepResult[] {
-    const results = this.run('train', batches, this.learningRate);
+    const results = this.steps.run('train', batches, this.learningRate);
     return results.map(([[loss = NaN] = [], [correct = NaN] = []]) => ({ loss, correct }));
   }
 
   /** How many of the given rows of the test set the model classifies correctly in inference. */
   countCorrect(batches: Int32Array[]): number {
-    return this.run('evaluate', batches).reduce((sum, [[correct = NaN] = []]) => sum + correct, 0);
+    return this.steps.run('evaluate', batches).reduce((sum, [[correct = NaN] = []]) => sum + correct, 0);
   }
 
   /** Of each batch of rows of the training set: mean and variance of each BN layer's input, see `batchMoments`. */
   moments(batches: Int32Array[]): Float32Array[][] {
-    return this.run('moments', batches);
+    return this.steps.run('moments', batches);
   }
 
   dispose(): void {
     disposeOf(this.owned);
-  }
-
-  /** For each batch, the values of each output. */
-  private run(name: StepName, batches: Int32Array[], ...scalars: tf.Scalar[]): Float32Array[][] {
-    const { compiled, steps } = this;
-    if (!compiled || batches.length === 1)
-      return batches.map((batch) => {
-        const outputs = tf.tidy(() => {
-          const inputs = [tf.tensor1d(batch, 'int32'), ...scalars];
-          return compiled ? compiled.run(name, ...inputs) : steps[name].step(...inputs);
-        });
-        return takeVectors(outputs);
-      });
-    const outputs = tf.tidy(() => {
-      const rows = Int32Array.from(batches.flatMap((batch) => [...batch]));
-      const stack = tf.tensor1d(rows, 'int32').reshape([batches.length, -1]);
-      return compiled.runMany(name, stack, ...scalars.map((scalar) => scalar.broadcastTo([batches.length])));
-    });
-    const all = takeVectors(outputs);
-    return batches.map((_, i) =>
-      all.map((values) =>
-        values.subarray((i * values.length) / batches.length, ((i + 1) * values.length) / batches.length),
-      ),
-    );
   }
 }
 

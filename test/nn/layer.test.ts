@@ -5,10 +5,11 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { BnTrainError } from '../../src/common/errors.js';
+import { sha256Of } from '../../src/common/files.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { withBatchNorm } from '../../src/nn/convert.js';
 import { BatchNorm, type BatchNormConfig } from '../../src/nn/layer.js';
-import { lenet } from '../../src/nn/lenet.js';
+import { lenet, type Norm } from '../../src/nn/lenet.js';
 
 /** Every option, none at its default. */
 const everything = (): BatchNormConfig => ({
@@ -319,4 +320,20 @@ describe('withBatchNorm', () => {
       'Cannot build first: expected axis 1 to be the last one, got an input of shape [null,3,4,4]',
     );
   });
+});
+
+it('LeNet has the same initial weights from a seed whichever normalization it has', () => {
+  const initial = (norm: Norm, seed: number) =>
+    lenet({ norm, seed }).weights.flatMap((weight) => {
+      const name = weight.originalName.split('/').at(-1) ?? '';
+      // As a digest: a difference of whole kernels would take minutes to be shown.
+      const digest = () => sha256Of(Uint8Array.from(Buffer.from(weight.read().dataSync<'float32'>().buffer)));
+      return ['kernel', 'bias'].includes(name) ? [`${name} ${digest()}`] : [];
+    });
+  for (const seed of [1, 7]) {
+    expect(initial('none', seed)).toHaveLength(10);
+    expect(initial('scratch', seed)).toEqual(initial('none', seed));
+    expect(initial('builtin', seed)).toEqual(initial('none', seed));
+  }
+  expect(initial('none', 2)).not.toEqual(initial('none', 1));
 });

@@ -282,6 +282,9 @@ it('the chart in the README is as the program draws it, with the figures that ar
   expect(readme).toContain(`(${last?.testAccuracyPopulation} after the last)`);
 });
 
+/** What a step tells of its batch alone, which is not shown. */
+const BATCH = { batchLoss: 9, batchAccuracy: 0 };
+
 describe('the terminal', () => {
   function written(isTTY: boolean, quiet: boolean): string {
     let text = '';
@@ -295,7 +298,7 @@ describe('the terminal', () => {
       examples: 4,
       position: { epoch: 1, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 },
     });
-    terminal.train({ type: 'step', epoch: 1, batch: 1, loss: 1, examplesPerSecond: 10 });
+    terminal.train({ type: 'step', epoch: 1, batch: 1, loss: 1, examplesPerSecond: 10, ...BATCH });
     terminal.train({ type: 'epoch', ...epoch(1, 1) });
     terminal.progress({ label: 'file', done: 1, total: 2 });
     terminal.close();
@@ -343,7 +346,7 @@ describe('the terminal', () => {
     const terminal = new Terminal({ stream: shown });
     const position = { epoch: 1, batch: 0, loss: 0, correct: 0, examples: 0, seconds: 0 };
     terminal.train({ type: 'start', mode: 'graph', epochs: 10, batches: 235, examples: 60_000, position });
-    terminal.train({ type: 'step', epoch: 1, batch: 100, loss: 0.727, examplesPerSecond: 35_768 });
+    terminal.train({ type: 'step', epoch: 1, batch: 100, loss: 0.727, examplesPerSecond: 35_768, ...BATCH });
     terminal.close();
     const line = /epoch {2}1\/10 .*?examples\/sec/.exec(text)?.[0] ?? '';
     expect(line).toMatch(/ 100\/235 {3}loss 0\.727 {3}35,768 examples\/sec$/);

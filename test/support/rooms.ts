@@ -27,7 +27,10 @@ export const FLOORS: Floor[] = [
     bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
   {
-    study: { rooms: ['nn', 'data', 'train', 'run', 'bench'], outside: ['node', 'tfjs', 'valibot', 'pure-rand'] },
+    study: {
+      rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'],
+      outside: ['node', 'tfjs', 'valibot', 'pure-rand'],
+    },
     export: { rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'], outside: ['node', 'tfjs'] },
   },
   {

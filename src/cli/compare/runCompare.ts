@@ -5,10 +5,10 @@ import { writeFileAtomic } from '../../common/files.js';
 import { quoted, toType } from '../../common/invocation.js';
 import { describeData, type FashionMnist, loadFashionMnist } from '../../data/fashionMnist.js';
 import { assertTakes } from '../../nn/lenet.js';
-import { comparisonLines, runLineOf, seedLines } from '../../report/comparisonLines.js';
+import { comparisonLines, runLineOf, seedLines, seedsWords } from '../../report/comparisonLines.js';
 import { backendLine } from '../../report/lines.js';
 import { assertOwnData } from '../../run/config.js';
-import { cannotWrite, holdRunFolder, withNewRunFolder } from '../../run/folder.js';
+import { holdRunFolder, withNewRunFolder, writing } from '../../run/folder.js';
 import { assertCalls, assertXla, configOf } from '../../run/recordedRun.js';
 import { type BackendInfo, openReady } from '../../runtime/open.js';
 import { type ComparisonState, concluded, fileOf, planned, readComparison } from '../../study/comparison.js';
@@ -30,7 +30,11 @@ export function beginComparison(flags: CompareFlags, session: Session): Promise<
     const recipe = recipeFrom(flags);
     const opened = await openAll(recipe, flags, session);
     const mode = flags.eager ? 'eager' : defaultMode({ xla: recipe.xla === true, fuse: flags.fuse });
-    const config = configOf({ ...recipe, norm: 'none', seed }, opened.backend, mode, opened.data);
+    const {
+      norm: _,
+      seed: __,
+      ...config
+    } = configOf({ ...recipe, norm: 'none', seed }, opened.backend, mode, opened.data);
     await compare(folder, { config, seeds: seedsFrom(seed, seeds), runs: [] }, { flags, ...session, ...opened });
   });
 }
@@ -99,10 +103,8 @@ interface Context extends Session, Opened {
 
 async function compare(folder: string, begun: ComparisonState, context: Context): Promise<void> {
   const { flags, terminal, signal, saves, backend } = context;
-  const [first = 1, last = first] = [begun.seeds[0], begun.seeds.at(-1)];
-  terminal.notice(
-    `seeds ${first} to ${last}: ${backendLine(backend)}, ${os.availableParallelism()} cores; folder ${folder}`,
-  );
+  const cores = `${os.availableParallelism()} cores`;
+  terminal.notice(`${seedsWords(begun.seeds)}: ${backendLine(backend)}, ${cores}; folder ${folder}`);
   saves();
   await keep(folder, begun);
   const state = await runAll(folder, begun, context);
@@ -182,8 +184,6 @@ async function measureSpeed(
   });
 }
 
-async function keep(folder: string, content: object): Promise<void> {
-  await writeFileAtomic(fileOf(folder), `${JSON.stringify(content, null, 2)}\n`).catch((error: unknown) => {
-    throw cannotWrite(folder, error);
-  });
+function keep(folder: string, content: object): Promise<void> {
+  return writing(folder, () => writeFileAtomic(fileOf(folder), `${JSON.stringify(content, null, 2)}\n`));
 }

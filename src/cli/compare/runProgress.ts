@@ -57,7 +57,8 @@ export class RunProgress {
   }
 }
 
-/** "about 3 min 20 s left". */
+/** "about 3 min 20 s left", "about 14 s left". */
 export function leftWords(seconds: number): string {
-  return `about ${formatSeconds(Math.round(seconds))} left`;
+  const whole = Math.round(seconds);
+  return `about ${whole < 60 ? `${whole} s` : formatSeconds(whole)} left`;
 }

@@ -1,20 +1,20 @@
 /** Bars side by side, for histograms and for values by name. */
 import type { EChartsCoreOption } from 'echarts/core';
-import { categoriesOf, escapeHtml, GRID, toneOf, TOOLTIP, upOf } from './look.js';
-import { formatNumber, withUnit } from './numbers.js';
+import { categoriesOf, escapeHtml, gridUnder, toneOf, TOOLTIP, upOf } from './look.js';
+import { formatNumber, valueWithUnit } from './numbers.js';
 import type { BarSpec } from './spec.js';
 
 export function barParts({ x, y, categories, labelled, series }: BarSpec, width: number): EChartsCoreOption {
   const all = series.flatMap(({ values }) => values);
   return {
-    grid: GRID,
+    grid: gridUnder(y, width),
     xAxis: categoriesOf(x, 'x', categories, width, labelled),
-    yAxis: { ...upOf(y, all), scale: false },
+    yAxis: { ...upOf(y, all, width), scale: false },
     tooltip: {
       ...TOOLTIP,
       trigger: 'axis',
       axisPointer: { type: 'none' },
-      valueFormatter: (value: number | null) => (value === null ? '–' : withUnit(formatNumber(value), y.unit)),
+      valueFormatter: (value: number | null) => (value === null ? '–' : valueWithUnit(formatNumber(value), y.unit)),
     },
     series: series.map(({ name, tone, values }) => ({
       type: 'bar',

@@ -2,7 +2,8 @@
 
 /// <reference lib="dom" />
 import { init } from './drawing.js';
-import { optionOf } from './options.js';
+import { optionOf } from './chartOptions.js';
+import { unpack } from './packed.js';
 import type { ChartSpec } from './spec.js';
 
 type Chart = ReturnType<typeof init>;
@@ -16,7 +17,7 @@ function liven(figure: HTMLElement): void {
   const place = figure.querySelector<HTMLElement>('.drawing');
   const source = figure.querySelector('script[type="application/json"]')?.textContent;
   if (!place || !source) return;
-  let spec = JSON.parse(source) as ChartSpec;
+  let spec = unpack(source);
   const buttons = [...figure.querySelectorAll<HTMLButtonElement>('.legend button')];
   const hidden = () =>
     new Set(buttons.filter((button) => button.ariaPressed === 'false').map((button) => button.value));

@@ -1,4 +1,5 @@
 /** In the page: the button for light and dark, and those that copy a command. */
+
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 

@@ -3,7 +3,9 @@ import type { EChartsCoreOption } from 'echarts/core';
 import {
   acrossOf,
   escapeHtml,
+  extentOf,
   GRID,
+  gridUnder,
   INK,
   MUTED,
   PAPER,
@@ -14,7 +16,7 @@ import {
   upOf,
   widened,
 } from './look.js';
-import { formatNumber, withUnit } from './numbers.js';
+import { formatNumber, valueWithUnit } from './numbers.js';
 import type { ChartAxis, DotGroup, DotSpec } from './spec.js';
 
 type Point = [number, number];
@@ -28,12 +30,12 @@ export function dotParts({ y, groups, references = [], lying = false }: DotSpec,
   const ends = groups.flatMap(({ intervals = [] }) => intervals.flatMap(({ low, high }) => [low, high]));
   const values = [...groups.flatMap((one) => one.values), ...ends, ...references.map((one) => one.y)];
   const places = placesOf(groups, lying, width);
-  const marks = referenceLines(references, lying ? 'xAxis' : 'yAxis');
+  const marks = referenceLines(references, lying ? extentOf(values) : undefined);
   return {
-    grid: lying ? { ...GRID, top: 12 + 16 * references.length } : GRID,
+    grid: lying ? { ...GRID, top: 12 + 16 * references.length } : gridUnder(y, width),
     ...(lying
       ? { xAxis: acrossOf({ ...y, ...widened(y, values) }, values, width), yAxis: places }
-      : { xAxis: places, yAxis: upOf(y, values) }),
+      : { xAxis: places, yAxis: upOf(y, values, width) }),
     tooltip: { ...TOOLTIP, trigger: 'item' },
     series: groups.flatMap((group, place) => [
       { ...dotsOf(group, place, y, lying), ...(place === 0 ? { markLine: marks } : {}) },
@@ -75,7 +77,7 @@ function dotsOf({ name, tone, values, bounds = [] }: DotGroup, place: number, y:
     tooltip: {
       formatter: ({ dataIndex }: { dataIndex: number }) => {
         const said = `${bounds[dataIndex] === true ? '≥ ' : ''}${formatNumber(values[dataIndex] ?? NaN)}`;
-        return `${escapeHtml(name)}<br><b>${escapeHtml(withUnit(said, y.unit))}</b>`;
+        return `${escapeHtml(name)}<br><b>${escapeHtml(valueWithUnit(said, y.unit))}</b>`;
       },
     },
     emphasis: { disabled: true },
@@ -93,7 +95,7 @@ function intervalsOf(
   const at = (shape: Shape, value: number) => shape.coord(lying ? [value, place + 0.2] : [place + 0.2, value]);
   const said = [
     escapeHtml(name),
-    ...(mean === undefined ? [] : [`<b>${escapeHtml(withUnit(formatNumber(mean), y.unit))}</b>`]),
+    ...(mean === undefined ? [] : [`<b>${escapeHtml(valueWithUnit(formatNumber(mean), y.unit))}</b>`]),
     ...widest.map((one) => `${escapeHtml(one.name)}: ${formatNumber(one.low)} … ${formatNumber(one.high)}`),
   ];
   return {

@@ -3,7 +3,7 @@ import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts';
 import { GridComponent, MarkLineComponent, TooltipComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { optionOf } from './options.js';
+import { optionOf } from './chartOptions.js';
 import type { ChartSpec } from './spec.js';
 
 use([BarChart, CustomChart, LineChart, ScatterChart, GridComponent, MarkLineComponent, TooltipComponent, SVGRenderer]);
@@ -20,10 +20,25 @@ export function svgOf(spec: ChartSpec, id: string, width: number, height: number
   return shortened(svg).replaceAll(/\bzr\d+-/g, `${id}-`);
 }
 
-/** Without what hovering would change, names by counters that run on from chart to chart, the page's own font and tiny fractions. */
+/** Without what hovering would change, names by counters that run on, what the page's styles say of all texts, and tiny fractions. */
 function shortened(svg: string): string {
-  return svg
+  const still = svg
     .replaceAll(/\s*<style[^]*?<\/style>| class="[^"]*"| ecmeta_\w+="[^"]*"| xml:space="preserve"/g, '')
-    .replaceAll(/font-family:[^;"]*;?/g, '')
+    .replaceAll(/ pointer-events="[^"]*"| dominant-baseline="central"|font-family:[^;"]*;?/g, '')
+    .replaceAll(' style="font-size:12px;"', '')
     .replaceAll(/\b([1-9]\d*\.\d)\d+/g, '$1');
+  return withSharedClips(still);
+}
+
+/** Each line comes with a clip of its own, most of them the same. */
+function withSharedClips(svg: string): string {
+  const first = new Map<string, string>();
+  const same = new Map<string, string>();
+  const kept = svg.replaceAll(/<clipPath id="([^"]+)">([^]*?)<\/clipPath>\n?/g, (clip, id: string, shape: string) => {
+    same.set(id, first.get(shape) ?? id);
+    if (first.has(shape)) return '';
+    first.set(shape, id);
+    return clip;
+  });
+  return kept.replaceAll(/url\(#([^)]+)\)/g, (_, id: string) => `url(#${same.get(id) ?? id})`);
 }

@@ -8,7 +8,8 @@ export interface Cell {
   title: string;
   name: string;
   tone: number;
-  seeds: { x: number[]; y: number[] }[];
+  /** Losses out of so many batches, evenly spread. */
+  seeds: { batches: number; y: number[] }[];
 }
 
 export interface Cells {
@@ -27,9 +28,18 @@ export function specOfCell({ name, tone, seeds }: Cell, { x, y, guessing }: Omit
     kind: 'lines',
     x: { name: x },
     y,
-    series: seeds.map((seed) => ({ name, tone, ...seed })),
+    series: seeds.map(({ batches, y: losses }) => ({
+      ...{ name, tone, y: losses },
+      x: evenly(batches, losses.length).map((at) => at + 1),
+    })),
     references: [{ name: guessing, y: GUESSING }],
   };
+}
+
+/** Places of at most `most` from all over, the last among them. */
+export function evenly(length: number, most: number): number[] {
+  if (length <= most) return Array.from({ length }, (_, i) => i);
+  return Array.from({ length: most }, (_, i) => Math.round((i * (length - 1)) / (most - 1)));
 }
 
 /** Makes the grid live, if there is one. */

@@ -1,7 +1,7 @@
 /** A table of numbers as colors, each with its number in it. */
 import type { EChartsCoreOption } from 'echarts/core';
 import { categoriesOf, escapeHtml, extentOf, GRID, TOOLTIP } from './look.js';
-import { formatNumber, withUnit } from './numbers.js';
+import { formatNumber } from './numbers.js';
 import type { HeatSpec } from './spec.js';
 
 /** How many shades the page's variables have, palest first. */
@@ -59,7 +59,7 @@ export function heatParts({ x, y, columns, rows, cells, min, max }: HeatSpec, wi
         tooltip: {
           formatter: ({ dataIndex }: { dataIndex: number }) => {
             const { column = 0, row = 0, value = null, text } = cells[dataIndex] ?? {};
-            const said = text ?? (value === null ? '–' : withUnit(formatNumber(value)));
+            const said = text ?? (value === null ? '–' : formatNumber(value));
             return `${escapeHtml(rows[row] ?? '')}, ${escapeHtml(columns[column] ?? '')}<br><b>${escapeHtml(said)}</b>`;
           },
         },

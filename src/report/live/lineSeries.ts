@@ -1,7 +1,7 @@
 /** Curves over a numeric axis, thin ones of single seeds behind those that count. */
 import type { EChartsCoreOption } from 'echarts/core';
-import { formatNumber, withUnit } from './numbers.js';
-import { acrossOf, dashOf, escapeHtml, GRID, referenceLines, symbolOf, toneOf, TOOLTIP, upOf } from './look.js';
+import { formatNumber, valueWithUnit } from './numbers.js';
+import { acrossOf, dashOf, escapeHtml, gridUnder, referenceLines, symbolOf, toneOf, TOOLTIP, upOf } from './look.js';
 import type { LineSeries, LineSpec } from './spec.js';
 
 /** Marks on more points than this would hide the line. */
@@ -16,13 +16,13 @@ interface Hovered {
 export function lineParts({ x, y, series, references }: LineSpec, width: number): EChartsCoreOption {
   const values = [...series.flatMap((one) => one.y), ...(references ?? []).map((one) => one.y)];
   return {
-    grid: GRID,
+    grid: gridUnder(y, width),
     xAxis: acrossOf(
       x,
       series.flatMap((one) => one.x),
       width,
     ),
-    yAxis: upOf(y, values),
+    yAxis: upOf(y, values, width),
     tooltip: {
       ...TOOLTIP,
       trigger: 'axis',
@@ -32,7 +32,7 @@ export function lineParts({ x, y, series, references }: LineSpec, width: number)
           ...hovered
             .filter(({ value }) => value[1] !== null)
             .map(({ seriesName, color, value }) =>
-              row(seriesName, color, withUnit(formatNumber(value[1] ?? 0), y.unit)),
+              row(seriesName, color, valueWithUnit(formatNumber(value[1] ?? 0), y.unit)),
             ),
         ].join('<br>'),
     },

@@ -57,12 +57,12 @@ export function widened(axis: ChartAxis, values: (number | null)[]): { min: numb
 }
 
 /** The vertical axis, with room above and below the data. */
-export function upOf(axis: ChartAxis, values: (number | null)[]): object {
+export function upOf(axis: ChartAxis, values: (number | null)[], width: number): object {
   const { min, max } = widened(axis, values);
   const ticks = axis.logarithmic ? { customValues: logarithmicTicks(min, max, 7) } : {};
   return {
     ...(axis.logarithmic ? { type: 'log', min, max } : { type: 'value', min: axis.min, max: axis.max, scale: true }),
-    ...nameOf(axis, 'y'),
+    ...nameOf(axis, 'y', width),
     ...{ splitNumber: 5, minorTick: { show: false } },
     axisLabel: { ...label, formatter: formatNumber, ...ticks },
     axisTick: { show: false, ...ticks },
@@ -93,13 +93,32 @@ export function categoriesOf(
   };
 }
 
+/** What labels take of a chart's width, about. */
+const BESIDE = 64;
+
+/** Whether a name needs a second line; Chinese characters are about twice as wide as others. */
+function isLong(name: string, width: number): boolean {
+  return [...name.matchAll(/[^]/gu)].reduce((sum, [one]) => sum + (one > '\u2e80' ? 12 : 6.6), 0) > width - BESIDE;
+}
+
 /** The vertical axis's name stands above it, upright, as phones have no room beside it. */
-function nameOf(axis: ChartAxis, direction: 'x' | 'y'): object {
+function nameOf(axis: ChartAxis, direction: 'x' | 'y', width = Infinity): object {
   const style = { color: INK, fontSize: 12 };
   const name = withUnit(axis.name, axis.unit);
   if (direction === 'x')
     return { name, nameLocation: 'middle', nameGap: 28, nameTextStyle: { ...style, verticalAlign: 'top' } };
-  return { name, nameLocation: 'end', nameGap: 14, nameTextStyle: { ...style, align: 'left' }, nameMoveOverlap: false };
+  const nameTextStyle = { ...style, align: 'left', lineHeight: 15 };
+  return { name: inTwo(name, width), nameLocation: 'end', nameGap: 14, nameTextStyle, nameMoveOverlap: false };
+}
+
+/** In two lines where one would not do, parted at a space if there is one. */
+function inTwo(name: string, width: number): string {
+  if (!isLong(name, width)) return name;
+  const middle = Math.ceil(name.length / 2);
+  const space = name.indexOf(' ', middle);
+  return space < 0
+    ? `${name.slice(0, middle)}\n${name.slice(middle)}`
+    : `${name.slice(0, space)}\n${name.slice(space + 1)}`;
 }
 
 /** Room for the axes' names; their labels stand inside it. */
@@ -112,6 +131,11 @@ export const GRID = {
   outerBoundsContain: 'axisLabel',
 };
 
+/** With room for a vertical axis's name of two lines where it needs them. */
+export function gridUnder(axis: ChartAxis, width: number): object {
+  return { ...GRID, top: isLong(withUnit(axis.name, axis.unit), width) ? 52 : GRID.top };
+}
+
 export const TOOLTIP = {
   confine: true,
   backgroundColor: PAPER,
@@ -120,22 +144,29 @@ export const TOOLTIP = {
   transitionDuration: 0,
 };
 
-/** Lines across the chart, each with its name at its end, where the names of several do not meet. */
-export function referenceLines(references: Reference[] = [], along: 'xAxis' | 'yAxis' = 'yAxis'): object {
-  const lying = along === 'xAxis';
+/** Lines across the chart with their names; `extent` is the axis's where it is the horizontal one. */
+export function referenceLines(references: Reference[] = [], extent?: [number, number]): object {
+  const lying = extent !== undefined;
   return {
     silent: true,
     symbol: 'none',
     animation: false,
+    // Else places are rounded to hundredths.
+    precision: 15,
     lineStyle: { color: INK, type: [4, 4], width: 1 },
     data: references.map(({ name, y }, i) => ({
-      [along]: y,
+      [lying ? 'xAxis' : 'yAxis']: y,
       label: {
-        ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'end' : 'insideEndTop' },
-        ...(lying ? { distance: 2 + 16 * i } : {}),
+        ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'start' : 'insideEndTop' },
+        ...(extent ? { distance: 2 + 16 * i, ...leaning(y, extent) } : {}),
       },
     })),
   };
+}
+
+/** Into the chart, as names at its ends would be cut off. */
+function leaning(value: number, [low, high]: [number, number]): object {
+  return { align: value < (low + high) / 2 ? 'left' : 'right' };
 }
 
 /** Smallest and largest of what can be drawn. */
@@ -151,5 +182,5 @@ export function extentOf(values: Iterable<number | null>, logarithmic = false): 
 
 /** Text of the user's, as HTML. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

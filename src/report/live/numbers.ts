@@ -26,6 +26,11 @@ export function withUnit(name: string, unit = ''): string {
   return unit === '' ? name : `${name} (${unit})`;
 }
 
+/** "2.3 nats", "87 %", or the value alone. */
+export function valueWithUnit(value: string, unit = ''): string {
+  return unit === '' ? value : `${value} ${unit}`;
+}
+
 /**
  * Where a logarithmic axis from `low` to `high` is labelled: 1, 2 and 5 of each decade where that leaves at most `most`, else
  * 1 and 3, else every decade, else every other, every third and so on.

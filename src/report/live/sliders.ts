@@ -1,4 +1,5 @@
 /** In the page: sliders for μ, σ, γ and β that redraw a channel's histograms as they are moved. */
+
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 import { panelsOf, type Passage, type Passing, type Setting, type Standard } from './passage.js';

@@ -28,6 +28,7 @@ figure.chart{margin:1.5rem 0}
 figure.chart figcaption{font-weight:600;margin-bottom:.5rem}
 .drawing svg{display:block;width:100%;height:auto}
 .drawing .canvas svg{width:auto}
+.drawing svg text{font-size:12px;font-family:system-ui,sans-serif;dominant-baseline:central}
 .drawing .narrow{display:none}
 .canvas{height:var(--height)}
 @media (max-width:599px){.drawing .narrow{display:block}.drawing .wide{display:none}.canvas{height:var(--low-height)}}

@@ -7,7 +7,7 @@ import type { Page, Section } from './document.js';
 import { renderChart, renderTable } from './figure.js';
 import { Html, markup } from './markup.js';
 import type { RunRecord } from './runRecord.js';
-import { type Named, overlaid } from './sections/curves.js';
+import { type Named, overlaid } from './sections/learningCurves.js';
 import { commandLine } from './sections/provenance.js';
 import type { Texts } from './texts/index.js';
 

@@ -1,6 +1,7 @@
 /** A chart in the page: drawn narrow and wide, its legend of buttons, the data that it goes live with, and its table. */
 import { svgOf } from '../live/index.js';
 import { escapeHtml } from '../live/look.js';
+import { pack } from '../live/packed.js';
 import type { ChartSpec } from '../live/spec.js';
 import { type DataTable, tableOf, type TableTexts } from './dataTable.js';
 
@@ -40,7 +41,7 @@ ${legendOf(rounded, texts)}<div class="drawing" role="img" aria-label="${escapeH
 <details><summary>${escapeHtml(texts.table)}</summary>
 ${renderTable(table ?? tableOf(rounded, texts), title)}
 </details>
-<script type="application/json">${JSON.stringify(rounded).replaceAll('<', '\\u003c')}</script>
+<script type="application/json">${pack(rounded)}</script>
 </figure>`;
 }
 

@@ -4,14 +4,14 @@ import { formatCount, formatMetric } from '../../common/format.js';
 import type { Page, Section } from './document.js';
 import { type Html, markup } from './markup.js';
 import { classNames, layerNames, type RunRecord } from './runRecord.js';
-import { activationsSection } from './sections/activations.js';
+import { activationsSection } from './sections/spreads.js';
 import { companySection } from './sections/batchCompany.js';
 import { confusionSection } from './sections/confusion.js';
-import { curvesSection } from './sections/curves.js';
+import { curvesSection } from './sections/learningCurves.js';
 import { gallerySections } from './sections/gallery.js';
 import { filtersSection, learnedSection } from './sections/learned.js';
 import { commandLine, provenanceSection } from './sections/provenance.js';
-import { stepsSection } from './sections/steps.js';
+import { stepsSection } from './sections/channelSteps.js';
 import type { Texts } from './texts/index.js';
 
 export function runPage(record: RunRecord, texts: Texts): Omit<Page, 'script' | 'foot'> {

@@ -15,22 +15,37 @@ import { type Language, TEXTS, type Texts } from './texts/index.js';
 /** The whole file; the same for the same folders. Throws a BnTrainError for what holds neither, or is damaged. */
 export async function pageOf(folders: string[], language: Language): Promise<string> {
   const texts = TEXTS[language];
+  const script = await liveScript();
+  const studies = await studiesAmong(folders);
+  const [only] = studies;
+  if (only !== undefined) {
+    const [{ readStudy }, { studyPage }] = await Promise.all([
+      import('../../study/savedStudy.js'),
+      import('./study/studyPage.js'),
+    ]);
+    const { study, records } = await readStudy(only);
+    return studyPage(study, records, texts, script);
+  }
   const page = await contentOf(folders, texts);
   const foot = markup`<p>${texts.page.madeBy(packageVersion())}</p>`;
-  return documentOf({ ...page, foot, script: await liveScript() });
+  return documentOf({ ...page, foot, script });
 }
 
-async function contentOf(folders: string[], texts: Texts): Promise<Omit<Page, 'script' | 'foot'>> {
-  const [first = ''] = folders;
-  const has = (folder: string, name: string) => exists(path.join(folder, name));
-  const studies = await Promise.all(folders.map((folder) => has(folder, 'study.json')));
-  if (studies.includes(true) && folders.length > 1)
+/** None, or the only folder there is. */
+async function studiesAmong(folders: string[]): Promise<string[]> {
+  const are = await Promise.all(folders.map((folder) => exists(path.join(folder, 'study.json'))));
+  if (are.includes(true) && folders.length > 1)
     throw cannot('make a page', {
       expected: 'one study, or runs alone',
       got: `${folders.length} folders with a study among them`,
       hint: 'name the study by itself',
       exitCode: EXIT.usage,
     });
+  return folders.filter((_, i) => are[i]);
+}
+
+async function contentOf(folders: string[], texts: Texts): Promise<Omit<Page, 'script' | 'foot'>> {
+  const [first = ''] = folders;
   const runs = (await Promise.all(folders.map(runsOf))).flat();
   const [only, ...others] = runs;
   if (only !== undefined && others.length === 0) return runPage(await readRunRecord(only), texts);

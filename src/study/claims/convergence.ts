@@ -1,5 +1,5 @@
 /** Fewer steps: how many times as many a network without batch normalization needs to a training loss. */
-import { meanLine, STEPS, stepLine } from '../curves.js';
+import { meanLine, STEPS, stepLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import type { Picture } from '../result.js';
 import { geometricAverage, signs } from '../secondary.js';

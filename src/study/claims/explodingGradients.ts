@@ -1,6 +1,6 @@
 /** Exploding gradients: by how much each ReLU layer with batch normalization makes the gradient grow towards the input. */
 import { type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
-import { hiddenLayers, layerLine, LAYERS } from '../layers.js';
+import { hiddenLayers, layerLine, LAYERS } from '../stacks.js';
 import type { Picture } from '../result.js';
 import { geometricAverage } from '../secondary.js';
 import type { LayerNorms, TrialRecord } from '../trial.js';

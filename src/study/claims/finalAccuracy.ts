@@ -1,6 +1,6 @@
 /** Final accuracy: whether the two networks end within a margin of each other, each at its own best learning rate. */
 import { crossedBootstrap } from '../bootstrap.js';
-import { ACCURACY, EPOCHS, epochLine } from '../curves.js';
+import { ACCURACY, EPOCHS, epochLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import { mean } from '../intervals.js';
 import { average, signs } from '../secondary.js';

@@ -1,5 +1,5 @@
 /** The moving average lags: how much more accurate the same weights are with statistics of the population. */
-import { ACCURACY, EPOCHS, epochLine, meanLine } from '../curves.js';
+import { ACCURACY, EPOCHS, epochLine, meanLine } from '../seedLines.js';
 import { type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import { mean } from '../intervals.js';
 import type { Picture } from '../result.js';

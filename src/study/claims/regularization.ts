@@ -1,5 +1,5 @@
 /** Regularization: the gap between test and training loss, both networks compared where their training losses are equal. */
-import { epochLine, EPOCHS } from '../curves.js';
+import { epochLine, EPOCHS } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import type { Picture } from '../result.js';
 import { average, signs } from '../secondary.js';

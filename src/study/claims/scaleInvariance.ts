@@ -1,16 +1,17 @@
 /** Scale invariance: weights in front of batch normalization multiplied, and what must not change by it. */
-import { STEPS, stepLine } from '../curves.js';
+import { STEPS, stepLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import type { Picture } from '../result.js';
 import { average } from '../secondary.js';
 import type { TrialRecord } from '../trial.js';
+import type { SeedValue } from '../verdict.js';
 
 export function scaleInvariance({ claim, block }: Evidence<'scale-invariance'>): Finding<'scale-invariance'> {
   const { scale = NaN } = claim.constants;
   const [scaled, growth] = [block('scale'), block('growth')];
   const pair = (arm: string, seed: number, by: number) =>
     [by, by * scale].map((factor) => runOf(scaled, arm, seed, ({ weightScale = 1 }) => weightScale === factor));
-  const each = (of: (seed: number) => number | undefined) => perSeed(scaled.seeds, of);
+  const each = (of: Parameters<typeof perSeed>[1]) => perSeed(scaled.seeds, of);
   const own = (of: (seed: number) => number | undefined) => scaled.seeds.flatMap((seed) => of(seed) ?? []);
   return {
     measured: {
@@ -65,11 +66,12 @@ function timesScale(record: TrialRecord | undefined): number[] {
     .map(({ weightGradient }) => weightGradient * (record?.trial.weightScale ?? 1));
 }
 
-function largestDifference([a, b]: Pair): number | undefined {
+/** This or more, where one of them diverged and left nothing to compare. */
+function largestDifference([a, b]: Pair): Omit<SeedValue, 'seed'> | undefined {
   if (a === undefined || b === undefined) return undefined;
-  // A run that diverged has nothing to compare any more, and surely differs.
-  if (a.losses.length !== b.losses.length) return Infinity;
-  return Math.max(...a.losses.map((loss, i) => Math.abs(loss - (b.losses[i] ?? NaN))));
+  const steps = Math.min(a.losses.length, b.losses.length);
+  const value = Math.max(...a.losses.slice(0, steps).map((loss, i) => Math.abs(loss - (b.losses[i] ?? NaN))));
+  return { value, low: value, high: a.losses.length === b.losses.length ? value : Infinity };
 }
 
 /** Gradients at right angles to the weights make their squared norm grow by η² times the gradient's, step by step. */

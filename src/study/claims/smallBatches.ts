@@ -1,5 +1,5 @@
 /** Small batches: what going down to two images a batch costs batch normalization, and what it costs group normalization. */
-import { meanLine } from '../curves.js';
+import { meanLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, runOf } from '../evidence.js';
 import { average, signs } from '../secondary.js';
 import type { TrialEpoch } from '../trial.js';

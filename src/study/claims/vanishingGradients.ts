@@ -1,8 +1,8 @@
 /** Vanishing gradients: what each sigmoid layer leaves of the gradient on its way to the input, at initialization. */
-import { meanLine } from '../curves.js';
+import { meanLine } from '../seedLines.js';
 import { type BlockRuns, type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import { mean } from '../intervals.js';
-import { hiddenLayers, layerLine, LAYERS } from '../layers.js';
+import { hiddenLayers, layerLine, LAYERS } from '../stacks.js';
 import type { Picture } from '../result.js';
 import { average, geometricAverage } from '../secondary.js';
 import type { LayerNorms, TrialRecord } from '../trial.js';

@@ -1,11 +1,11 @@
 /** One claim: its question, its pictures, its numbers, the rule it was judged by, and where all of that comes from. */
 import type { ClaimResult, StudyResult } from '../../../study/result.js';
-import { formatNumber, withUnit } from '../../live/numbers.js';
+import { formatNumber, valueWithUnit } from '../../live/numbers.js';
 import type { Section } from '../document.js';
 import { type Figure, renderChart, renderTable } from '../figure.js';
 import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
-import { effectCharts, specOf } from './pictures.js';
+import { effectSpec, specOf } from './pictures.js';
 import { badge, effectOf, intervalOf } from './verdicts.js';
 
 export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
@@ -20,7 +20,7 @@ export function claimSection(claim: ClaimResult, study: StudyResult, texts: Text
 <p class="verdict">${badge(claim.verdict, words)} ${study.quick ? markup`<span class="note">${words.quickLook}</span>` : ''}</p>
 ${figuresOf(claim, texts)}
 <h3>${words.numbers}</h3>
-${new Html(renderTable(partsTable(claim, words), words.numbersOf(title)))}
+<div class="numbers">${new Html(renderTable(partsTable(claim, words), words.numbersOf(title)))}</div>
 ${secondaryOf(claim, texts, title)}
 <p><strong>${words.literature}</strong> ${said.literature} <cite>${claim.literature.source}</cite></p>
 ${claim.remarks.map((remark) => markup`<p class="note">${words.phrase(remark)}</p>`)}
@@ -35,16 +35,24 @@ function figuresOf(claim: ClaimResult, texts: Texts): Html[] {
   const figure = (id: string, title: string, more: Partial<Figure> = {}): Figure => ({
     ...{ id: `${claim.claim}-${id}`, title, texts: page.figure, ...more },
   });
-  const effects = effectCharts(claim, words).map(({ parts, spec }, i) => {
-    const [only] = parts.map(({ measure }) => words.phrase(measure));
-    const title = parts.length === 1 && only !== undefined ? only : words.seedBySeed;
-    const height = 70 + 16 * (spec.references?.length ?? 0) + 60 * parts.length;
+  const effects = claim.parts.flatMap((part, i) => {
+    if (part.seeds.length === 0) return [];
+    const spec = effectSpec(part, i === 0 ? claim.literature.value : null, words);
+    const title = capitalized(words.phrase(part.measure));
+    const height = 120 + 16 * (spec.references?.length ?? 0);
     return renderChart(spec, figure(`effect-${i}`, title, { height, label: words.effectLabel(title) }));
   });
   const pictures = claim.pictures.map((picture, i) =>
-    renderChart(specOf(picture, words), figure(`picture-${i}`, words.phrase(picture.name), heightOf(picture))),
+    renderChart(
+      specOf(picture, words),
+      figure(`picture-${i}`, capitalized(words.phrase(picture.name)), heightOf(picture)),
+    ),
   );
-  return [...pictures, ...effects].map((html) => new Html(html));
+  return [...effects, ...pictures].map((html) => new Html(html));
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function heightOf(picture: ClaimResult['pictures'][number]): { height?: number } {
@@ -78,12 +86,12 @@ function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title:
   const { headings } = words;
   const rows = secondary.map(({ name, value, unit, interval }) => [
     words.phrase(name),
-    value === null ? '–' : withUnit(formatNumber(value), words.phrase(unit)),
+    value === null ? '–' : valueWithUnit(formatNumber(value), words.phrase(unit)),
     intervalOf({ interval }),
   ]);
   const table = { columns: [headings.also, headings.value, headings.interval], rows };
   return markup`<h3>${words.secondary}</h3>
-${new Html(renderTable(table, words.secondaryOf(title)))}`;
+<div class="numbers">${new Html(renderTable(table, words.secondaryOf(title)))}</div>`;
 }
 
 function provenance(claim: ClaimResult, study: StudyResult, { study: words, page }: Texts): Html {

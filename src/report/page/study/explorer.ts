@@ -1,14 +1,13 @@
 /** A grid of trainings that were already run, learning rate by network: a cell is picked, and its seeds' curves are shown. */
 import type { TrialModel, TrialRecord } from '../../../study/trial.js';
-import type { Cell, Cells } from '../../live/explore.js';
-import { specOfCell } from '../../live/explore.js';
+import { type Cell, type Cells, evenly, specOfCell } from '../../live/explore.js';
 import { shadeOf } from '../../live/heat.js';
 import { formatNumber } from '../../live/numbers.js';
 import type { Section } from '../document.js';
 import { renderChart } from '../figure.js';
 import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
-import { evenly, toneOf } from './pictures.js';
+import { toneOf } from './pictures.js';
 
 type Norm = Extract<TrialModel, { kind: 'lenet' }>['norm'];
 type Words = Texts['study']['explorer'];
@@ -96,7 +95,7 @@ function cellOf({ norm, rate, records }: Place, words: Words): Cell {
     tone: toneOf(norm, norm === 'batch' ? 0 : ORDER.indexOf(norm)),
     seeds: records.map(({ losses }) => {
       const kept = evenly(losses.length, POINTS);
-      return { x: kept.map((at) => at + 1), y: kept.map((at) => Number((losses[at] ?? NaN).toPrecision(4))) };
+      return { batches: losses.length, y: kept.map((at) => Number((losses[at] ?? NaN).toPrecision(4))) };
     }),
   };
 }

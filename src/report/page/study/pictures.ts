@@ -1,7 +1,8 @@
 /** A claim's pictures and the numbers of its parts, as charts: colors by what is compared, the same in all of them. */
+import { evenly } from '../../live/explore.js';
 import { formatNumber } from '../../live/numbers.js';
 import type { ChartAxis, ChartSpec, DotSpec, LineSpec } from '../../live/spec.js';
-import type { Axis, ClaimResult, Interval, Part, Picture } from '../../../study/result.js';
+import type { Axis, Interval, Part, Picture } from '../../../study/result.js';
 import type { Texts } from '../texts/index.js';
 
 type Words = Texts['study'];
@@ -47,7 +48,7 @@ export function toneOf(name: string, place: number): number {
 function linesOf({ x, y, series, references }: Extract<Picture, { kind: 'lines' }>, words: Words): LineSpec {
   const tones = distinctTones(series.map(({ name }) => name));
   const all = series.flatMap((line, i) => {
-    const kept = evenly(line.x.length);
+    const kept = evenly(line.x.length, POINTS);
     const at = <T>(values: T[]) => kept.flatMap((place) => values[place] ?? []);
     const common = { name: words.phrase(line.name), tone: tones[i] ?? i, x: at(line.x) };
     const nulls = (values: (number | null)[]) => kept.map((place) => values[place] ?? null);
@@ -68,64 +69,37 @@ function distinctTones(names: string[]): number[] {
   return taken;
 }
 
-/** Places of at most `POINTS` from all over, the last among them. */
-export function evenly(length: number, most = POINTS): number[] {
-  if (length <= most) return Array.from({ length }, (_, i) => i);
-  return Array.from({ length: most }, (_, i) => Math.round((i * (length - 1)) / (most - 1)));
-}
-
 /** "99.5 %" */
 export function levelOf({ level }: Interval): string {
   return `${formatNumber(level * 100)} %`;
 }
 
-/**
- * The seeds of a claim's parts beside their intervals, margins and, in its unit, what the literature has: one chart for
- * all parts that are held against the same margins.
- */
-export function effectCharts({ parts, literature }: ClaimResult, words: Words): { parts: Part[]; spec: DotSpec }[] {
-  const groups = new Map<string, Part[]>();
-  for (const part of parts.filter(({ seeds }) => seeds.length > 0)) {
-    const key = JSON.stringify([part.unit, part.margins]);
-    groups.set(key, [...(groups.get(key) ?? []), part]);
-  }
-  return [...groups.values()].map((together) => {
-    const [first] = together;
-    const published = together.includes(parts[0] as Part) && literature.value !== null;
-    const values = together.flatMap(({ seeds }) => seeds.map(({ value }) => value));
-    return {
-      parts: together,
-      spec: {
-        kind: 'dots',
-        lying: true,
-        y: { name: words.phrase(first?.unit ?? ''), logarithmic: isByDecades(values) },
-        groups: together.map((part, i) => groupOf(part, i, words)),
-        references: [
-          ...(first?.margins ?? []).map((y) => ({ name: words.margin(formatNumber(y)), y })),
-          ...(published
-            ? [{ name: words.published(formatNumber(literature.value ?? 0)), y: literature.value ?? 0 }]
-            : []),
-        ],
+/** The seeds of a part beside their intervals, its margins and what the literature has in its unit. */
+export function effectSpec(part: Part, published: number | null, words: Words): DotSpec {
+  const both = [part.interval, part.interval95].filter((interval) => interval !== null);
+  const lines = [...part.margins, ...(published === null ? [] : [published])];
+  const distinct = both.filter(({ level }, i) => both.findIndex((other) => other.level === level) === i);
+  return {
+    kind: 'dots',
+    lying: true,
+    y: { name: words.phrase(part.unit), logarithmic: isByDecades([...part.seeds.map(({ value }) => value), ...lines]) },
+    groups: [
+      {
+        ...{ name: words.phrase(part.measure), tone: 0, values: part.seeds.map(({ value }) => value) },
+        bounds: part.seeds.map(({ bound }) => bound),
+        ...(part.effect === null ? {} : { mean: part.effect }),
+        intervals: distinct.map(({ low, high, level }) => ({ low, high, name: levelOf({ low, high, level }) })),
       },
-    };
-  });
+    ],
+    references: [
+      ...part.margins.map((y) => ({ name: words.margin(formatNumber(y)), y })),
+      ...(published === null ? [] : [{ name: words.published(formatNumber(published)), y: published }]),
+    ],
+  };
 }
 
 /** Numbers of which some are ten times as large as others. */
 function isByDecades(values: number[]): boolean {
   const least = Math.min(...values);
   return least > 0 && Math.max(...values) / least > 10;
-}
-
-function groupOf(part: Part, place: number, words: Words): DotSpec['groups'][number] {
-  const both = [part.interval, part.interval95].filter((interval) => interval !== null);
-  const distinct = both.filter(({ level }, i) => both.findIndex((other) => other.level === level) === i);
-  return {
-    name: words.phrase(part.measure),
-    tone: place === 0 ? 0 : place + 1,
-    values: part.seeds.map(({ value }) => value),
-    bounds: part.seeds.map(({ bound }) => bound),
-    ...(part.effect === null ? {} : { mean: part.effect }),
-    intervals: distinct.map(({ low, high, level }) => ({ low, high, name: levelOf({ low, high, level }) })),
-  };
 }

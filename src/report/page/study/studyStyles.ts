@@ -13,7 +13,7 @@ table.verdicts th,table.verdicts td{border:0;padding:.15rem 0!important}
 table.verdicts td{display:grid;grid-template-columns:6.5rem 1fr;gap:.5rem}
 table.verdicts td::before{content:attr(data-head);color:var(--muted);font-size:.8rem}}
 .scroll td:first-child,.scroll tbody th{text-align:left}
-.claim .scroll table{min-width:36rem}
+.numbers table{min-width:38rem}
 .explorer{max-height:none}
 .explorer td{padding:2px;border:0}
 .explorer td button{font:inherit;width:100%;min-width:5rem;min-height:2.2rem;border:2px solid transparent;border-radius:.35rem;cursor:pointer}

@@ -1,6 +1,6 @@
 /** The verdicts before anything else: what was claimed, what was found, and by which rule. */
 import type { ClaimResult, Part, StudyResult, Verdict } from '../../../study/result.js';
-import { formatNumber, withUnit } from '../../live/numbers.js';
+import { formatNumber, valueWithUnit } from '../../live/numbers.js';
 import { type Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
 import { levelOf } from './pictures.js';
@@ -18,7 +18,7 @@ export function badge(verdict: Verdict, words: Words): Html {
 /** "1.9 times", "≥ 14.2 times", or a dash. */
 export function effectOf({ effect, bound, unit }: Pick<Part, 'effect' | 'bound' | 'unit'>, words: Words): string {
   if (effect === null) return '–';
-  return withUnit(`${bound ? '≥ ' : ''}${formatNumber(effect)}`, words.phrase(unit));
+  return valueWithUnit(`${bound ? '≥ ' : ''}${formatNumber(effect)}`, words.phrase(unit));
 }
 
 export function intervalOf({ interval }: Pick<Part, 'interval'>): string {

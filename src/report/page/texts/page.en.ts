@@ -1,4 +1,5 @@
 /** English words of what every page has. */
+
 export const page = {
   lang: 'en',
   skip: 'Skip to the content',

@@ -55,7 +55,6 @@ export const study = {
   secondaryOf: (title: string) => `Beside it: ${title}`,
   literature: 'Literature:',
   provenance: 'Where this comes from',
-  seedBySeed: 'Seed by seed',
   effectLabel: (title: string) =>
     `${title}: each seed a dot, the mean and its intervals as bars, margins as dashed lines`,
   margin: (value: string) => `margin ${value}`,

@@ -1,7 +1,7 @@
 /** Chinese words of a study's page. */
 import { formatBytes, formatCount } from '../../../common/format.js';
 import { claims } from './claims.zh.js';
-import { translated } from './phrases.zh.js';
+import { translated } from './phraseRules.zh.js';
 import type { study as english } from './study.en.js';
 
 export const study: typeof english = {
@@ -36,7 +36,6 @@ export const study: typeof english = {
   secondaryOf: (title) => `附带结果：${title}`,
   literature: '文献：',
   provenance: '这些结果从何而来',
-  seedBySeed: '逐个随机种子',
   effectLabel: (title) => `${title}：每个随机种子一个点，横条为均值及其区间，虚线为判据的界限`,
   margin: (value) => `界限 ${value}`,
   published: (value) => `文献 ${value}`,

@@ -1,5 +1,5 @@
 /** Noise after batch normalization: whether it still saves steps where its distributions are shaken at every one. */
-import { STEPS, stepLine } from '../curves.js';
+import { STEPS, stepLine } from '../seedLines.js';
 import { type Evidence, type Finding, perSeed, recordsOf, runOf } from '../evidence.js';
 import { mean } from '../intervals.js';
 import { geometricAverage, signs } from '../secondary.js';
@@ -27,11 +27,6 @@ export function noise({ claim, block }: Evidence<'noise'>): Finding<'noise'> {
         'times',
         plain.values.map(({ value }) => value),
       ),
-      geometricAverage(
-        'change of the inputs, batch normalization without noise ÷ none',
-        'times',
-        noisy.seeds.flatMap((seed) => moreUnstable(runOf(equal, 'batch', seed), none(seed)) ?? []),
-      ),
       signs(ratio.values.map(({ value }) => Math.log(value))),
     ],
     pictures: [
@@ -48,7 +43,11 @@ export function noise({ claim, block }: Evidence<'noise'>): Finding<'noise'> {
         name: "How far the statistics of the layers' inputs move from one step to the next",
         x: STEPS,
         y: { name: `|Δ mean| + |Δ deviation|, mean of the last ${window} steps`, unit: '', logarithmic: true },
-        series: arms.map(([name, records]) => stepLine(name, records, ({ instability }) => instability ?? [], window)),
+        series: arms.flatMap(([name, records]) =>
+          records.some(({ instability }) => instability)
+            ? [stepLine(name, records, ({ instability = [] }) => instability, window)]
+            : [],
+        ),
         references: [],
       },
     ],

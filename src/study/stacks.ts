@@ -1,5 +1,5 @@
 /** Gradients layer by layer in a deep stack: those of its hidden layers, and their lines. */
-import { meanLine } from './curves.js';
+import { meanLine } from './seedLines.js';
 import type { Axis, Line } from './result.js';
 import type { LayerNorms, TrialRecord } from './trial.js';
 

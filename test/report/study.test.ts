@@ -1,0 +1,138 @@
+/** The page of a study, of made-up trials that are judged as real ones are: complete, in both languages, and small enough. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { LineSpec } from '../../src/report/live/spec.js';
+import { pack, unpack } from '../../src/report/live/packed.js';
+import { liveScript } from '../../src/report/page/liveScript.js';
+import { explorerSection } from '../../src/report/page/study/explorer.js';
+import { effectSpec } from '../../src/report/page/study/pictures.js';
+import { studyPage } from '../../src/report/page/study/studyPage.js';
+import { TEXTS } from '../../src/report/page/texts/index.js';
+import { claims } from '../../src/report/page/texts/claims.zh.js';
+import { CLAIM_IDS } from '../../src/study/registration.js';
+import type { StudyResult } from '../../src/study/result.js';
+import { madeUpStudy } from '../support/madeUpStudy.js';
+
+const { study, records } = madeUpStudy(false);
+const quick = madeUpStudy(true);
+let script: string;
+beforeAll(async () => {
+  script = await liveScript();
+});
+
+/** The texts of a result that readers see, by the names of their fields. */
+function textsOf(value: unknown, key = ''): string[] {
+  const shown = ['name', 'measure', 'unit', 'criterion', 'why', 'remarks', 'rows'];
+  if (typeof value === 'string') return shown.includes(key) ? [value] : [];
+  if (Array.isArray(value)) return value.flatMap((one) => textsOf(one, key));
+  return Object.entries(value ?? {}).flatMap(([name, inner]) => textsOf(inner, name));
+}
+
+it('verdicts stand first, then every claim with its question, criterion, literature and provenance, then the grid', () => {
+  const html = studyPage(study, records, TEXTS.en, script);
+  const ids = [...html.matchAll(/<section id="([^"]+)"/g)].map(([, id]) => id);
+  expect(ids).toEqual(['verdicts', ...CLAIM_IDS, 'explorer']);
+  for (const claim of study.claims) {
+    const section = html.slice(html.indexOf(`<section id="${claim.claim}"`));
+    const plain = section.slice(0, section.indexOf('</section>')).replaceAll('&#38;', '&').replaceAll('&#60;', '<');
+    for (const text of [claim.question, claim.text, claim.criterion, claim.literature.source, study.registration])
+      expect(plain).toContain(text);
+    expect(plain).toContain(`<code>bn-train study ${claim.claim}</code>`);
+    for (const picture of claim.pictures) expect(plain.toLowerCase()).toContain(picture.name.toLowerCase());
+  }
+  // With the notices and the script in it.
+  expect(Buffer.byteLength(html)).toBeLessThan(1.5e6);
+  expect(html.slice(0, html.indexOf('<script type="module">'))).not.toMatch(/NaN|undefined|\[object/);
+});
+
+it('the same study gives the same bytes', () => {
+  const once = studyPage(quick.study, quick.records, TEXTS.zh, '');
+  expect(studyPage(quick.study, quick.records, TEXTS.zh, '')).toBe(once);
+  expect(once).toContain(TEXTS.zh.study.quick);
+  for (const { claim } of quick.study.left) expect(once).toContain(TEXTS.zh.study.titles[claim]);
+});
+
+describe('in Chinese', () => {
+  it('every claim has its own words', () => {
+    expect(Object.keys(claims)).toEqual(CLAIM_IDS);
+    expect(Object.keys(TEXTS.en.study.titles)).toEqual(CLAIM_IDS);
+  });
+
+  it('no measure, axis, line, criterion or remark stays English', () => {
+    const all = [study, quick.study].flatMap((one) => [...textsOf(one.claims), ...textsOf(one.left)]);
+    const left = [...new Set(all)].filter((text) => {
+      const said = TEXTS.zh.study.phrase(text).replaceAll(/sigmoid|ReLU|log10|nat\b/g, '');
+      return /[a-z]{2}/i.test(said);
+    });
+    expect(all.length).toBeGreaterThan(200);
+    expect(left).toEqual([]);
+  });
+
+  it('what nobody translated is shown as it is', () =>
+    expect(TEXTS.zh.study.phrase('a new measure')).toBe('a new measure'));
+
+  it.each([
+    ['interval wholly below -0.02 nats', '区间完全低于 -0.02 nat'],
+    ['every seed below 0.001', '每个随机种子都低于 0.001'],
+    ['none: the limit lies between 1 and 3.', '无批量规范化：界限在 1 与 3 之间。'],
+    [
+      '3 of 5 runs of none never reached a training loss of 1; their steps are bounds.',
+      '无批量规范化的 5 次训练中有 3 次始终没有达到训练损失 1；它们的步数是下界。',
+    ],
+  ])('%s', (english, chinese) => expect(TEXTS.zh.study.phrase(english)).toBe(chinese));
+});
+
+describe('the chart of a part', () => {
+  const [convergence] = study.claims.filter(({ claim }) => claim === 'convergence');
+  const part = (convergence as StudyResult['claims'][number]).parts[0] ?? expect.fail();
+
+  it('has every seed, both intervals, the margins and what the literature found', () => {
+    const spec = effectSpec(part, 14, TEXTS.en.study);
+    expect(spec.groups[0]).toMatchObject({
+      values: part.seeds.map(({ value }) => value),
+      mean: part.effect,
+      intervals: [{ name: '99.5 %' }, { name: '95 %' }],
+    });
+    expect(spec.references).toEqual([
+      { name: 'margin 1.5', y: 1.5 },
+      { name: 'literature 14', y: 14 },
+    ]);
+  });
+
+  it('shows bounds as such, and one interval where both are of one level', () => {
+    const bounds = { ...part, seeds: part.seeds.map((seed) => ({ ...seed, bound: true })), interval: part.interval95 };
+    expect(effectSpec(bounds, null, TEXTS.en.study).groups[0]).toMatchObject({
+      bounds: part.seeds.map(() => true),
+      intervals: [{ name: '95 %' }],
+    });
+  });
+});
+
+it('lines keep their places when they are packed, whether they have them in common or not', () => {
+  const line = (x: number[]) => ({ name: 'a < b', tone: 0, x, y: x });
+  const spec: LineSpec = {
+    kind: 'lines',
+    x: { name: 'x' },
+    y: { name: 'y' },
+    series: [line([1, 2]), line([1, 2]), line([3]), line([1, 2])],
+  };
+  expect(pack(spec)).not.toContain('<');
+  expect(unpack(pack(spec))).toEqual(spec);
+});
+
+describe('the grid of trainings', () => {
+  it('has a cell for each learning rate and network, with the accuracy of its seeds', () => {
+    const body = explorerSection(records, TEXTS.en)?.body.toString() ?? '';
+    const buttons = [...body.matchAll(/aria-pressed="(\w+)" aria-label="([^"]+)"/g)];
+    expect(buttons).toHaveLength(16);
+    expect(buttons.filter(([, pressed]) => pressed === 'true').map(([, , label]) => label)).toEqual([
+      expect.stringMatching(/^batch normalization, learning rate 1: training accuracy 0\.\d\d$/),
+    ]);
+    expect(body).toContain('<small>3 diverged</small>');
+  });
+
+  it('is left out where no two learning rates were run alike', () => {
+    const [one] = records.filter(({ losses }) => losses.length > 0);
+    expect(explorerSection(one ? [one] : [], TEXTS.en)).toBeUndefined();
+    expect(explorerSection([], TEXTS.en)).toBeUndefined();
+  });
+});
