@@ -26,7 +26,7 @@ describe("import … from 'bn-train'", () => {
   it('gives the public names', async () => {
     const names = 'console.log(Object.keys(await import(name)).join(" "))';
     expect(await run(`const name = 'bn-train'; ${names}`)).toEqual([
-      'BatchNorm BnTrainError batchNorm compileStep fold lenet loadFashionMnist openBackend populationStatistics recalibrate train withBatchNorm withStatistics',
+      'BatchNorm BnTrainError GroupNorm MovingNoise batchNorm compileStep fold groupNorm lenet loadFashionMnist mlp openBackend populationStatistics recalibrate train withBatchNorm withStatistics',
     ]);
     expect(await run(`const name = 'bn-train/graph'; ${names}`)).toEqual([
       'compileStep compileSteps minimize optimizerVariables random',
