@@ -12,6 +12,7 @@ const LONG = [
     'bench/pack',
     'cli/compare',
     'cli/fit',
+    'cli/fold',
     'cli/modes',
     'cli/study',
     'cli/terminal',

@@ -26,7 +26,7 @@ describe("import … from 'bn-train'", () => {
   it('gives the public names', async () => {
     const names = 'console.log(Object.keys(await import(name)).join(" "))';
     expect(await run(`const name = 'bn-train'; ${names}`)).toEqual([
-      'BatchNorm BnTrainError batchNorm compileStep lenet loadFashionMnist openBackend populationStatistics train withBatchNorm withStatistics',
+      'BatchNorm BnTrainError GroupNorm MovingNoise batchNorm compileStep fold groupNorm lenet loadFashionMnist mlp openBackend populationStatistics recalibrate train withBatchNorm withStatistics',
     ]);
     expect(await run(`const name = 'bn-train/graph'; ${names}`)).toEqual([
       'compileStep compileSteps minimize optimizerVariables random',
@@ -40,8 +40,14 @@ describe("import … from 'bn-train'", () => {
     expect(population).toBeGreaterThan(0.6);
   });
 
+  it('recalibrates and folds as the README shows', async () => {
+    const [layers, difference] = (await run(examples[1] ?? ''))[0]?.split(' ').map(Number) ?? [];
+    expect(layers).toBe(4);
+    expect(difference).toBeLessThan(1e-4);
+  });
+
   it('compiles as the README shows: an MLP with Adam', async () => {
-    const [predicted, ...rest] = (await run(examples[1] ?? '')).map(Number).reverse();
+    const [predicted, ...rest] = (await run(examples[2] ?? '')).map(Number).reverse();
     const losses = rest.reverse();
     expect(losses).toHaveLength(5);
     expect(Math.abs((predicted ?? NaN) - 8)).toBeLessThan(2);
@@ -50,6 +56,6 @@ describe("import … from 'bn-train'", () => {
 
   it('draws as the README shows, after that', async () => {
     const shown = 'console.log(noisy.run(tf.ones([64, 8]))[0].shape.join(), dice.state.dataSync().join());';
-    expect((await run([examples[1], examples[2], shown].join('\n'))).at(-1)).toBe('64,1 1,1');
+    expect((await run([examples[2], examples[3], shown].join('\n'))).at(-1)).toBe('64,1 1,1');
   });
 });

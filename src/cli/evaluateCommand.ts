@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { formatCount, formatMetric } from '../common/format.js';
 import { addPlaceOptions, folder, midEpochOption, type PlaceOptions } from './options.js';
+import { aboutRun, openSavedRun } from './savedRun.js';
 import { type Session, withSession } from './session.js';
 
 interface EvaluateFlags extends PlaceOptions {
@@ -21,50 +22,27 @@ export function evaluateCommand(): Command {
     );
 }
 
-async function evaluate(named: string | undefined, flags: EvaluateFlags, { terminal, signal }: Session): Promise<void> {
-  const [{ assertOwnData, readConfig }, { exportedNotice }, { newestRun }] = await Promise.all([
-    import('../run/config.js'),
-    import('../run/exported.js'),
-    import('../run/folder.js'),
-  ]);
-  const run = named ?? (await newestRun());
-  const config = await readConfig(run);
-  const { norm, batchSize } = config;
-  const problem = await exportedNotice(run, norm);
-  if (problem !== undefined) terminal.notice(problem);
-  const { openReady } = await import('../runtime/open.js');
-  const { name: backend, device, fallback } = await openReady(flags, { listener: terminal, signal });
-  const [
-    { loadModel },
-    { loadFashionMnist },
-    { accuracy, populationAccuracy },
-    { defaultMode },
-    { Trainer },
-    { runLine },
-  ] = await Promise.all([
-    import('../run/checkpoints.js'),
-    import('../data/fashionMnist.js'),
+async function evaluate(named: string | undefined, flags: EvaluateFlags, session: Session): Promise<void> {
+  const { terminal, signal } = session;
+  const saved = await openSavedRun(named, flags, session);
+  const [{ accuracy, populationAccuracy }, { defaultMode }, { Trainer }, { runLine }] = await Promise.all([
     import('../train/evaluate.js'),
     import('../train/step.js'),
     import('../train/trainer.js'),
     import('../report/lines.js'),
   ]);
-  const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
-  assertOwnData(run, config, data);
-  const { model, position } = await loadModel(run, config, flags.midEpoch);
-  const trainer = await Trainer.open({ model, data, batchSize, mode: defaultMode() });
+  const { run, config, data, model, position } = saved;
+  const trainer = await Trainer.open({ model, data, batchSize: config.batchSize, mode: defaultMode() });
   const testAccuracy = await accuracy(trainer, signal);
   const population = await populationAccuracy(trainer, data.train.count, signal);
   const { testAccuracyPopulation, populationImages } = population;
-  const epoch = position.batch === 0 ? position.epoch - 1 : position.epoch;
-  if (flags.json) terminal.printJson({ run, norm, epoch, backend, device, fallback, testAccuracy, ...population });
-  else terminal.print(runLine(run, config, position));
-  if (flags.json) return;
+  if (flags.json) return terminal.printJson({ ...aboutRun(saved), testAccuracy, ...population });
+  terminal.print(runLine(run, config, position));
   if (testAccuracyPopulation === null || populationImages === null)
-    terminal.print(`test acc ${formatMetric(testAccuracy)}`);
-  else
-    terminal.print(
-      `test acc ${formatMetric(testAccuracy)} with the moving average`,
-      `test acc ${formatMetric(testAccuracyPopulation)} with population statistics (${formatCount(populationImages)} images)`,
-    );
+    return terminal.print(`test acc ${formatMetric(testAccuracy)}`);
+  const own = config.recalibrated ? 'the statistics that it was recalibrated to' : 'the moving average';
+  terminal.print(
+    `test acc ${formatMetric(testAccuracy)} with ${own}`,
+    `test acc ${formatMetric(testAccuracyPopulation)} with population statistics (${formatCount(populationImages)} images)`,
+  );
 }

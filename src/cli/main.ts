@@ -13,6 +13,8 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['none', async () => (await trainCommand()).trainCommand('none')],
   ['inspect-gamma', async () => (await import('./inspectCommand.js')).inspectCommand()],
   ['evaluate', async () => (await import('./evaluateCommand.js')).evaluateCommand()],
+  ['recalibrate', async () => (await import('./recalibrateCommand.js')).recalibrateCommand()],
+  ['fold', async () => (await import('./foldCommand.js')).foldCommand()],
   ['compare', async () => (await import('./compare/compareCommand.js')).compareCommand()],
   ['report', async () => (await import('./reportCommand.js')).reportCommand()],
   ['verify', async () => (await import('./verifyCommand.js')).verifyCommand()],

@@ -34,6 +34,13 @@ export async function assertRun(folder: string, norm: Norm): Promise<void> {
       hint: `begin it again, with the flags it had: ${toType(`${norm} --run-dir ${quoted(folder)}`)}`,
     });
   const config = await readConfig(folder);
+  if (config.recalibrated)
+    throw cannot(`resume ${folder}`, {
+      expected: 'a run that was trained there',
+      got: `one that was recalibrated, from ${config.recalibrated.from}`,
+      hint: `go on with that: ${toType(`${config.norm} --resume ${quoted(config.recalibrated.from)}`)}`,
+      exitCode: EXIT.usage,
+    });
   if (config.norm !== norm)
     throw cannot(`resume ${folder}`, {
       expected: `${config.norm}, the command that it began with`,

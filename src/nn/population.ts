@@ -1,6 +1,9 @@
-/** Population statistics: every BN layer's mean and variance over the whole training set, for weights that stand still. */
+/** Population statistics, taken batch by batch: every BN layer's mean and variance, for weights that stand still. */
 import * as tf from '@tensorflow/tfjs';
+import { cannot } from '../common/errors.js';
 import { batchNorm } from './batchNorm.js';
+
+export const ACTION = 'take population statistics';
 
 /** A layer's statistics: one value per channel each. */
 export interface LayerStatistics {
@@ -14,9 +17,22 @@ export function isBatchNorm(layer: tf.layers.Layer): boolean {
   return layer.getClassName() === 'BatchNorm' || layer.getClassName() === 'BatchNormalization';
 }
 
-/** Whether a model has batch normalization among its own layers. */
+/** Whether a model has batch normalization. */
 export function isNormalized(model: tf.LayersModel): boolean {
-  return model.layers.some(isBatchNorm);
+  return normalizersOf(model).length > 0;
+}
+
+/** The batch normalization layers of a model, in its order; those in models and wrappers within it, too. */
+export function normalizersOf(model: tf.LayersModel): tf.layers.Layer[] {
+  return model.layers.flatMap(within);
+}
+
+function within(layer: tf.layers.Layer): tf.layers.Layer[] {
+  if (layer instanceof tf.LayersModel) return normalizersOf(layer);
+  // As timeDistributed has it.
+  const { layer: wrapped } = layer as { layer?: unknown };
+  if (wrapped instanceof tf.layers.Layer) return within(wrapped);
+  return isBatchNorm(layer) ? [layer] : [];
 }
 
 /** A layer's weight by its short name ("gamma", "moving_mean"), or undefined where it has none. */
@@ -24,29 +40,58 @@ export function weightOf(layer: tf.layers.Layer, name: string): tf.layers.Layer[
   return layer.weights.find((weight) => weight.originalName.split('/').at(-1) === name);
 }
 
-/**
- * PreciseBN (Wu & Johnson 2021, arXiv 2105.07576, section 3): in one pass over `batches`, each BN layer normalizes by the
- * batch; its mean is the batches' mean, and its variance that of all values seen. Batches count by their size; sums are
- * kept in float64. The model's weights, moving statistics included, are left alone. Takes tensors over from `batches`.
- */
-export async function populationStatistics(
-  model: tf.Sequential,
-  batches: AsyncIterable<tf.Tensor>,
-): Promise<LayerStatistics[]> {
-  async function* moments() {
-    for await (const batch of batches) {
-      const size = batch.shape[0];
-      const vectors = tf.tidy(() => batchMoments(model, batch));
-      batch.dispose();
-      yield { size, vectors: takeVectors(vectors) };
-    }
-  }
-  return combineMoments(model, moments());
+/** What a model takes at a time: a tensor, or one for each of its inputs. */
+export type Batch = tf.Tensor | tf.Tensor[];
+
+/** What a layer is given in one pass, in one of its calls. */
+interface Seen {
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+  /** Of values per channel. */
+  count: number;
 }
 
-/** Of each BN layer, in the model's order, the mean and the biased variance [channels] of its input x [batch, …]. */
-export function batchMoments(model: tf.Sequential, batch: tf.Tensor): tf.Tensor[] {
-  return applyByBatch(model, batch).moments;
+/**
+ * Of each BN layer, in the model's order, the mean and the biased variance [channels] of its input x [batch, …], and how
+ * many values per channel they are of. The vectors outlive a tidy.
+ */
+export function batchMoments(model: tf.LayersModel, batch: Batch): { vectors: tf.Tensor[]; counts: number[] } {
+  const layers = normalizersOf(model);
+  const seen = layers.map((): Seen[] => []);
+  // What calls a layer, in a model of any form, calls this method of it.
+  for (const [i, layer] of layers.entries())
+    layer.call = (inputs: Batch) => {
+      const x = Array.isArray(inputs) ? (inputs[0] as tf.Tensor) : inputs;
+      const { y, movingMean, movingVariance } = normalizeByBatch(layer, x);
+      seen[i]?.push({ mean: tf.keep(movingMean), variance: tf.keep(movingVariance), count: x.size / movingMean.size });
+      return y;
+    };
+  try {
+    tf.tidy(() => {
+      model.apply(batch);
+    });
+    const merged = seen.map(merge);
+    return { vectors: merged.flatMap(({ mean, variance }) => [mean, variance]), counts: merged.map((m) => m.count) };
+  } catch (error) {
+    tf.dispose(seen.flat().flatMap(({ mean, variance }) => [mean, variance]));
+    throw error;
+  } finally {
+    for (const layer of layers) Reflect.deleteProperty(layer, 'call');
+  }
+}
+
+/** A shared layer's calls as one. */
+function merge(calls: Seen[]): Seen {
+  const [only] = calls;
+  if (only && calls.length === 1) return only;
+  const count = calls.reduce((sum, call) => sum + call.count, 0);
+  const average = (of: (call: Seen) => tf.Tensor) => tf.addN(calls.map((call) => of(call).mul(call.count / count)));
+  const merged = tf.tidy(() => {
+    const mean = tf.keep(average((call) => call.mean));
+    return { mean, variance: tf.keep(average((call) => call.variance.add(call.mean.sub(mean).square()))) };
+  });
+  tf.dispose(calls.flatMap((call) => [call.mean, call.variance]));
+  return { ...merged, count };
 }
 
 /**
@@ -57,16 +102,10 @@ export function applyByBatch(
   model: tf.Sequential,
   batch: tf.Tensor,
   after = (_layer: tf.layers.Layer, y: tf.Tensor): tf.Tensor => y,
-): { output: tf.Tensor; moments: tf.Tensor[] } {
-  const moments: tf.Tensor[] = [];
-  let x = batch;
-  for (const layer of model.layers)
-    if (isBatchNorm(layer)) {
-      const { y, movingMean, movingVariance } = normalizeByBatch(layer, x);
-      moments.push(movingMean, movingVariance);
-      x = after(layer, y);
-    } else x = after(layer, layer.apply(x) as tf.Tensor);
-  return { output: x, moments };
+): tf.Tensor {
+  const apply = (layer: tf.layers.Layer, x: tf.Tensor) =>
+    isBatchNorm(layer) ? normalizeByBatch(layer, x).y : (layer.apply(x) as tf.Tensor);
+  return model.layers.reduce((x, layer) => after(layer, apply(layer, x)), batch);
 }
 
 /** The values of tensors, which are disposed of. */
@@ -76,17 +115,27 @@ export function takeVectors(tensors: tf.Tensor[]): Float32Array[] {
   return vectors;
 }
 
-/** What `batchMoments` gave for each batch, made the statistics of all values seen; `size` is the batch's. */
+/**
+ * What `batchMoments` gave for each batch, made the statistics of all values seen; `size` is the batch's, or of each layer
+ * how many values per channel there were. Throws a BnTrainError where there is no batch.
+ */
 export async function combineMoments(
-  model: tf.Sequential,
-  batches: AsyncIterable<{ size: number; vectors: Float32Array[] }>,
+  model: tf.LayersModel,
+  batches: AsyncIterable<{ size: number | number[]; vectors: Float32Array[] }>,
 ): Promise<LayerStatistics[]> {
-  const layers = model.layers.filter(isBatchNorm);
-  const sums = layers.map(() => new Moments());
-  for await (const { size, vectors } of batches)
-    for (const [i, sum] of sums.entries())
-      sum.add(vectors[2 * i] as Float32Array, vectors[2 * i + 1] as Float32Array, size);
-  return layers.map((layer, i) => ({ layer, ...(sums[i] as Moments).result() }));
+  const found = normalizersOf(model).map((layer) => ({ layer, moments: new Moments() }));
+  let isEmpty = true;
+  for await (const { size, vectors } of batches) {
+    isEmpty = false;
+    for (const [i, { moments }] of found.entries())
+      moments.add(
+        vectors[2 * i] as Float32Array,
+        vectors[2 * i + 1] as Float32Array,
+        typeof size === 'number' ? size : (size[i] ?? 0),
+      );
+  }
+  if (isEmpty) throw cannot(ACTION, { expected: 'at least one batch', got: 'none' });
+  return found.map(({ layer, moments }) => ({ layer, ...moments.result() }));
 }
 
 /** With momentum 0, so that the "moving" statistics that come back are the batch's own. */
@@ -122,25 +171,29 @@ class Moments {
 
 /** Runs `action` with the layers' moving statistics replaced by `statistics`, and puts the moving ones back after it. */
 export async function withStatistics<T>(statistics: LayerStatistics[], action: () => Promise<T>): Promise<T> {
-  const swapped = statistics.flatMap(({ layer, mean, variance }) => [
-    swap(weightOf(layer, 'moving_mean'), mean),
-    swap(weightOf(layer, 'moving_variance'), variance),
-  ]);
+  const old = statistics.map(({ layer }) => ({
+    layer,
+    weights: movingOf(layer).map((weight) => weight.read().clone()),
+  }));
+  for (const own of statistics) keepStatistics(own);
   try {
     return await action();
   } finally {
-    for (const restore of swapped) restore();
+    for (const { layer, weights } of old)
+      for (const [i, weight] of movingOf(layer).entries()) weight.write(weights[i] as tf.Tensor);
+    tf.dispose(old.flatMap(({ weights }) => weights));
   }
 }
 
-function swap(weight: tf.layers.Layer['weights'][number] | undefined, values: Float32Array): () => void {
-  if (weight === undefined) return () => undefined;
-  const old = weight.read().clone();
-  tf.tidy(() => {
-    weight.write(tf.tensor1d(values));
-  });
-  return () => {
-    weight.write(old);
-    old.dispose();
-  };
+/** Makes them the layer's moving statistics. */
+export function keepStatistics({ layer, mean, variance }: LayerStatistics): void {
+  for (const [i, weight] of movingOf(layer).entries())
+    tf.tidy(() => {
+      weight.write(tf.tensor1d(i === 0 ? mean : variance));
+    });
+}
+
+/** Mean, then variance. */
+function movingOf(layer: tf.layers.Layer): tf.layers.Layer['weights'] {
+  return ['moving_mean', 'moving_variance'].flatMap((name) => weightOf(layer, name) ?? []);
 }

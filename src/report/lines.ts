@@ -1,5 +1,6 @@
 /** The lines of text a run prints, made from its figures alone. */
 import { formatCount, formatMetric, formatSeconds } from '../common/format.js';
+import type { RunConfig } from '../run/config.js';
 import type { Computer } from '../run/recordedRun.js';
 import type { EpochResult, FinalResult, PopulationResult, Position } from '../train/events.js';
 
@@ -55,11 +56,12 @@ export function finalLines(final: FinalResult, device: string): string[] {
 /** "runs/20261124-013000-scratch: scratch, seed 1, after epoch 3 of 10", or in the middle of one. */
 export function runLine(
   folder: string,
-  { norm, seed, epochs }: { norm: string; seed: number; epochs: number },
+  { norm, seed, epochs, recalibrated }: Pick<RunConfig, 'norm' | 'seed' | 'epochs' | 'recalibrated'>,
   { epoch, batch }: Position,
 ): string {
   const finished = epoch === 1 ? `before the first of ${epochs} epochs` : `after epoch ${epoch - 1} of ${epochs}`;
-  return `${folder}: ${norm}, seed ${seed}, ${batch === 0 ? finished : `in epoch ${epoch} of ${epochs} after ${batch} batches`}`;
+  const stands = batch === 0 ? finished : `in epoch ${epoch} of ${epochs} after ${batch} batches`;
+  return `${folder}: ${norm}, seed ${seed}, ${stands}${recalibrated ? ', recalibrated' : ''}`;
 }
 
 /** "native backend on cuda:0 (NVIDIA A100), TensorFlow 2.18.1". */

@@ -94,17 +94,17 @@ export async function readLearned(runFolder: string, midEpoch = false): Promise<
 
 /**
  * The model of a run folder's last finished epoch, or with `midEpoch` of its newest checkpoint, built from the run's
- * options, and where the run stood. Throws a BnTrainError where there is none, or it is damaged or another model's.
+ * options, and how far the run had come. Throws a BnTrainError where there is none, or it is damaged or another model's.
  */
 export async function loadModel(
   runFolder: string,
   options: LenetConfig,
   midEpoch = false,
-): Promise<{ model: tf.Sequential; position: Position }> {
-  const { weights, position } = await readLearned(runFolder, midEpoch);
+): Promise<Progressed & { model: tf.Sequential }> {
+  const { weights, ...progressed } = await readLearned(runFolder, midEpoch);
   const model = modelOf(options);
   restoreWeights(model, weights, runFolder);
-  return { model, position };
+  return { model, ...progressed };
 }
 
 /** The model that a run's options describe, among others. */

@@ -73,6 +73,13 @@ export const CONFIG = v.object({
   // ISO 8601, UTC.
   started: text(),
   ...PLACE.entries,
+  // Where it is a copy of another run, with statistics of so many training images in its layers, and where they were taken.
+  recalibrated: v.optional(
+    v.object(
+      { ...PLACE.entries, from: text(), images: whole(1), backend: oneOf('a backend', BACKENDS), at: text() },
+      'from, images, a place and a time',
+    ),
+  ),
   // Each other place where it went on, and when; the last is where it is now.
   resumed: v.optional(v.array(v.object({ ...PLACE.entries, at: text() }, 'a place'), 'a list of places')),
 });

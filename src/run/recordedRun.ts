@@ -9,7 +9,7 @@ import type { TrainOptions } from '../train/trainOptions.js';
 import { assertBatch, type Mode } from '../train/step.js';
 import { type Checkpoint, restoreWeights } from './checkpoint.js';
 import { modelOf } from './checkpoints.js';
-import type { RunConfig, RunData, RunOptions } from './config.js';
+import type { Place, RunConfig, RunData, RunOptions } from './config.js';
 import { Recorder } from './recorder.js';
 import type { StartEvent, TensorBoard } from './tensorBoard/tensorBoard.js';
 
@@ -26,23 +26,30 @@ export interface Computer {
 /** The config.json of a run that begins here and now, with this data. */
 export function configOf(
   options: RunOptions,
-  { name, device, gpu, tensorflow }: Computer,
+  computer: Computer,
   mode: Mode,
   data: RunData & { classes: number; train: { height: number; width: number } },
 ): RunConfig {
-  const [own, node] = [packageVersion(), process.versions.node];
   return {
     ...options,
     classes: data.classes,
     height: data.train.height,
     width: data.train.width,
     data: { name: data.name, sha256: data.sha256 },
-    backend: name,
-    device,
+    backend: computer.name,
     mode,
-    versions: { 'bn-train': own, node, ...(tensorflow !== undefined && { tensorflow }) },
-    machine: { ...describeMachine(), ...(gpu !== undefined && { gpu }) },
+    ...placeOf(computer),
     started: new Date().toISOString(),
+  };
+}
+
+/** Where this process computes. */
+export function placeOf({ device, gpu, tensorflow }: Computer): Place {
+  const versions = { 'bn-train': packageVersion(), node: process.versions.node };
+  return {
+    device,
+    versions: { ...versions, ...(tensorflow !== undefined && { tensorflow }) },
+    machine: { ...describeMachine(), ...(gpu !== undefined && { gpu }) },
   };
 }
 

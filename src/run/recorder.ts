@@ -110,13 +110,22 @@ export class Recorder {
 export async function exportModel(model: tf.LayersModel, runFolder: string): Promise<void> {
   const folder = path.join(runFolder, 'model');
   await makeFolder(folder);
+  for (const [name, content] of await layersFormat(model)) await writeFileAtomic(path.join(folder, name), content);
+}
+
+/** The files of tfjs's layers format, by name. */
+export async function layersFormat(model: tf.LayersModel): Promise<Map<string, string | Uint8Array>> {
+  const files = new Map<string, string | Uint8Array>();
   await model.save(
-    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
+    tf.io.withSaveHandler(({ modelTopology, weightSpecs: weights, weightData, format, generatedBy }) => {
       const weightsManifest = [{ paths: ['weights.bin'], weights }];
-      const description = { format, generatedBy, convertedBy: null, modelTopology, weightsManifest };
-      await writeFileAtomic(path.join(folder, 'model.json'), JSON.stringify(description));
-      await writeFileAtomic(path.join(folder, 'weights.bin'), new Uint8Array(weightData as ArrayBuffer));
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+      files.set(
+        'model.json',
+        JSON.stringify({ format, generatedBy, convertedBy: null, modelTopology, weightsManifest }),
+      );
+      files.set('weights.bin', new Uint8Array(weightData as ArrayBuffer));
+      return Promise.resolve({ modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } });
     }),
   );
+  return files;
 }

@@ -65,7 +65,7 @@ export function scoreStep(model: tf.Sequential, data: DeviceDataset, { byBatch }
   const classes = model.outputs[0]?.shape.at(-1) ?? 0;
   return (rows) => {
     const { x, labels } = data.take(rows as tf.Tensor1D);
-    const logits = byBatch ? applyByBatch(model, x).output : (model.apply(x) as tf.Tensor);
+    const logits = byBatch ? applyByBatch(model, x) : (model.apply(x) as tf.Tensor);
     return [
       tf.losses.softmaxCrossEntropy(tf.oneHot(labels, classes, 1, 0, 'float32'), logits),
       logits.argMax(-1).toFloat().equal(labels.toFloat()).toFloat(),
@@ -91,7 +91,7 @@ export function gradientStep(model: tf.Sequential, data: DeviceDataset): StepFun
       const more = added[ends.indexOf(layer)];
       return more ? y.add(more) : y;
     };
-    const loss = () => tf.losses.softmaxCrossEntropy(expected, applyByBatch(model, x, after).output);
+    const loss = () => tf.losses.softmaxCrossEntropy(expected, applyByBatch(model, x, after));
     const gradients = tf.grads(loss)([...kernels, ...added]);
     return layers.flatMap((_, i) => [
       norm(kernels[i] as tf.Tensor),

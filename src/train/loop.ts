@@ -159,7 +159,8 @@ function summarize(
   return { epoch, loss: loss / examples, trainAccuracy, testAccuracy, ...population, examplesPerSecond, seconds };
 }
 
-function finish(history: EpochResult[], population: PopulationResult): FinalResult {
+/** The result of a run of these epochs. */
+export function finish(history: EpochResult[], population: PopulationResult): FinalResult {
   const last = history.at(-1);
   if (!last) throw cannot('finish the run', { expected: 'the epochs before in from.history', got: 'none' });
   const seconds = history.reduce((sum, epoch) => sum + epoch.seconds, 0);

@@ -175,5 +175,5 @@ export function evaluationStep(model: tf.Sequential, data: DeviceDataset): StepF
 
 /** (rows [batch] int32) → mean and variance of each BN layer's input, every layer normalizing by the batch. */
 export function momentsStep(model: tf.Sequential, data: DeviceDataset): StepFunction {
-  return (rows) => batchMoments(model, data.take(rows as tf.Tensor1D).x);
+  return (rows) => batchMoments(model, data.take(rows as tf.Tensor1D).x).vectors;
 }

@@ -2,7 +2,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { batches } from '../data/batches.js';
 import type { FashionMnist } from '../data/fashionMnist.js';
-import { cannot } from '../common/errors.js';
 import type { StepDefinition } from '../graph/compile.js';
 import { isNormalized } from '../nn/population.js';
 import { RowSteps } from './rowSteps.js';
@@ -70,12 +69,6 @@ export class Trainer {
     for (const set of ['train', 'test'] as const) assertFits(model, set, data[set]);
     const normalized = isNormalized(model);
     assertBatch(normalized, batchSize, data.train.count);
-    if (normalized && !((model as tf.LayersModel) instanceof tf.Sequential))
-      throw cannot('train', {
-        expected: 'a tf.Sequential where there is batch normalization, as its statistics are taken layer by layer',
-        got: `a ${(model as tf.LayersModel).getClassName()}`,
-        hint: 'tf.sequential({ layers }), or a compiled step of your own: bn-train/graph',
-      });
     const owned: Owned[] = [];
     const own = <T extends Owned>(made: T): T => {
       owned.push(made);

@@ -40,6 +40,9 @@ describe.each(firstOf([60, 80, 120], 1))('a terminal of %i columns', (columns) =
     expect(run.lines).toContainEqual(expect.stringMatching(/^epoch 3\/3 {3}loss \d\.\d{3} {3}train acc 0\.\d{3}/));
     for (const more of [
       ['inspect-gamma', folder, '--layer', 'all', '--moving'],
+      ['recalibrate', folder, '--run-dir', `${folder}-recalibrated`, ...data.args],
+      ['fold', folder, '--onnx', '--saved-model', ...data.args],
+      ['fold', '--help'],
       ['scratch', '--run-dir', folder],
       ['scratch', '--help'],
     ]) {

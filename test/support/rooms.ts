@@ -31,11 +31,17 @@ export const FLOORS: Floor[] = [
       rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'],
       outside: ['node', 'tfjs', 'valibot', 'pure-rand'],
     },
+    export: { rooms: ['nn', 'data', 'graph', 'train', 'run', 'bench'], outside: ['node', 'tfjs'] },
   },
-  { report: { rooms: ['train', 'run', 'verify', 'bench', 'study'], outside: ['node', 'cli-progress', 'echarts'] } },
+  {
+    report: {
+      rooms: ['train', 'run', 'verify', 'bench', 'study', 'export'],
+      outside: ['node', 'cli-progress', 'echarts'],
+    },
+  },
   {
     cli: {
-      rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'run', 'verify', 'bench', 'study', 'report'],
+      rooms: ['nn', 'data', 'runtime', 'graph', 'train', 'export', 'run', 'verify', 'bench', 'study', 'report'],
       outside: ['node', 'tfjs', 'commander'],
     },
     index: { rooms: ['nn', 'data', 'runtime', 'graph', 'train'] },

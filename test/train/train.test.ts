@@ -7,7 +7,8 @@ import type { Dataset } from '../../src/data/idx.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { lenet, type Norm } from '../../src/nn/lenet.js';
 import { BatchNorm } from '../../src/nn/layer.js';
-import { populationStatistics, withStatistics } from '../../src/nn/population.js';
+import { withStatistics } from '../../src/nn/population.js';
+import { populationStatistics } from '../../src/nn/recalibrate.js';
 import { accuracy, imagesOfEpoch, populationAccuracy } from '../../src/train/evaluate.js';
 import type { EpochResult, Position, TrainEvent } from '../../src/train/events.js';
 import { startOf, train } from '../../src/train/loop.js';
@@ -158,14 +159,15 @@ describe('train', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('refuses a functional model with batch normalization, whose layers it cannot go through one by one', async () => {
+  it('trains a functional model as it does the sequential one, population statistics included', async () => {
     const { inputs, outputs } = lenet({ norm: 'builtin', seed: 1 });
     const model = tf.model({ inputs, outputs }) as unknown as tf.Sequential;
-    await expect(collect('builtin', { model })).rejects.toMatchObject({
-      message:
-        'Cannot train: expected a tf.Sequential where there is batch normalization, as its statistics are taken layer by layer, got a Model',
-      hint: 'tf.sequential({ layers }), or a compiled step of your own: bn-train/graph',
-    });
+    const options = { epochs: 1, mode: 'graph', seed: 1 } as const;
+    const [functional, sequential] = [
+      await collect('builtin', { ...options, model }),
+      await collect('builtin', options),
+    ];
+    expect(epochsOf(functional).map(timeless)).toEqual(epochsOf(sequential).map(timeless));
   });
 
   it.each([1, 2, 3, 4])('keeps no data on the backend when upload %i fails', async (failing) => {

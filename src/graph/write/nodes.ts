@@ -130,9 +130,9 @@ export class GraphWriter {
     return name;
   }
 
-  /** A way to run the graph: which of its values are fed and fetched. */
-  signature(name: string, inputs: NamedValues, outputs: NamedValues): void {
-    this.signatures.push([name, tensorInfos(1, inputs) + tensorInfos(2, outputs) + text(3, name)]);
+  /** A way to run the graph: which of its values are fed and fetched, and what TensorFlow's serving is to take it for. */
+  signature(name: string, inputs: NamedValues, outputs: NamedValues, method = name): void {
+    this.signatures.push([name, tensorInfos(1, inputs) + tensorInfos(2, outputs) + text(3, method)]);
   }
 
   /** The bytes of a saved_model.pb; `producer` is the version of TensorFlow's graphs that its ops are defined by. */

@@ -28,7 +28,7 @@ export const NAMES = {
 const ONE = 'one';
 
 /** TensorFlow 2.9's graph version, which the ops of the recorded kernels are defined by. */
-const PRODUCER = 1087;
+export const PRODUCER = 1087;
 
 /**
  * The bytes of saved_model.pb. Signatures: one per graph; one more per graph with inputs, `NAME_many`, which runs it in a
