@@ -16,7 +16,15 @@ const work = mkdtempSync(path.join(tmpdir(), 'bn-train-study-page-'));
 afterAll(() => rm(work, { recursive: true }));
 
 const { study, records } = madeUpStudy(true);
-const identity: Identity = { code: 'c', tensorflow: 't', device: 'cpu', addon: 'a', kernels: 'k', threads: 1, data: 'd' };
+const identity: Identity = {
+  code: 'c',
+  tensorflow: 't',
+  device: 'cpu',
+  addon: 'a',
+  kernels: 'k',
+  threads: 1,
+  data: 'd',
+};
 const origin = { machine: study.machine, versions: study.versions, dataName: 'd', registration: study.registration };
 
 function write(name: string, result: unknown): string {
