@@ -20,7 +20,14 @@ const LONG = [
   ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
-  ...['runtime/cudaInstall', 'runtime/newestNode', 'runtime/setup', 'runtime/sources', 'verify/steps'],
+  ...[
+    'runtime/cudaInstall',
+    'runtime/newestNode',
+    'runtime/setup',
+    'runtime/sources',
+    'study/killStudy',
+    'verify/steps',
+  ],
 ];
 
 export default defineConfig({

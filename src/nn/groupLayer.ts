@@ -1,7 +1,7 @@
 /** The group normalization layer: it holds γ and β and calls `groupNorm`. */
 import * as tf from '@tensorflow/tfjs';
 import { assertKnown } from '../common/errors.js';
-import { assertGroups, groupNorm, type GroupNormOptions } from './groupNorm.js';
+import { assertDivides, assertGroupOptions, groupNorm, type GroupNormOptions } from './groupNorm.js';
 
 type LayerConfig = NonNullable<ConstructorParameters<typeof tf.layers.Layer>[0]>;
 export interface GroupNormConfig extends LayerConfig, GroupNormOptions {}
@@ -24,7 +24,7 @@ export class GroupNorm extends tf.layers.Layer {
     super(config);
     assertKnown('create a GroupNorm', config, [...OPTIONS, ...INPUT_OPTIONS]);
     this.options = { groups: config.groups, epsilon: config.epsilon ?? 1e-5 };
-    assertGroups(this.options.groups, this.options.groups, this.options.epsilon);
+    assertGroupOptions(this.options);
   }
 
   /** tfjs adds `customObjects` to each config that it reads. */
@@ -37,7 +37,7 @@ export class GroupNorm extends tf.layers.Layer {
 
   override build(inputShape: tf.Shape | tf.Shape[]): void {
     const channels = (inputShape as tf.Shape).at(-1) ?? 0;
-    assertGroups(this.options.groups, channels, this.options.epsilon);
+    assertDivides(this.options.groups, channels);
     this.gamma = this.addWeight('gamma', [channels], 'float32', tf.initializers.ones());
     this.beta = this.addWeight('beta', [channels], 'float32', tf.initializers.zeros());
     this.built = true;

@@ -24,7 +24,7 @@ export function groupNorm<T extends tf.Tensor>(
   { groups, epsilon = 1e-5 }: GroupNormOptions,
 ): T {
   const channels = x.shape.at(-1) ?? 0;
-  assertGroups(groups, channels, epsilon);
+  assertGroupOptions({ groups, epsilon });
   if (x.rank < 2)
     throw cannot('group-normalize', { expected: 'x of shape [batch, …, channels]', got: `[${x.shape.join(', ')}]` });
   for (const [name, { shape }] of Object.entries({ gamma, beta }))
@@ -33,21 +33,28 @@ export function groupNorm<T extends tf.Tensor>(
         expected: `${name} of shape [${channels}], one value per channel of x`,
         got: `[${shape.join(', ')}]`,
       });
+  assertDivides(groups, channels);
   const cut = [x.shape[0], x.size / x.shape[0] / channels, groups, channels / groups];
   const perChannel = [1, 1, groups, channels / groups];
   const normalized = standardize(x.reshape(cut), epsilon);
   return normalized.mul(gamma.reshape(perChannel)).add(beta.reshape(perChannel)).reshape<T>(x.shape);
 }
 
-/** Throws unless the groups are of one size each, and ε > 0. */
-export function assertGroups(groups: number, channels: number, epsilon: number): void {
-  if (!(Number.isSafeInteger(groups) && groups >= 1 && channels % groups === 0))
+/** Throws unless groups and ε are such that some channels can be normalized by them. */
+export function assertGroupOptions({ groups, epsilon }: Required<GroupNormOptions>): void {
+  if (!(Number.isSafeInteger(groups) && groups >= 1))
+    throw cannot('group-normalize', { expected: 'a whole number of groups', got: `${groups}` });
+  if (!(epsilon > 0 && Number.isFinite(epsilon)))
+    throw cannot('group-normalize', { expected: 'an epsilon greater than 0', got: `${epsilon}` });
+}
+
+/** Throws unless the groups are of one size each. */
+export function assertDivides(groups: number, channels: number): void {
+  if (channels % groups !== 0)
     throw cannot('group-normalize', {
       expected: `a number of groups that divides the ${channels} channels`,
       got: `${groups}`,
     });
-  if (!(epsilon > 0 && Number.isFinite(epsilon)))
-    throw cannot('group-normalize', { expected: 'an epsilon greater than 0', got: `${epsilon}` });
 }
 
 /** Positions and the channels of a group. */

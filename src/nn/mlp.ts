@@ -68,7 +68,7 @@ export function mlp(config: MlpConfig): tf.Sequential {
   const hidden = () => [dense(width, activation), ...normalized(width, 2), tf.layers.activation({ activation })];
   return tf.sequential({
     layers: [
-      tf.layers.flatten({ inputShape }),
+      tf.layers.reshape({ inputShape, targetShape: [inputShape.reduce((size, one) => size * one, 1)] }),
       ...Array.from({ length: depth }, hidden).flat(),
       dense(classes, 'sigmoid'),
     ],

@@ -30,35 +30,48 @@ export async function computeAll(trials: readonly Trial[], computing: Computing)
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(computing.signal ? [computing.signal] : [])]);
   const queue = new Queue(longestFirst(trials, computing.costOf), computing, signal);
+  const workers = new Set<Worker>();
+  const kill = () => workers.forEach((worker) => void worker.kill());
+  signal.addEventListener('abort', kill);
+  process.once('exit', kill);
   const lanes = Array.from({ length: Math.min(computing.jobs, trials.length) }, () =>
-    lane(queue, computing, signal).catch((error: unknown) => {
+    lane(queue, workers, computing, signal).catch((error: unknown) => {
       // The others are not waited for: what they were about is lost with their workers.
       stop.abort(error);
       throw error;
     }),
   );
   await Promise.allSettled(lanes);
+  process.off('exit', kill);
   computing.signal?.throwIfAborted();
   stop.signal.throwIfAborted();
 }
 
 /** One worker after the other, should they die, and its trials. */
-async function lane(queue: Queue, computing: Computing, signal: AbortSignal): Promise<void> {
-  const { store, script, onTrial } = computing;
+async function lane(queue: Queue, workers: Set<Worker>, computing: Computing, signal: AbortSignal): Promise<void> {
+  const { store, script, listener, onTrial } = computing;
   let worker: Worker | undefined;
-  const kill = () => void worker?.kill();
-  signal.addEventListener('abort', kill);
-  process.once('exit', kill);
+  const hire = () => {
+    worker = new Worker(script);
+    workers.add(worker);
+    return worker;
+  };
+  const dismiss = async () => {
+    await worker?.kill();
+    if (worker) workers.delete(worker);
+    worker = undefined;
+  };
   /** A worker that dies takes its trial with it, which gets one more. */
   const compute = async (trial: Trial, again: boolean): Promise<TrialRecord> => {
+    signal.throwIfAborted();
     try {
-      return await (worker ??= new Worker(script)).compute(trial);
+      return await (worker ?? hire()).compute(trial);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof WorkerEnded)) throw error;
-      worker = undefined;
+      await dismiss();
       if (again) throw endedTwice(store.nameOf(trial), error);
-      computing.listener.warn(`a worker ended (${error.how}) in ${store.nameOf(trial)}, which is begun once more`);
+      listener.warn(`a worker ended (${error.how}) in ${store.nameOf(trial)}, which is begun once more`);
       return compute(trial, true);
     }
   };
@@ -74,9 +87,7 @@ async function lane(queue: Queue, computing: Computing, signal: AbortSignal): Pr
       }
     }
   } finally {
-    signal.removeEventListener('abort', kill);
-    process.off('exit', kill);
-    await worker?.kill();
+    await dismiss();
   }
 }
 

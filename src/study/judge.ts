@@ -10,7 +10,7 @@ import { scaleInvariance } from './claims/scaleInvariance.js';
 import { smallBatches } from './claims/smallBatches.js';
 import { vanishingGradients } from './claims/vanishingGradients.js';
 import type { Evidence, Finding } from './evidence.js';
-import { blockNamed, extentOf, isLeft, plannedOf, trialKey } from './plan.js';
+import { blockNamed, extentOf, isLeft, type Planned, plannedOf, trialKey, TUNING } from './plan.js';
 import { CLAIM_IDS, type ClaimId, type RegisteredPart, type Registration, verdictLevel } from './registration.js';
 import type { ClaimResult, StudyResult, Verdict } from './result.js';
 import type { Trial, TrialRecord } from './trial.js';
@@ -92,9 +92,26 @@ function judgeClaim(
     literature: claim.literature,
     secondary: finding.secondary,
     pictures: finding.pictures,
-    remarks: [...finding.remarks, ...checkRemarks(parts), ...(missing === 0 ? [] : [`${missing} trials are missing.`])],
+    remarks: [
+      ...finding.remarks,
+      ...[...blocks].flatMap(([name, planned]) => rateRemarks(registration, name, quick, planned)),
+      ...checkRemarks(parts),
+      ...(missing === 0 ? [] : [`${missing} trials are missing.`]),
+    ],
     trials: [...new Set([...blocks.keys()].flatMap(runsOf).map(({ trial }) => nameOf(trial)))],
   };
+}
+
+/** Which rates were chosen as the best, and whether the grid may have been too short for that. */
+function rateRemarks(registration: Registration, name: string, quick: boolean, planned: readonly Planned[]): string[] {
+  if (blockNamed(registration, name).rates !== 'best') return [];
+  const grid = plannedOf(registration, TUNING, quick, []).map(({ trial }) => trial.learningRate);
+  const chosen = new Map(planned.map(({ arm, trial }) => [arm, trial.learningRate]));
+  return [...chosen].map(([arm, rate]) => {
+    const edge = rate === Math.min(...grid) || rate === Math.max(...grid);
+    const words = edge ? ', at the edge of the grid, which may have been too short' : '';
+    return `${arm === 'batch' ? 'batch normalization' : arm}: the best learning rate is ${rate}${words}.`;
+  });
 }
 
 function findingOf<Id extends ClaimId>(id: Id, evidence: Evidence<Id>): Finding<Id> {

@@ -5,7 +5,7 @@ import type { Trial, TrialRecord } from './trial.js';
 import { bestRate, edgeRates } from './tuning.js';
 
 /** The block by whose training losses rates are chosen. */
-const TUNING = 'tuning';
+export const TUNING = 'tuning';
 
 /** A trial of a block, and which of its arms it belongs to. */
 export interface Planned {
@@ -20,7 +20,10 @@ export function firstStage(registration: Registration, claims: readonly ClaimId[
   return unique([...tuning, ...blocks].flatMap((block) => (isTuned(block) ? [] : planned(block, quick))));
 }
 
-/** The trials whose rates follow from the records of the first stage, each once. Throws a BnTrainError where one is missing. */
+/**
+ * The trials whose rates follow from the records of the first stage, each once, without those that are among the first.
+ * Throws a BnTrainError where a record is missing.
+ */
 export function secondStage(
   registration: Registration,
   claims: readonly ClaimId[],
@@ -37,13 +40,16 @@ export function secondStage(
     });
   }
   const blocks = blocksOf(registration, claims, quick).filter(isTuned);
-  return unique(blocks.flatMap((block) => planned(block, quick, tunedRates(registration, block, quick, records))));
+  const second = blocks.flatMap((block) => planned(block, quick, tunedRates(registration, block, quick, records)));
+  const before = new Set(first.map(trialKey));
+  return unique(second).filter((trial) => !before.has(trialKey(trial)));
 }
 
 /** Trials that cost what those of the second stage will, while their rates are not known. */
 export function likelyStage(registration: Registration, claims: readonly ClaimId[], quick: boolean): Trial[] {
   const blocks = blocksOf(registration, claims, quick).filter(isTuned);
-  return unique(blocks.flatMap((block) => planned(block, quick, () => (block.rates === 'best' ? [1] : [1, 2]))));
+  // No rates of a grid, so that none is among the first stage's.
+  return unique(blocks.flatMap((block) => planned(block, quick, () => (block.rates === 'best' ? [1.5] : [1.5, 2]))));
 }
 
 /** The trials of one block, with those rates that the records decide; a quick study may have none of them. */

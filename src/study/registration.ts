@@ -12,7 +12,7 @@ const PARTS = {
   'learning-rates': ['range'],
   'final-accuracy': ['difference'],
   noise: ['noisy', 'instability'],
-  'scale-invariance': ['function', 'gradient', 'growth', 'curve', 'contrast'],
+  'scale-invariance': ['curve', 'function', 'gradient', 'growth', 'contrast'],
   regularization: ['gap'],
   'small-batches': ['interaction', 'drop'],
 } as const;

@@ -74,7 +74,7 @@ export interface LayerNorms {
 
 export interface TrialRecord {
   trial: Trial;
-  /** How its steps were run; as a graph also where generated code was wanted and could not be had. */
+  /** How its steps were run: it decides last bits. */
   mode?: 'fused' | 'graph' | 'eager';
   /** Diverged: a loss was not finite, and the trial ended with the batch before. An outcome, never a lost trial. */
   outcome: 'finished' | 'diverged';

@@ -42,6 +42,12 @@ test('an option that there is not is an error', async () => {
   });
 });
 
+test.each([0, 1.5, NaN])('%s threads are an error', async (threads) => {
+  await expect(openBackend('native', { threads })).rejects.toThrow(
+    `Cannot open the backend: expected threads to be a whole number from 1, got ${threads}`,
+  );
+});
+
 test('a process that opened TensorFlow on the CPU stays there', async () => {
   const before = process.env;
   process.env = { ...before, PATH: await pathWithGpus({}), CUDA_VISIBLE_DEVICES: undefined };

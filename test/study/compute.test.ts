@@ -7,6 +7,7 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { computeAll } from '../../src/study/compute.js';
 import { TrialStore } from '../../src/study/store.js';
 import type { Trial } from '../../src/study/trial.js';
+import { ALL } from '../support/amount.js';
 import { root } from '../support/program.js';
 import { begun, startFake, timelessRecords, trialsOf } from '../support/studies.js';
 
@@ -61,19 +62,17 @@ describe('trials are computed', () => {
     expect(left()).toEqual([]);
   });
 
-  it('by the worker that has computed their kind, where there is one', async () => {
-    const kindOf = ({ seed }: Trial) => (seed < 4 ? 'short' : 'long');
-    const { order } = await play({ seeds: [1, 2, 3, 4, 5, 6], jobs: 2, opening: { delay: 50, workers: log }, kindOf });
-    expect(order).toHaveLength(6);
-    const workers = readFileSync(`${log}.workers`, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' '));
-    const of = (seeds: number[]) =>
-      new Set(workers.flatMap(([pid, seed]) => (seeds.includes(Number(seed)) ? [pid] : [])));
-    expect([...of([1, 2])]).toHaveLength(1);
-    expect([...of([5, 6])]).toHaveLength(1);
-    expect(of([1, 2])).not.toEqual(of([5, 6]));
+  it('those of the kind that a worker has computed before others', async () => {
+    const kindOf = ({ seed }: Trial) => `${seed % 2}`;
+    expect((await play({ seeds: [1, 2, 3, 4, 5, 6], kindOf })).order).toEqual([6, 4, 2, 5, 3, 1]);
+  });
+
+  it('first those of a kind that no other worker has', async () => {
+    const kindOf = ({ seed }: Trial) => (seed < 5 ? 'short' : 'long');
+    await play({ seeds: [1, 2, 3, 4, 5, 6], jobs: 2, opening: { workers: log }, kindOf });
+    const workers = readFileSync(`${log}.workers`, 'utf8').trim().split('\n');
+    const of = (seed: number) => workers.find((line) => line.endsWith(` ${seed}`))?.split(' ')[0];
+    expect(of(6)).not.toBe(of(4));
   });
 
   it('several at once, with the same results', async () => {
@@ -115,6 +114,18 @@ describe('a worker', () => {
   });
 });
 
+it('what is stopped before it has a worker starts none', async () => {
+  const stop = new AbortController();
+  const kindOf = () => {
+    // A trial has been taken, and its worker is next.
+    stop.abort(new Error('stopped'));
+    return 'one';
+  };
+  await expect(play({ opening: { delay: 60_000 }, signal: stop.signal, kindOf })).rejects.toThrow('stopped');
+  expect(begun(log).size).toBe(0);
+  expect(left()).toEqual([]);
+});
+
 it('what is stopped ends its workers at once, and leaves no lock', async () => {
   const stop = new AbortController();
   const computing = play({ jobs: 2, opening: { delay: 60_000 }, signal: stop.signal });
@@ -139,7 +150,14 @@ describe('whole studies', () => {
     expect(`${one?.stderr}${other?.stderr}`).toMatch(/process \d+ on \S+ computes some of the trials, too\n/);
   });
 
-  it('thirds wait for each other, and are together what the whole is', async () => {
+  it.runIf(ALL)('as many workers as there are cores on a large machine are no cause for a warning', async () => {
+    const seeds = Array.from({ length: 12 }, (_, i) => i + 1);
+    const { code, stderr } = await startFake({ folder, log, jobs: 12, seeds }).result;
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('study: '))).toEqual([]);
+  });
+
+  it.runIf(ALL)('thirds wait for each other, and are together what the whole is', async () => {
     const whole = await startFake({ folder: `${folder}-whole`, log, seeds: [1, 2, 3, 4] }).result;
     const third = async (number: number, code: number) => {
       const result = await startFake({ folder, log, shard: { number, count: 3 }, seeds: [1, 2, 3, 4] }).result;
@@ -156,7 +174,7 @@ describe('whole studies', () => {
     expect(whole.code).toBe(0);
   });
 
-  it('its workers end with it, however it ends', async () => {
+  it.runIf(ALL)('its workers end with it, however it ends', async () => {
     const study = startFake({ folder, log, delay: 60_000, jobs: 2 });
     while (begun(log).size < 2) await new Promise((resolve) => setTimeout(resolve, 20));
     const workers = childrenOf(study.child.pid ?? 0);
