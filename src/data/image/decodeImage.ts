@@ -3,6 +3,7 @@ import { inflateSync } from 'node:zlib';
 import jpeg from 'jpeg-js';
 import { PNG } from 'pngjs';
 import { BnTrainError, cannot, messageOf } from '../../common/errors.js';
+import { codeOf } from '../../common/files.js';
 import { formatCount } from '../../common/format.js';
 import { orientationIn } from './orientation.js';
 
@@ -56,23 +57,49 @@ function decodePng(bytes: Buffer, file: string): Decoded {
     if (header?.type !== 'IHDR' || header.data.length !== 13) throw new Error('no header');
     const size = { width: header.data.readUInt32BE(0), height: header.data.readUInt32BE(4) };
     assertSize(size, file);
-    // Of an interlaced image the decoder unpacks whatever there is.
-    if (header.data[12] !== 0) {
-      const data = Buffer.concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data));
-      inflateSync(data, { maxOutputLength: 8 * size.width * size.height + 8 * 7 * size.height });
-    }
-    const { data: pixels } = PNG.sync.read(bytes);
+    // The decoder takes too little data for whatever its memory holds, and unpacks all of an interlaced image's.
+    const [data, length] = [
+      chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data),
+      lengthOf(header.data),
+    ];
+    if (inflateSync(Buffer.concat(data), { maxOutputLength: length }).length < length)
+      throw new Error('less data than its size asks for');
+    const { data: pixels } = PNG.sync.read(bytes.subarray(0, chunks.find(({ type }) => type === 'IEND')?.end));
     const exif = chunks.find(({ type }) => type === 'eXIf');
     return { ...size, pixels, orientation: exif ? orientationIn(exif.data) : 1 };
   });
 }
 
+/** Samples of a pixel by the header's colour type. */
+const SAMPLES: Partial<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+/** Of an interlaced image: where each pass begins, and how far apart its pixels are (PNG, section 8.2). */
+const PASSES = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+/** How many bytes the rows of an image have, each with its filter's, as its header says. */
+function lengthOf(header: Buffer): number {
+  const [width, height, depth = 0, type = 0] = [header.readUInt32BE(0), header.readUInt32BE(4), header[8], header[9]];
+  const bits = depth * (SAMPLES[type] ?? 0);
+  const passes = header[12] === 0 ? [[0, 0, 1, 1] as const] : PASSES;
+  return passes.reduce((sum, [left, top, across, down]) => {
+    const [columns, rows] = [Math.ceil((width - left) / across), Math.ceil((height - top) / down)];
+    return sum + (columns > 0 && rows > 0 ? rows * (1 + Math.ceil((columns * bits) / 8)) : 0);
+  }, 0);
+}
+
 /** The chunks that are there, whole or not. */
-function chunksOf(bytes: Buffer): { type: string; data: Buffer }[] {
+function chunksOf(bytes: Buffer): { type: string; data: Buffer; end: number }[] {
   const chunks = [];
   for (let at = PNG_SIGNATURE.length; at + 12 <= bytes.length;) {
     const end = at + 8 + bytes.readUInt32BE(at);
-    chunks.push({ type: bytes.toString('latin1', at + 4, at + 8), data: bytes.subarray(at + 8, end) });
+    chunks.push({ type: bytes.toString('latin1', at + 4, at + 8), data: bytes.subarray(at + 8, end), end: end + 4 });
     at = end + 4;
   }
   return chunks;
@@ -123,7 +150,8 @@ function whole(kind: string, file: string, decode: () => Decoded): Decoded {
     return decode();
   } catch (error) {
     if (error instanceof BnTrainError) throw error;
-    const got = `one that is cut off or damaged (${messageOf(error)})`;
+    const isMore = codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
+    const got = `one that is cut off or damaged (${isMore ? 'more data than its size asks for' : messageOf(error)})`;
     throw cannot(`read ${file}`, { expected: `a whole ${kind} image`, got, hint: 'save it again', cause: error });
   }
 }
