@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { RunConfig } from '../run/config.js';
 import type { Position } from '../train/events.js';
 import { type AskedImage, fromFile, fromTest, isTest, splitWords } from './askedImages.js';
-import { addPlaceOptions, folder, midEpochOption, type PlaceOptions } from './options.js';
+import { addPlaceOptions, midEpochOption, parser, type PlaceOptions } from './options.js';
 import { aboutRun, loadOwnData, openRun } from './savedRun.js';
 import { type Session, withSession } from './session.js';
 
@@ -29,7 +29,8 @@ export function predictCommand(): Command {
     .action((words: string[], flags: PredictFlags) => withSession(flags, (session) => predict(words, flags, session)));
 }
 
-const word = (text: string, before: string[] = []) => [...before, folder(text)];
+const oneWord = parser('an image or a run', (text) => (text === '' ? undefined : text));
+const word = (text: string, before: string[] = []) => [...before, oneWord(text)];
 
 async function predict(words: string[], flags: PredictFlags, session: Session): Promise<void> {
   const { terminal, signal } = session;
