@@ -1,9 +1,9 @@
 /** `bn-train predict`: what a saved run's network says of images. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import type { RunConfig } from '../run/config.js';
 import type { Position } from '../train/events.js';
 import { type AskedImage, fromFile, fromTest, isTest, splitWords } from './askedImages.js';
-import { addPlaceOptions, midEpochOption, parser, type PlaceOptions } from './options.js';
+import { addPlaceOptions, midEpochOption, type PlaceOptions } from './options.js';
 import { aboutRun, loadOwnData, openRun } from './savedRun.js';
 import { type Session, withSession } from './session.js';
 
@@ -19,7 +19,11 @@ export function predictCommand(): Command {
   const command = new Command('predict')
     .description('say what images show, by a saved run')
     .usage('[options] [run] <image...>')
-    .argument('<words...>', 'run folder (default: the newest in ./runs), then PNG or JPEG files, - or test:N', word);
+    .argument(
+      '<image...>',
+      'PNG or JPEG files, - (stdin) or test:N; the run (default: the newest in ./runs) first',
+      addWord,
+    );
   return addPlaceOptions(command)
     .option('--invert', 'invert the images, as of dark objects on a light background (default: where it is light)')
     .option('--no-invert', 'take the images as bright objects on a dark background')
@@ -29,8 +33,11 @@ export function predictCommand(): Command {
     .action((words: string[], flags: PredictFlags) => withSession(flags, (session) => predict(words, flags, session)));
 }
 
-const oneWord = parser('an image or a run', (text) => (text === '' ? undefined : text));
-const word = (text: string, before: string[] = []) => [...before, oneWord(text)];
+/** An unset shell variable would otherwise name the working directory. */
+function addWord(word: string, before: string[] = []): string[] {
+  if (word !== '') return [...before, word];
+  throw new InvalidArgumentError('Expected an image or a run, got nothing.');
+}
 
 async function predict(words: string[], flags: PredictFlags, session: Session): Promise<void> {
   const { terminal, signal } = session;
