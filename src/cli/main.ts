@@ -15,6 +15,7 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['evaluate', async () => (await import('./evaluateCommand.js')).evaluateCommand()],
   ['recalibrate', async () => (await import('./recalibrateCommand.js')).recalibrateCommand()],
   ['fold', async () => (await import('./foldCommand.js')).foldCommand()],
+  ['predict', async () => (await import('./predictCommand.js')).predictCommand()],
   ['compare', async () => (await import('./compare/compareCommand.js')).compareCommand()],
   ['report', async () => (await import('./reportCommand.js')).reportCommand()],
   ['verify', async () => (await import('./verifyCommand.js')).verifyCommand()],

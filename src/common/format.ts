@@ -26,6 +26,11 @@ export function formatMetric(value: number): string {
   return value.toFixed(3);
 }
 
+/** 0.8673 → "86.7 %"; what is nearly sure is not called certain. */
+export function formatShare(share: number): string {
+  return `${(Math.floor(share * 1000 + 1e-9) / 10).toFixed(1)} %`;
+}
+
 /** Names and values out of files may hold characters that a terminal would obey; they are written out. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_C}]/gu, (character) => {

@@ -2,13 +2,15 @@
 import { WriteStream } from 'node:tty';
 import { inspect } from 'node:util';
 import { printable } from '../common/format.js';
+import { drawPixels, PIXELS } from './pixels.js';
 
 /** What a stream can show. */
 export interface Looks {
   /** Columns of a terminal; undefined where there is none, and a record stays one line. */
   columns: number | undefined;
   unicode: boolean;
-  colour: boolean;
+  /** Bits of colour: 4, 8 or 24; 0 where there is none. */
+  colour: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,12 +22,13 @@ export function looksOf(
 ): Looks {
   const isForced = env['FORCE_COLOR'] !== undefined;
   const isRefused = (env['NO_COLOR'] ?? '') !== '';
+  // Node's answer needs no terminal of its own.
+  const depth = !isRefused && (isTTY === true || isForced) ? WriteStream.prototype.getColorDepth(env) : 1;
   return {
     // A pseudo-terminal that was never given a size says 0.
     columns: isTTY ? columns || 80 : undefined,
     unicode: !(isTTY && ['linux', 'dumb'].includes(env['TERM'] ?? '')) && !namesOtherEncoding(env),
-    // Node's answer needs no terminal of its own.
-    colour: !isRefused && (isTTY === true || isForced) && WriteStream.prototype.getColorDepth(env) > 1,
+    colour: depth > 1 ? depth : 0,
   };
 }
 
@@ -40,7 +43,9 @@ export function typeset(line: string, { columns, unicode, colour }: Looks): stri
   const clean = printable(line);
   const spelt = unicode ? clean : inAscii(clean);
   const lines = columns === undefined ? [spelt] : wrap(spelt, columns);
-  return (colour ? lines.map(paint) : lines).map((each) => `${each}\n`).join('');
+  const painted = colour ? lines.map(paint) : lines;
+  const drawn = painted.map((each) => each.replace(PIXELS, (pixels) => drawPixels(pixels, unicode ? colour : 0)));
+  return drawn.map((each) => `${each}\n`).join('');
 }
 
 const ASCII: Readonly<Record<string, string>> = {

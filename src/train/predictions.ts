@@ -5,6 +5,8 @@ import type { Dataset } from '../data/idx.js';
 import { breathe, inOrder } from './evaluate.js';
 import { EVALUATION_BATCH } from './trainer.js';
 
+type Images = Omit<Dataset, 'labels'>;
+
 export interface Predictions {
   /** The class with the largest logit of each image. */
   classes: Uint8Array;
@@ -13,7 +15,7 @@ export interface Predictions {
 }
 
 /** Of all images of a set, in order. Rejects on `signal`. */
-export async function predictionsOf(model: tf.Sequential, data: Dataset, signal?: AbortSignal): Promise<Predictions> {
+export async function predictionsOf(model: tf.Sequential, data: Images, signal?: AbortSignal): Promise<Predictions> {
   const width = model.outputs[0]?.shape.at(-1) ?? 0;
   const classes = new Uint8Array(data.count);
   const probabilities = new Float32Array(data.count * width);
@@ -30,7 +32,7 @@ export async function predictionsOf(model: tf.Sequential, data: Dataset, signal?
 }
 
 /** The images of some rows [rows, height, width, 1], in [0, 1]. */
-export function imagesOf({ images, height, width }: Dataset, rows: Int32Array): tf.Tensor4D {
+export function imagesOf({ images, height, width }: Images, rows: Int32Array): tf.Tensor4D {
   const size = height * width;
   const pixels = new Uint8Array(rows.length * size);
   for (const [i, row] of rows.entries()) pixels.set(images.subarray(row * size, (row + 1) * size), i * size);

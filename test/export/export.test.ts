@@ -97,12 +97,8 @@ describe.each(RUNTIMES)('$name', ({ name, variable, script, write }) => {
     const { stdout, stderr, status } = spawnSync(python ?? '', args, { maxBuffer: 1e8 });
     expect(status, stderr.toString()).toBe(0);
     const got = new Float32Array(new Uint8Array(stdout).buffer);
-    const { probabilities } = await predictionsOf(model, {
-      ...test,
-      count,
-      images,
-      labels: test.labels.subarray(0, count),
-    });
+    const { height, width } = test;
+    const { probabilities } = await predictionsOf(model, { height, width, count, images });
     expect(got.length).toBe(probabilities.length);
     const difference = probabilities.reduce((most, value, i) => Math.max(most, Math.abs(value - (got[i] ?? NaN))), 0);
     expect(difference).toBeLessThan(1e-5);

@@ -69,7 +69,7 @@ it('a list tells what each claim costs, and all together', () => {
 it.each([60, 80, 120])('every line is broken to %i columns but for a hash, also in ASCII', (columns) => {
   const lines = studyLines(result).filter((line) => !line.startsWith('registration'));
   for (const line of lines) {
-    const text = typeset(line, { columns, unicode: false, colour: false });
+    const text = typeset(line, { columns, unicode: false, colour: 0 });
     expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(columns);
     expect(text).toMatch(/^[\x20-\x7e\n]*$/);
   }
@@ -77,7 +77,7 @@ it.each([60, 80, 120])('every line is broken to %i columns but for a hash, also 
 
 it('verdicts have colours', () => {
   const painted = (verdict: ClaimResult['verdict']) =>
-    typeset(claimLine({ ...claim, verdict }, true), { columns: undefined, unicode: true, colour: true });
+    typeset(claimLine({ ...claim, verdict }, true), { columns: undefined, unicode: true, colour: 4 });
   expect(painted('holds')).toContain('quick look: \u001b[32mholds\u001b[39m   convergence');
   expect(painted('does not hold')).toContain('\u001b[31mdoes not hold\u001b[39m');
   expect(painted('undecided')).toContain('\u001b[33mundecided\u001b[39m');

@@ -6,7 +6,7 @@ import { inAscii, type Looks, looksOf, typeset, wrap } from '../../src/report/ty
 import { root } from '../support/program.js';
 
 const WIDTHS = [60, 80, 120];
-const plain: Looks = { columns: undefined, unicode: true, colour: false };
+const plain: Looks = { columns: undefined, unicode: true, colour: 0 };
 
 const MESSAGES = [
   'Cannot use the run folder runs/20261124-013000-scratch: expected a new or empty folder, got one that holds checkpoint, config.json, events.jsonl',
@@ -101,15 +101,15 @@ describe('a line in a terminal', () => {
 describe('what a stream can show', () => {
   const terminal = { isTTY: true, columns: 60 };
   it.each<[string, { isTTY?: boolean; columns?: number }, Record<string, string>, Partial<Looks>]>([
-    ['a terminal', terminal, { TERM: 'xterm', LANG: 'en_US.UTF-8' }, { columns: 60, unicode: true, colour: true }],
+    ['a terminal', terminal, { TERM: 'xterm', LANG: 'en_US.UTF-8' }, { columns: 60, unicode: true, colour: 4 }],
     ['one that was given no size', { isTTY: true, columns: 0 }, {}, { columns: 80 }],
-    ['a pipe', {}, { TERM: 'xterm' }, { columns: undefined, unicode: true, colour: false }],
-    ['NO_COLOR', terminal, { TERM: 'xterm', NO_COLOR: '1' }, { colour: false }],
-    ['NO_COLOR, whatever else is said', terminal, { FORCE_COLOR: '1', NO_COLOR: '1' }, { colour: false }],
-    ['FORCE_COLOR in a pipe', {}, { FORCE_COLOR: '1' }, { columns: undefined, colour: true }],
-    ['FORCE_COLOR=0', terminal, { TERM: 'xterm', FORCE_COLOR: '0' }, { colour: false }],
-    ['TERM=dumb', terminal, { TERM: 'dumb' }, { unicode: false, colour: false }],
-    ['the console', terminal, { TERM: 'linux' }, { unicode: false, colour: true }],
+    ['a pipe', {}, { TERM: 'xterm' }, { columns: undefined, unicode: true, colour: 0 }],
+    ['NO_COLOR', terminal, { TERM: 'xterm', NO_COLOR: '1' }, { colour: 0 }],
+    ['NO_COLOR, whatever else is said', terminal, { FORCE_COLOR: '1', NO_COLOR: '1' }, { colour: 0 }],
+    ['FORCE_COLOR in a pipe', {}, { FORCE_COLOR: '1' }, { columns: undefined, colour: 4 }],
+    ['FORCE_COLOR=0', terminal, { TERM: 'xterm', FORCE_COLOR: '0' }, { colour: 0 }],
+    ['TERM=dumb', terminal, { TERM: 'dumb' }, { unicode: false, colour: 0 }],
+    ['the console', terminal, { TERM: 'linux' }, { unicode: false, colour: 4 }],
     ['LANG=C', terminal, { LANG: 'C' }, { unicode: false }],
     ['LC_ALL over LANG', {}, { LANG: 'en_US.UTF-8', LC_ALL: 'POSIX' }, { unicode: false }],
     ['Latin 1', terminal, { LC_CTYPE: 'de_DE.ISO-8859-1', LANG: 'de_DE.utf8' }, { unicode: false }],
@@ -125,7 +125,7 @@ describe('typesetting', () => {
   });
 
   it('colours how an error begins and where its hint does, and changes no character', () => {
-    const coloured = (line: string) => typeset(line, { ...plain, colour: true });
+    const coloured = (line: string) => typeset(line, { ...plain, colour: 4 });
     expect(coloured('Cannot do it: expected a, got b')).toBe('\u001b[31mCannot\u001b[39m do it: expected a, got b\n');
     expect(coloured('hint: bn-train setup')).toBe('\u001b[36mhint:\u001b[39m bn-train setup\n');
     for (const line of [...MESSAGES, 'missing: a compiler', 'momentum 0   pass', 'momentum 0   FAIL (y)'])

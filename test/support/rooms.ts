@@ -16,7 +16,7 @@ export const FLOORS: Floor[] = [
   { common: { outside: ['node', 'valibot'] } },
   {
     nn: { outside: ['tfjs'] },
-    data: { outside: ['node', 'pure-rand', 'undici', 'valibot'] },
+    data: { outside: ['node', 'jpeg-js', 'pngjs', 'pure-rand', 'undici', 'valibot'] },
     runtime: { outside: ['node', 'tfjs', 'valibot', 'node-api-headers'] },
     graph: { outside: ['node', 'tfjs'] },
   },

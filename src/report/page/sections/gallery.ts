@@ -1,4 +1,5 @@
 /** Sections: test images with what the network says of them, as they come and at their worst. */
+import { formatShare } from '../../../common/format.js';
 import type { Predictions } from '../../../train/predictions.js';
 import type { Review } from '../../../train/review.js';
 import type { Section } from '../document.js';
@@ -35,7 +36,7 @@ ${rows.map((row) => {
   const [label, predicted] = [review.labels[row] ?? 0, best.classes[row] ?? 0];
   const nameOf = (each: number) => classes[each] ?? String(each);
   const isRight = label === predicted;
-  const share = percent(probabilityOf(best, row, predicted));
+  const share = formatShare(probabilityOf(best, row, predicted));
   const image =
     picture &&
     markup`<img src="${pngAddress(picture.pixels, picture.width, picture.height)}" width="${picture.width}" height="${picture.height}" alt="${texts.alt(row, nameOf(label))}">`;
@@ -43,9 +44,4 @@ ${rows.map((row) => {
   return markup`<li>${image}${mark} ${texts.says(nameOf(predicted))} <b>${share}</b>${isRight ? undefined : markup`<br>${texts.is(nameOf(label))}`}</li>
 `;
 })}</ul>`;
-}
-
-/** 0.8673 → "86.7 %"; what is nearly sure is not called certain. */
-export function percent(share: number): string {
-  return `${(Math.floor(share * 1000 + 1e-9) / 10).toFixed(1)} %`;
 }
