@@ -7,14 +7,14 @@ export interface Draws {
   normal: (shape: readonly number[], mean: number, standardDeviation: number) => tf.Tensor;
 }
 
-/** The paper's constants. */
+/** Chosen here, as large as the normalized values themselves. */
 const [MEAN, DEVIATION, SPREAD] = [0.5, 1.25, 0.1];
 
 /**
  * In training, each channel is scaled and shifted by noise of which the mean and the deviation are drawn anew at every
- * step, channel by channel, and the values example by example (Santurkar et al. 2018, arXiv 1805.11604, algorithm 1 in
- * appendix A): μ ~ U(−0.5, 0.5) and σ ~ U(1, 1.25) of each channel, then m ~ U(μ − 0.1, μ + 0.1) and s ~ N(σ, 0.1) of
- * each example in it; y = s·x + m. All positions of an example's channel share them. In inference, y = x.
+ * step, channel by channel, and the values example by example: μ ~ U(−0.5, 0.5) and σ ~ U(1, 1.25) of each channel, then
+ * m ~ U(μ − 0.1, μ + 0.1) and s ~ N(σ, 0.1) of each example in it; y = s·x + m. All positions of an example's channel share
+ * them. In inference, y = x. After Santurkar et al. 2018, arXiv 1805.11604, section 2.1, but for the constants.
  */
 export class MovingNoise extends tf.layers.Layer {
   static readonly className: string = 'MovingNoise';

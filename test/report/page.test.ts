@@ -10,6 +10,7 @@ import { markup } from '../../src/report/page/markup.js';
 import { pngAddress } from '../../src/report/page/png.js';
 import { type Language, LANGUAGES, TEXTS } from '../../src/report/page/texts/index.js';
 import { pageOf } from '../../src/report/page/writePage.js';
+import type { RunConfig } from '../../src/run/config.js';
 import { firstOf } from '../support/amount.js';
 import { root, runProgram } from '../support/program.js';
 import { writeSmallData } from '../support/smallData.js';
@@ -117,6 +118,17 @@ describe('the page of a run', () => {
     const page = await pageOf([folder], 'en');
     expect(idsOf(page)).not.toContain('gallery');
     expect(page).toContain(TEXTS.en.run.result.unfinished(2, 3));
+  });
+
+  it.each(LANGUAGES)('that is a recalibrated copy names the run it is a copy of: %s', async (language) => {
+    const folder = changed('recalibrated', 'config.json', (content) => {
+      const config = JSON.parse(content) as RunConfig;
+      const { device, versions, machine, backend, started: at } = config;
+      const recalibrated = { device, versions, machine, backend, at, from: 'runs/first', images: 600 };
+      return JSON.stringify({ ...config, recalibrated });
+    });
+    const { recalibratedText } = TEXTS[language].run.provenance;
+    expect(shown(await pageOf([folder], language))).toContain(recalibratedText('runs/first', 600));
   });
 
   it('without batch normalization has no γ', async () => {

@@ -93,6 +93,14 @@ describe('a trial', () => {
     for (const [i, loss] of once.losses.entries()) expect(ratio(all.losses[i], loss)).toBeLessThan(CLOSE);
   });
 
+  it.runIf(ALL)('gives the same fused', async () => {
+    for (const model of [BATCH, NONE, { kind: 'lenet', norm: 'noisy' }] as const) {
+      const [graph, fused] = [await run({ model }), await run({ model }, { mode: 'fused' })];
+      expect([graph.mode, fused.mode]).toEqual(['graph', 'fused']);
+      for (const [i, loss] of graph.losses.entries()) expect(ratio(fused.losses[i], loss)).toBeLessThan(CLOSE);
+    }
+  });
+
   it.runIf(ALL)('gives the same op by op', async () => {
     for (const model of [BATCH, { kind: 'lenet', norm: 'noisy' }, { kind: 'lenet', norm: 'group' }] as const) {
       const [graph, eager] = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { shuffledOrder } from '../../src/data/batches.js';
-import { batchSizes, epochCalls, populationBatches, stepsPerCall } from '../../src/study/trialPlan.js';
+import { batchSizes, epochCalls, modeOf, populationBatches, stepsPerCall } from '../../src/study/trialPlan.js';
 import type { Trial } from '../../src/study/trial.js';
 
 const trial: Trial = {
@@ -79,5 +79,24 @@ describe('the steps to be compiled', () => {
       test: [250, 100],
       moments: [256],
     });
+  });
+});
+
+describe('the mode', () => {
+  it.each([
+    { more: { examples: 60_000, epochs: 1 }, mode: 'fused' },
+    { more: { examples: 6000, epochs: 10 }, mode: 'fused' },
+    { more: { examples: 59_999, epochs: 1 }, mode: 'graph' },
+    { more: { examples: 60_000, epochs: 1, batchSize: 64 }, mode: 'graph' },
+    {
+      more: {
+        examples: 60_000,
+        epochs: 1,
+        model: { kind: 'mlp', depth: 2, width: 8, activation: 'relu', norm: 'batch' },
+      },
+      mode: 'graph',
+    },
+  ] as const)('is $mode for $more', ({ more, mode }) => {
+    expect(modeOf({ ...trial, ...more })).toBe(mode);
   });
 });

@@ -11,10 +11,14 @@ export function provenanceSection(
   { folder, config }: RunRecord,
   { run: { provenance: texts, norms }, page }: Texts,
 ): Section {
-  const { learningRate, batchSize, epochs, momentum, epsilon, seed, norm, data, machine, versions } = config;
+  const { learningRate, batchSize, epochs, momentum, epsilon, seed, norm, data, machine, versions, recalibrated } =
+    config;
   const facts: [string, string][] = [
     [texts.folder, folder],
     [texts.started, config.started],
+    ...(recalibrated
+      ? [[texts.recalibrated, texts.recalibratedText(recalibrated.from, recalibrated.images)] as [string, string]]
+      : []),
     [texts.seed, String(seed)],
     [
       texts.recipe,

@@ -99,8 +99,8 @@ export function effectSpec(part: Part, published: number | null, words: Words): 
   };
 }
 
-/** Numbers of which some are ten times as large as others. */
+/** Numbers of which some are a hundred times as large as others. */
 function isByDecades(values: number[]): boolean {
   const least = Math.min(...values);
-  return least > 0 && Math.max(...values) / least > 10;
+  return least > 0 && Math.max(...values) / least > 100;
 }

@@ -132,6 +132,9 @@ export const run = {
     again: 'To train it again:',
     folder: 'Folder',
     started: 'Began',
+    recalibrated: 'Recalibrated',
+    recalibratedText: (from: string, images: number) =>
+      `a copy of ${from}, with the statistics of ${images.toLocaleString('en')} training images in its BN layers`,
     seed: 'Seed',
     recipe: 'Recipe',
     recipeText: (learningRate: number, batchSize: number, epochs: number) =>

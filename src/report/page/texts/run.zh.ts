@@ -122,6 +122,9 @@ export const run: typeof english = {
     again: '重新训练：',
     folder: '文件夹',
     started: '开始时间',
+    recalibrated: '重新校准',
+    recalibratedText: (from, images) =>
+      `${from} 的副本，其批量规范化层使用 ${images.toLocaleString('en')} 张训练图像的统计量`,
     seed: '随机种子',
     recipe: '训练设置',
     recipeText: (learningRate, batchSize, epochs) => `SGD，学习率 ${learningRate}，批量大小 ${batchSize}，${epochs} 轮`,
