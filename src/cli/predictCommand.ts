@@ -122,7 +122,7 @@ async function print(
   const scale = Math.min(1, ((columns ?? 80) - 1) / width);
   for (const { name, pixels, framed, probabilities, label } of predictions) {
     const whole = { left: 0, top: 0, width, height };
-    const [across, down] = [Math.floor(width * scale), Math.ceil(height * scale)];
+    const [across, down] = [Math.max(1, Math.floor(width * scale)), Math.ceil(height * scale)];
     const picture = scale === 1 ? { width, pixels } : resized({ width, height, pixels }, whole, across, down);
     const notes = framed ? preparationNotes(framed, invert !== undefined) : [];
     terminal.print('', ...predictionLines({ name, notes, probabilities, label }, picture, { classes, columns }));

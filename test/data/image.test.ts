@@ -142,8 +142,8 @@ describe('decoding', () => {
   deep.writeUInt8(12, deep.indexOf(Buffer.from([0xff, 0xc0])) + 4);
   const wide = Buffer.from(jpegOf(noise, 48));
   wide.writeUInt32BE(0xffffffff, wide.indexOf(Buffer.from([0xff, 0xc0])) + 5);
-  const cut = 'a whole PNG image, got one that is cut off or damaged';
-  const cutJpeg = 'a whole JPEG image, got one that is cut off or damaged';
+  const cut = 'a whole PNG image, got one that is cut off, damaged or of a rare kind';
+  const cutJpeg = 'a whole JPEG image, got one that is cut off, damaged or of a rare kind';
   const few = 'an image of at most 50,000,000 pixels, got one of';
   const none = 'a PNG or JPEG image, got';
   it.each<[string, Buffer, string, string | undefined]>([

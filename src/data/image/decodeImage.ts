@@ -151,7 +151,7 @@ function whole(kind: string, file: string, decode: () => Decoded): Decoded {
   } catch (error) {
     if (error instanceof BnTrainError) throw error;
     const isMore = codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
-    const got = `one that is cut off or damaged (${isMore ? 'more data than its size asks for' : messageOf(error)})`;
+    const got = `one that is cut off, damaged or of a rare kind (${isMore ? 'more data than its size asks for' : messageOf(error)})`;
     throw cannot(`read ${file}`, { expected: `a whole ${kind} image`, got, hint: 'save it again', cause: error });
   }
 }
