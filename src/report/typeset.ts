@@ -73,6 +73,8 @@ const ASCII: Readonly<Record<string, string>> = {
   ...{ '⊗': '@', '⊕': '&', '∗': '%', '⊛': '#', '⋅': '.' },
   // The heights of a histogram's bars.
   ...{ '▁': '_', '▂': '.', '▃': ':', '▄': '-', '▅': '=', '▆': '+', '▇': '*' },
+  // Two pixels of an image.
+  ...{ '▀': '^' },
 };
 
 /** What the program itself prints, in ASCII; names from outside stay as they are. */

@@ -49,8 +49,11 @@ interface Said {
 }
 
 async function saidBy(...args: string[]): Promise<Said> {
-  const { stdout, stderr } = await run(...args, '--json');
-  expect(stderr).toBe('');
+  const { code, stdout, stderr } = await run(...args, '--json');
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(/^(using the (wasm|js) backend .*\n)?$/) as string,
+  });
   return JSON.parse(stdout) as Said;
 }
 
@@ -98,7 +101,9 @@ describe('the same is said of a test image', () => {
     });
     const { run, predictions } = JSON.parse(stdout) as Said;
     expect(run).toBe('runs/newest');
-    expect(predictions).toMatchObject([{ image: 'stdin', probabilities: first.predictions[0]?.probabilities }]);
+    expect(predictions).toMatchObject([{ image: 'stdin', class: first.predictions[0]?.class }]);
+    for (const [i, value] of (predictions[0]?.probabilities ?? []).entries())
+      expect(value).toBeCloseTo(first.predictions[0]?.probabilities[i] ?? NaN, 5);
   });
 });
 
