@@ -4,49 +4,41 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { codeHash, type Identity, trialName } from '../../src/study/identity.js';
+import { codeHash, trialName } from '../../src/study/identity.js';
 import type { Trial } from '../../src/study/trial.js';
+import { IDENTITY } from '../support/madeUpTrials.js';
 
 const trial: Trial = {
   model: { kind: 'lenet', norm: 'batch' },
   ...{ learningRate: 0.3, batchSize: 256, examples: 60_000, epochs: 10, seed: 3, watch: ['epochs'] },
 };
-const identity: Identity = {
-  code: 'c',
-  tensorflow: '2.18.1',
-  device: 'cpu',
-  addon: 'a',
-  kernels: 'k',
-  threads: 1,
-  data: 'd',
-};
-const name = trialName(trial, identity);
+const name = trialName(trial, IDENTITY);
 
 describe('a name', () => {
   it('is read by people, and is a file name', () => {
     expect(name).toMatch(/^lenet-batch-lr0\.3-b256-60000x10-seed3-[0-9a-f]{16}$/);
     const stack = { kind: 'mlp', depth: 20, width: 128, activation: 'relu', norm: 'none' } as const;
-    expect(trialName({ ...trial, model: stack }, identity)).toMatch(/^relu20x128-none-lr0\.3-/);
+    expect(trialName({ ...trial, model: stack }, IDENTITY)).toMatch(/^relu20x128-none-lr0\.3-/);
   });
 
   it('is the same in whatever order fields were written', () => {
     const turned = Object.fromEntries(Object.entries({ ...trial, model: { norm: 'batch', kind: 'lenet' } }).reverse());
-    expect(trialName(turned as unknown as Trial, identity)).toBe(name);
-    expect(trialName({ ...trial, decayAt: undefined }, identity)).toBe(name);
+    expect(trialName(turned as unknown as Trial, IDENTITY)).toBe(name);
+    expect(trialName({ ...trial, decayAt: undefined }, IDENTITY)).toBe(name);
   });
 
   it.each(Object.entries({ ...{ learningRate: 0.1, decayAt: 0.8, batchSize: 2, examples: 6000 }, epochs: 9, seed: 4 }))(
     'is another with another %s',
-    (field, value) => expect(trialName({ ...trial, [field]: value }, identity)).not.toBe(name),
+    (field, value) => expect(trialName({ ...trial, [field]: value }, IDENTITY)).not.toBe(name),
   );
 
   it.each([{ watch: [] }, { weightScale: 10 }, { model: { kind: 'lenet', norm: 'none' } }])(
     'is another with %o',
-    (change) => expect(trialName({ ...trial, ...change } as Trial, identity)).not.toBe(name),
+    (change) => expect(trialName({ ...trial, ...change } as Trial, IDENTITY)).not.toBe(name),
   );
 
-  it.each(Object.keys(identity))('is another with another %s', (field) =>
-    expect(trialName(trial, { ...identity, [field]: 'other' })).not.toBe(name),
+  it.each(Object.keys(IDENTITY))('is another with another %s', (field) =>
+    expect(trialName(trial, { ...IDENTITY, [field]: 'other' })).not.toBe(name),
   );
 });
 

@@ -4,23 +4,14 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Identity } from '../../src/study/identity.js';
 import { mergeTrials } from '../../src/study/merge.js';
 import { TrialStore } from '../../src/study/store.js';
 import type { TrialRecord } from '../../src/study/trial.js';
+import { IDENTITY } from '../support/madeUpTrials.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-merge-'));
 afterAll(() => rm(work, { recursive: true }));
 
-const ours: Identity = {
-  code: 'c',
-  tensorflow: '2.18.1',
-  device: 'cpu',
-  addon: 'a',
-  kernels: 'k',
-  threads: 1,
-  data: 'd',
-};
 const recordOf = (seed: number, loss = seed, seconds = 1): TrialRecord => ({
   trial: {
     model: { kind: 'lenet', norm: 'none' },
@@ -40,7 +31,7 @@ beforeEach(() => {
   notices = [];
 });
 
-async function folderOf(name: string, records: TrialRecord[], identity = ours): Promise<string> {
+async function folderOf(name: string, records: TrialRecord[], identity = IDENTITY): Promise<string> {
   const machine = { platform: 'p', cpu: 'c', cores: 2, memory: 1 };
   const origin = { machine, versions: {}, dataName: 'n', registration: 'r' };
   const store = await TrialStore.open(here(name), identity, origin, () => undefined);
@@ -64,7 +55,7 @@ describe('trials are joined', () => {
       await folderOf('joined', [recordOf(4)]),
     ];
     const { identity, files } = await merge(...parts);
-    expect(identity).toEqual(ours);
+    expect(identity).toEqual(IDENTITY);
     expect([...files.values()].map(({ record }) => record.trial.seed).sort()).toEqual([1, 2, 3, 4]);
     expect(trialsIn(into)).toEqual(trialsIn(whole));
     expect(bytesIn(into)).toEqual(bytesIn(whole));
@@ -75,7 +66,7 @@ describe('trials are joined', () => {
 
   it('without those of other versions, of which there is a word', async () => {
     const folder = await folderOf('a', [recordOf(1)]);
-    await folderOf('a', [recordOf(1), recordOf(2)], { ...ours, code: 'before' });
+    await folderOf('a', [recordOf(1), recordOf(2)], { ...IDENTITY, code: 'before' });
     await merge(folder);
     expect(trialsIn(into)).toHaveLength(1);
     expect(notices).toEqual(['2 trials are of another version: they are left out']);
@@ -116,14 +107,14 @@ describe('nothing is joined, and why is told, of', () => {
       'Cannot merge: expected trials that this version computed, got none',
       hint,
     );
-    const other = await folderOf('b', [recordOf(1)], { ...ours, code: 'before' });
+    const other = await folderOf('b', [recordOf(1)], { ...IDENTITY, code: 'before' });
     await refused([other], 'Cannot merge: expected trials that this version computed, got 1 of another one', hint);
   });
 
   it('trials that were computed in two ways', async () => {
     const [a, b] = [
       await folderOf('a', [recordOf(1)]),
-      await folderOf('b', [recordOf(2)], { ...ours, tensorflow: '2.21.0' }),
+      await folderOf('b', [recordOf(2)], { ...IDENTITY, tensorflow: '2.21.0' }),
     ];
     await refused(
       [a, b],

@@ -4,9 +4,9 @@ import { rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Identity } from '../../src/study/identity.js';
 import { TrialStore } from '../../src/study/store.js';
 import type { Trial, TrialRecord } from '../../src/study/trial.js';
+import { IDENTITY } from '../support/madeUpTrials.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-store-'));
 afterAll(() => rm(work, { recursive: true }));
@@ -19,15 +19,6 @@ const record: TrialRecord = {
   ...{ trial, outcome: 'finished', losses: [2.3, 1.25], accuracies: [0.1, 0.5], epochs: [] },
   ...{ seconds: 2, trainingSeconds: 1 },
 };
-const identity: Identity = {
-  code: 'c',
-  tensorflow: '2.18.1',
-  device: 'cpu',
-  addon: 'a',
-  kernels: 'k',
-  threads: 1,
-  data: 'd',
-};
 const origin = {
   machine: { platform: 'linux-x64', cpu: 'some', cores: 2, memory: 1 },
   versions: { node: '20' },
@@ -38,7 +29,7 @@ const origin = {
 let folder: string;
 let notices: string[];
 let studies = 0;
-const open = (of = identity) => TrialStore.open(folder, of, origin, (line) => notices.push(line));
+const open = (of = IDENTITY) => TrialStore.open(folder, of, origin, (line) => notices.push(line));
 beforeEach(() => {
   folder = path.join(work, `${studies++}`);
   notices = [];
@@ -53,7 +44,7 @@ describe('a trial', () => {
     await store.write(record);
     expect((await (await open()).read({ ...trial }))?.record).toEqual(record);
     expect(await store.read({ ...trial, seed: 2 })).toBeUndefined();
-    expect(await (await open({ ...identity, code: 'other' })).read(trial)).toBeUndefined();
+    expect(await (await open({ ...IDENTITY, code: 'other' })).read(trial)).toBeUndefined();
     expect(readdirSync(path.join(folder, 'trials'))).toEqual([`${store.nameOf(trial)}.json`]);
     expect(notices).toEqual([]);
   });

@@ -7,6 +7,18 @@ import { type ClaimId, parseRegistration } from '../../src/study/registration.js
 import type { ClaimResult } from '../../src/study/result.js';
 import type { Trial, TrialRecord } from '../../src/study/trial.js';
 import { root } from './program.js';
+import type { Identity } from '../../src/study/identity.js';
+
+/** Of a made-up place where trials are computed. */
+export const IDENTITY: Identity = {
+  code: 'c',
+  tensorflow: '2.18.1',
+  device: 'cpu',
+  addon: 'a',
+  kernels: 'k',
+  threads: 1,
+  data: 'd',
+};
 
 export const REGISTRATION_BYTES = readFileSync(path.join(root, 'data/claims.json'));
 export const registration = parseRegistration(REGISTRATION_BYTES);
