@@ -14,6 +14,7 @@ const LONG = [
     'cli/fit',
     'cli/fold',
     'cli/modes',
+    'cli/predict',
     'cli/study',
     'cli/terminal',
     'common/lock',
