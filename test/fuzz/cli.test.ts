@@ -155,6 +155,8 @@ const isSwitch = (value: unknown) => value === true;
 /** One that is on unless it is turned off. */
 const isOnOrOff = (value: unknown) => typeof value === 'boolean';
 
+const areTexts = (value: unknown) => Array.isArray(value) && value.every((each) => typeof each === 'string');
+
 /** What a flag's value may be; a new flag needs its line here. */
 const isSome =
   (...words: string[]) =>
@@ -175,13 +177,21 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   tensorflow: (value) => ['2.18.1', '2.21.0'].includes(value as string),
   layer: (value) => value === 'all' || isWholeFrom(1)(value),
   steps: isWholeFrom(1),
+  seeds: isWholeFrom(1),
+  jobs: isWholeFrom(1, 1024),
+  // Which it is depends on the environment, and is found out when the study begins.
+  shard: (value) => typeof value === 'string',
+  merge: areTexts,
+  lang: (value) => ['en', 'zh'].includes(value as string),
   turns: isWholeFrom(1),
   starts: isWholeFrom(0),
   norms: isSome('scratch', 'builtin', 'none'),
   modes: isSome('fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla'),
-  peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
-  ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
-  ...Object.fromEntries(['fuse', 'population'].map((name) => [name, isOnOrOff])),
+  peer: areTexts,
+  ...Object.fromEntries(
+    ['dataDir', 'runtimeDir', 'runDir', 'resume', 'output', 'studyDir'].map((name) => [name, isName]),
+  ),
+  ...Object.fromEntries(['fuse', 'population', 'invert', 'crop'].map((name) => [name, isOnOrOff])),
   ...Object.fromEntries(
     [
       'eager',
@@ -196,6 +206,7 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
       'verbose',
       'anyData',
       'yes',
+      ...['tensorboard', 'everySeed', 'onnx', 'savedModel', 'open', 'list', 'quick'],
     ].map((name) => [name, isSwitch]),
   ),
 };
@@ -273,7 +284,7 @@ it('any command line is a call with values in their ranges, or wrong usage', asy
       assert.ok(COMMANDS.includes(outcome.command));
       for (const [name, given] of Object.entries(outcome.flags))
         assert.ok(FLAGS[name]?.(given), `--${name} ${String(given)}`);
-      for (const run of outcome.args) assert.ok(run === undefined || isName(run));
+      for (const run of outcome.args) assert.ok(run === undefined || isName(run) || areTexts(run));
     }),
     { numRuns: CASES },
   );
