@@ -180,8 +180,15 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   norms: isSome('scratch', 'builtin', 'none'),
   modes: isSome('fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla'),
   peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
-  ...Object.fromEntries(['dataDir', 'runtimeDir', 'runDir', 'resume'].map((name) => [name, isName])),
-  ...Object.fromEntries(['fuse', 'population'].map((name) => [name, isOnOrOff])),
+  lang: (value) => ['en', 'zh'].includes(value as string),
+  seeds: isWholeFrom(1),
+  jobs: isWholeFrom(1),
+  shard: (value) => typeof value === 'string',
+  merge: (value) => Array.isArray(value) && value.length > 0 && value.every(isName),
+  ...Object.fromEntries(
+    ['dataDir', 'runtimeDir', 'runDir', 'studyDir', 'resume', 'output'].map((name) => [name, isName]),
+  ),
+  ...Object.fromEntries(['fuse', 'population', 'crop', 'invert'].map((name) => [name, isOnOrOff])),
   ...Object.fromEntries(
     [
       'eager',
@@ -196,6 +203,13 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
       'verbose',
       'anyData',
       'yes',
+      'tensorboard',
+      'everySeed',
+      'list',
+      'quick',
+      'open',
+      'onnx',
+      'savedModel',
     ].map((name) => [name, isSwitch]),
   ),
 };
@@ -273,7 +287,7 @@ it('any command line is a call with values in their ranges, or wrong usage', asy
       assert.ok(COMMANDS.includes(outcome.command));
       for (const [name, given] of Object.entries(outcome.flags))
         assert.ok(FLAGS[name]?.(given), `--${name} ${String(given)}`);
-      for (const run of outcome.args) assert.ok(run === undefined || isName(run));
+      for (const word of outcome.args.flat()) assert.ok(word === undefined || typeof word === 'string');
     }),
     { numRuns: CASES },
   );
