@@ -49,6 +49,11 @@ export function folder(text: string): string {
   throw new InvalidArgumentError('Expected a folder, got nothing.');
 }
 
+/** One more folder, where several may be named. */
+export function addFolder(text: string, before: string[] = []): string[] {
+  return [...before, folder(text)];
+}
+
 /** How much is said. */
 export interface SessionFlags {
   quiet?: boolean;

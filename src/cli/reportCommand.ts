@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { Command, Option } from 'commander';
 import type { Language } from '../report/page/texts/index.js';
-import { folder, parser, type SessionFlags } from './options.js';
+import { addFolder, parser, type SessionFlags } from './options.js';
 import { type Session, withSession } from './session.js';
 
 interface ReportFlags extends SessionFlags {
@@ -16,12 +16,12 @@ const file = parser("a file's name", (text) => (text === '' ? undefined : text))
 export function reportCommand(): Command {
   return new Command('report')
     .description('show runs, a comparison or a study as one page, an HTML file that needs no network')
-    .argument('[folders...]', 'of runs, a comparison or a study (default: the newest run in ./runs)')
+    .argument('[folders...]', 'of runs, a comparison or a study (default: the newest run in ./runs)', addFolder)
     .option('--open', 'open it in the browser')
     .addOption(new Option('--lang <language>', 'of its texts').choices(['en', 'zh']).default('en'))
     .option('--output <file>', 'write it here (default: report.html in the folder, or here for several)', file)
-    .action((folders: string[], flags: ReportFlags) =>
-      withSession(flags, (session) => report(folders.map(folder), flags, session)),
+    .action((folders: string[] = [], flags: ReportFlags) =>
+      withSession(flags, (session) => report(folders, flags, session)),
     );
 }
 

@@ -155,8 +155,6 @@ const isSwitch = (value: unknown) => value === true;
 /** One that is on unless it is turned off. */
 const isOnOrOff = (value: unknown) => typeof value === 'boolean';
 
-const areTexts = (value: unknown) => Array.isArray(value) && value.every((each) => typeof each === 'string');
-
 /** What a flag's value may be; a new flag needs its line here. */
 const isSome =
   (...words: string[]) =>
@@ -177,21 +175,20 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   tensorflow: (value) => ['2.18.1', '2.21.0'].includes(value as string),
   layer: (value) => value === 'all' || isWholeFrom(1)(value),
   steps: isWholeFrom(1),
-  seeds: isWholeFrom(1),
-  jobs: isWholeFrom(1, 1024),
-  // Which it is depends on the environment, and is found out when the study begins.
-  shard: (value) => typeof value === 'string',
-  merge: areTexts,
-  lang: (value) => ['en', 'zh'].includes(value as string),
   turns: isWholeFrom(1),
   starts: isWholeFrom(0),
   norms: isSome('scratch', 'builtin', 'none'),
   modes: isSome('fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla'),
-  peer: areTexts,
+  peer: (value) => Array.isArray(value) && value.every((command) => typeof command === 'string'),
+  lang: (value) => ['en', 'zh'].includes(value as string),
+  seeds: isWholeFrom(1),
+  jobs: isWholeFrom(1),
+  shard: (value) => typeof value === 'string',
+  merge: (value) => Array.isArray(value) && value.length > 0 && value.every(isName),
   ...Object.fromEntries(
-    ['dataDir', 'runtimeDir', 'runDir', 'resume', 'output', 'studyDir'].map((name) => [name, isName]),
+    ['dataDir', 'runtimeDir', 'runDir', 'studyDir', 'resume', 'output'].map((name) => [name, isName]),
   ),
-  ...Object.fromEntries(['fuse', 'population', 'invert', 'crop'].map((name) => [name, isOnOrOff])),
+  ...Object.fromEntries(['fuse', 'population', 'crop', 'invert'].map((name) => [name, isOnOrOff])),
   ...Object.fromEntries(
     [
       'eager',
@@ -206,7 +203,13 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
       'verbose',
       'anyData',
       'yes',
-      ...['tensorboard', 'everySeed', 'onnx', 'savedModel', 'open', 'list', 'quick'],
+      'tensorboard',
+      'everySeed',
+      'list',
+      'quick',
+      'open',
+      'onnx',
+      'savedModel',
     ].map((name) => [name, isSwitch]),
   ),
 };
@@ -284,7 +287,7 @@ it('any command line is a call with values in their ranges, or wrong usage', asy
       assert.ok(COMMANDS.includes(outcome.command));
       for (const [name, given] of Object.entries(outcome.flags))
         assert.ok(FLAGS[name]?.(given), `--${name} ${String(given)}`);
-      for (const run of outcome.args) assert.ok(run === undefined || isName(run) || areTexts(run));
+      for (const word of outcome.args.flat()) assert.ok(word === undefined || typeof word === 'string');
     }),
     { numRuns: CASES },
   );

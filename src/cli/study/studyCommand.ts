@@ -1,6 +1,6 @@
 /** `bn-train study`: what batch normalization does, held against many small runs. */
 import { Command, Option } from 'commander';
-import { addPlaceOptions, folder, wholeNumber } from '../options.js';
+import { addFolder, addPlaceOptions, folder, wholeNumber } from '../options.js';
 import { withSession } from '../session.js';
 import type { StudyFlags } from './openStudy.js';
 
@@ -17,11 +17,9 @@ export function studyCommand(): Command {
       ),
     )
     .addOption(
-      new Option('--merge <folder...>', 'join the trials of other study folders, and judge them').conflicts([
-        'shard',
-        'list',
-        'jobs',
-      ]),
+      new Option('--merge <folder...>', 'join the trials of other study folders, and judge them')
+        .argParser(addFolder)
+        .conflicts(['shard', 'list', 'jobs']),
     )
     .option(
       '--jobs <n>',
