@@ -14,6 +14,11 @@ const RULES: Rule[] = [
     (low, high, unit) => `区间完全介于 ${low} 与 ${high} ${translated(unit)} 之间`,
   ],
   [
+    /^(.+): the best learning rate is ([^\s,]+?)(, at the edge of the grid, which may have been too short)?\.$/,
+    (arm, rate, edge) =>
+      `${translated(arm)}：最合适的学习率是 ${rate}${edge ? '，位于网格边缘，网格可能不够长' : ''}。`,
+  ],
+  [
     /^every seed (above|below) (\S+) ?(.*)$/,
     (side, end, unit) => `每个随机种子都${side === 'above' ? '高于' : '低于'} ${end} ${translated(unit)}`,
   ],
