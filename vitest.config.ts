@@ -20,7 +20,7 @@ const LONG = [
     'common/lock',
     'data/otherData',
   ],
-  ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/sanitize', 'graph/targets'],
+  ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/loop', 'graph/sanitize', 'graph/targets'],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...[
     'runtime/cudaInstall',
@@ -28,7 +28,10 @@ const LONG = [
     'runtime/setup',
     'runtime/sources',
     'study/killStudy',
+    'study/runTrial',
+    'train/agreement',
     'verify/steps',
+    'verify/verify',
   ],
 ];
 
