@@ -20,7 +20,8 @@ typedef int32_t Mask __attribute__((vector_size(kLanes * sizeof(float)), aligned
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #pragma GCC push_options
-#pragma GCC optimize("fp-contract=fast")
+// Numbers that are kept for the next turn take the registers of sums.
+#pragma GCC optimize("fp-contract=fast", "no-predictive-commoning")
 #define UNROLLED _Pragma("GCC unroll 64")
 #endif
 #define INLINED __attribute__((always_inline))
@@ -62,12 +63,11 @@ template <int N>
 static inline INLINED void store_(float* p, V v) {
   __builtin_memcpy(p, &v, least_(N, kLanes) * sizeof(float));
 }
-template <int N>
-static inline INLINED V first_(V v) {
-  if constexpr (N >= kLanes) return v;
-  Mask mask = {};
-  for (int i = 0; i < N; ++i) mask[i] = -1;
-  return (V)((Mask)v & mask);
+// The first n elements; the others are 0, whatever they were.
+static inline INLINED V first_(V v, int n) {
+  Mask lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = i;
+  return (V)((Mask)v & (lane < n));
 }
 
 // Where lanes are filters, a vector of weights is multiplied by a number of the image.
@@ -199,7 +199,7 @@ struct Columns : G {
   static void forward(const float* x, const float* w, float* y) {
     alignas(64) float e[ROOM];
     expand(x, e);
-    constexpr int B = most_(1, least_(kRegisters < 32 ? 2 : 3, VECTORS / P)), MOST = (kRegisters - 1 - KH - B) / B;
+    constexpr int B = most_(1, least_(2, VECTORS / P)), MOST = (kRegisters - 1 - KH - B) / B;
     const auto vectors = [&](auto count, int p, int j) INLINED {
       constexpr int N = decltype(count)::value;
       parts_<OH, MOST>([&](auto rows, int oy) INLINED {
@@ -234,7 +234,7 @@ struct Columns : G {
   static void filterGrad(const float* x, const float* dy, float* sums) {
     alignas(64) float e[ROOM];
     expand(x, e);
-    constexpr int DEPTH = 4, MOST = (kRegisters - 2 - DEPTH) / KH;
+    constexpr int DEPTH = kRegisters < 32 ? 4 : 12, MOST = (kRegisters - 2 - DEPTH) / KH;
     for (int p = 0; p < least_(P, VECTORS); ++p)
       for (int c = 0; c < C; ++c)
         parts_<KW, MOST>([&](auto columns, int kx) INLINED {
@@ -249,15 +249,17 @@ struct Columns : G {
               constexpr int R = decltype(rows)::value;
               V g[R];
               UNROLLED for (int r = 0; r < R; ++r) g[r] = load_<L>(dy + (oy + r) * LEAST + v * kLanes);
+              const float* from[N];
               UNROLLED for (int n = 0; n < N; ++n) {
-                const int k = kx + n;
-                const float* const from = e + ((c * S + k % S) * HP + oy * S) * ROW + k / S * F + v * kLanes;
-                UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r) {
-                  const V u = first_<L>(vector_(from + r * ROW));
+                const int phase = (kx + n) % S, shift = (kx + n) / S * F;
+                from[n] = e + ((c * S + phase) * HP + oy * S) * ROW + shift + v * kLanes;
+              }
+              UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r)
+                UNROLLED for (int n = 0; n < N; ++n) {
+                  const V all = vector_(from[n] + r * ROW), u = L < kLanes ? first_(all, L) : all;
                   UNROLLED for (int o = 0; o < R; ++o)
                     if (r >= o * S && r - o * S < KH) a[n][r - o * S] += u * g[o];
                 }
-              }
             });
           };
           for (int v = p; v < VECTORS - (LAST < kLanes); v += P) vector(Int<kLanes>{}, v);
@@ -312,8 +314,7 @@ struct Input : G {
             UNROLLED for (int b = 0; b < B; ++b) {
               float* const to = row + (ox + n) * S * C + half * 16 + b * kLanes;
               const int rest = LEAST - half * 16 - b * kLanes;
-              if (rest >= kLanes) vector_(to) += a[n][b];
-              else for (int l = 0; l < rest; ++l) to[l] += a[n][b][l];
+              vector_(to) += rest < kLanes ? first_(a[n][b], rest) : a[n][b];
             }
         });
       });

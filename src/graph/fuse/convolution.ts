@@ -1,5 +1,5 @@
 /** Says which convolutions have code of their own, by their shapes. */
-import { attribute, type Node, sizeOf } from '../graph.js';
+import { attribute, type Node } from '../graph.js';
 import type { Kernel } from './fusedStep.js';
 
 /** Of each op: which of its inputs are read, the one with an image for each row first, and whether it adds up over the batch. */
@@ -37,11 +37,13 @@ export function kernelOf(node: Node, shapeOf: (id: number) => Shape): Kernel | u
   const of = (name: string, packed: number) => ({ type: `${name}<Shape<${sizes.join(', ')}>>`, packed });
   if (op === 'Conv2DBackpropInput') return of('Input', rows * filters * rounded(columns * channels));
   const taps = rows * columns * channels;
-  return isByColumns(filters) ? of('Columns', taps * period(filters)) : of('Filters', taps * rounded(filters));
+  // Too few filters to fill the lanes: columns do, where an image of each channel, every number `filters` times, is in the cache.
+  const isWide = (height + rows) * (width + columns) * channels * filters > CACHED;
+  return filters >= 16 || isWide ? of('Filters', taps * rounded(filters)) : of('Columns', taps * period(filters));
 }
 
-/** Lanes are filled by the columns of a row where too few filters would fill them. */
-const isByColumns = (filters: number) => filters < 16;
+/** Numbers that a core's second cache has room for beside others. */
+const CACHED = 1 << 16;
 
 /** To whole vectors of any width. */
 const rounded = (size: number) => Math.ceil(size / 16) * 16;
@@ -69,7 +71,9 @@ function geometryOf(node: Node, shapeOf: (id: number) => Shape): Geometry | unde
   return { op, ...shapes, stride, same: padding === 'SAME' };
 }
 
-/** Measured against TensorFlow's. */
+/** Up to which a kernel is faster than TensorFlow's. */
+export const LIMITS = { stride: 2, channels: 16, filters: 32 };
+
 function isFaster({ image, filter, stride }: Geometry): boolean {
-  return stride <= 2 && (image[3] ?? 0) <= 16 && (filter[3] ?? 0) <= 32 && sizeOf(image.slice(1)) < 4096;
+  return stride <= LIMITS.stride && (image[3] ?? 0) <= LIMITS.channels && (filter[3] ?? 0) <= LIMITS.filters;
 }
