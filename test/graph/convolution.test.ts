@@ -3,7 +3,7 @@ import '../support/native.js';
 import fc from 'fast-check';
 import * as tf from '@tensorflow/tfjs';
 import { expect, it, vi } from 'vitest';
-import { CONVOLUTIONS, kernelOf, LIMITS } from '../../src/graph/fuse/convolution.js';
+import { kernelOf } from '../../src/graph/fuse/convolution.js';
 import * as libraries from '../../src/graph/fuse/library.js';
 import type { Node } from '../../src/graph/graph.js';
 import { compileSteps } from '../../src/graph/index.js';
@@ -28,10 +28,10 @@ const shape: fc.Arbitrary<Shape> = fc
     batch: fc.integer({ min: 2, max: 40 }),
     height: fc.integer({ min: 1, max: 17 }),
     width: fc.integer({ min: 1, max: 17 }),
-    channels: fc.integer({ min: 1, max: LIMITS.channels }),
+    channels: fc.integer({ min: 1, max: 20 }),
     rows: fc.integer({ min: 1, max: 7 }),
     columns: fc.integer({ min: 1, max: 7 }),
-    filters: fc.integer({ min: 1, max: LIMITS.filters }),
+    filters: fc.integer({ min: 1, max: 40 }),
     stride: fc.constantFrom(1, 2),
     pad: fc.constantFrom('valid', 'same'),
   })
@@ -145,7 +145,7 @@ const EDGES: Shape[] = [
   { ...base, stride: 2, height: 8, width: 7 },
   { ...base, channels: 16, filters: 32, pad: 'valid' },
   { ...base, rows: 1, columns: 1, stride: 2, filters: 5 },
-  { ...base, rows: 9, columns: 9, channels: 1, filters: 16, pad: 'valid' },
+  { ...base, height: 7, width: 7, rows: 7, columns: 7, channels: 1, filters: 16, pad: 'valid' },
 ];
 const SAMPLES = amount(60, 4);
 const shapes = [...EDGES, ...fc.sample(shape, { numRuns: SAMPLES, seed: 7 })];

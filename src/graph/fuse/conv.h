@@ -51,10 +51,10 @@ static inline INLINED void parts_(F f) {
 
 static inline INLINED V& vector_(float* p) { return *reinterpret_cast<V*>(p); }
 static inline INLINED const V& vector_(const float* p) { return *reinterpret_cast<const V*>(p); }
-// The first N elements alone; the others are 0.
+// The first N elements, of as many as there are for certain: what follows is read along, or 0.
 template <int N>
-static inline INLINED V load_(const float* p) {
-  if constexpr (N >= kLanes) return vector_(p);
+static inline INLINED V load_(const float* p, int there) {
+  if (N >= kLanes || there >= kLanes) return vector_(p);
   V v = {};
   __builtin_memcpy(&v, p, N * sizeof(float));
   return v;
@@ -120,7 +120,9 @@ struct Filters : G {
             UNROLLED for (int n = 0; n < N; ++n)
               UNROLLED for (int b = 0; b < B; ++b) {
                 float* const to = y + ((oy + r) * OW + ox + n) * F + (v + b) * kLanes;
-                if (LAST < kLanes && v + b == VECTORS - 1) store_<LAST>(to, a[r][n][b]);
+                // What a vector has too many is overwritten by the next columns'.
+                const bool is_over = VECTORS <= B && (N - 1 - n) * F >= kLanes - LAST;
+                if (LAST < kLanes && v + b == VECTORS - 1 && !is_over) store_<LAST>(to, a[r][n][b]);
                 else vector_(to) = a[r][n][b];
               }
         });
@@ -143,10 +145,11 @@ struct Filters : G {
           for (int oy = 0; oy < OH; ++oy)
             for (int ox = 0; ox < OW; ++ox) {
               const float* const p = x + (oy * S + ky) * ROW + ox * S * C + k;
-              const float* const d = dy + (oy * OW + ox) * F + v * kLanes;
               V g[B];
-              UNROLLED for (int b = 0; b < B; ++b)
-                g[b] = LAST < kLanes && v + b == VECTORS - 1 ? load_<LAST>(d + b * kLanes) : vector_(d + b * kLanes);
+              UNROLLED for (int b = 0; b < B; ++b) {
+                const int at = (oy * OW + ox) * F + (v + b) * kLanes;
+                g[b] = load_<LAST>(dy + at, OH * OW * F - at);
+              }
               UNROLLED for (int n = 0; n < N; ++n)
                 UNROLLED for (int b = 0; b < B; ++b) a[n][b] += p[n] * g[b];
             }
@@ -248,7 +251,11 @@ struct Columns : G {
             parts_<OH, DEPTH>([&](auto rows, int oy) INLINED {
               constexpr int R = decltype(rows)::value;
               V g[R];
-              UNROLLED for (int r = 0; r < R; ++r) g[r] = load_<L>(dy + (oy + r) * LEAST + v * kLanes);
+              UNROLLED for (int r = 0; r < R; ++r) {
+                const int at = (oy + r) * LEAST + v * kLanes;
+                g[r] = load_<L>(dy + at, OH * LEAST - at);
+                if (L < kLanes) g[r] = first_(g[r], L);
+              }
               const float* from[N];
               UNROLLED for (int n = 0; n < N; ++n) {
                 const int phase = (kx + n) % S, shift = (kx + n) / S * F;

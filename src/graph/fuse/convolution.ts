@@ -1,5 +1,5 @@
 /** Says which convolutions have code of their own, by their shapes. */
-import { attribute, type Node } from '../graph.js';
+import { attribute, type Node, sizeOf } from '../graph.js';
 import type { Kernel } from './fusedStep.js';
 
 /** Of each op: which of its inputs are read, the one with an image for each row first, and whether it adds up over the batch. */
@@ -71,9 +71,19 @@ function geometryOf(node: Node, shapeOf: (id: number) => Shape): Geometry | unde
   return { op, ...shapes, stride, same: padding === 'SAME' };
 }
 
-/** Up to which a kernel is faster than TensorFlow's. */
-export const LIMITS = { stride: 2, channels: 16, filters: 32 };
+/**
+ * Up to which kernels are faster than TensorFlow's, by measurement: products of channels and filters; a filter's rows and
+ * columns, and the stride; and numbers of an image, of which each thread has a copy with padding on its stack.
+ */
+export const LIMITS = { channels: 1024, taps: 7, stride: 2, image: 1 << 16 };
 
-function isFaster({ image, filter, stride }: Geometry): boolean {
-  return stride <= LIMITS.stride && (image[3] ?? 0) <= LIMITS.channels && (filter[3] ?? 0) <= LIMITS.filters;
+/** The least of a filter's columns and channels by which a gradient fills its lanes. */
+const LEAST_LANES = 8;
+
+function isFaster({ op, image, filter, stride }: Geometry): boolean {
+  const [rows = 0, columns = 0, channels = 0, filters = 0] = filter;
+  if (op === 'Conv2DBackpropInput' && columns * channels < LEAST_LANES) return false;
+  const { channels: most, taps, stride: longest, image: largest } = LIMITS;
+  const isSmall = channels * filters <= most && sizeOf(image.slice(1)) <= largest;
+  return isSmall && Math.max(rows, columns) <= taps && stride <= longest;
 }
