@@ -10,7 +10,7 @@ const [gamma, beta] = [1, 0].map((value) => tf.variable(tf.fill([6], value)));
 const filters = [
   [5, 5, 6, 6],
   [3, 3, 6, 16],
-].map((size, i) => tf.variable(tf.randomNormal(size, 0, 0.1, 'float32', i)));
+].map((size, i) => tf.variable(tf.randomNormal(size, 0, 0.1, 'float32', i + 1)));
 const variables = [gamma, beta, ...filters];
 const shape = [251, 12, 12, 6];
 const loss = (x, labels) => {
