@@ -69,6 +69,21 @@ it.each<[string, number, StepFunction]>([
   expect(others).toEqual([]);
 });
 
+it.each([
+  [
+    [512, 64],
+    ['MatMul', 'Reshape', 'Add'],
+  ],
+  [
+    [256, 128],
+    ['MatMul', 'Reshape'],
+  ],
+])('leaves a bias to the product before it if its shape %j is the same', (shape, others) => {
+  const bias = tf.variable(tf.ones([shape[1] ?? 0]));
+  const step: StepFunction = (x, w) => [x.matMul(w).reshape(shape).add(bias).tanh().sum(0)];
+  expect(fusedOf(step, [float(512, 32), float(32, 64)], [bias]).others).toEqual(others);
+});
+
 it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
   const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
   expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);
