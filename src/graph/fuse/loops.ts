@@ -186,10 +186,12 @@ export class Steps {
     return this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
   }
 
-  /** TensorFlow adds a bias while it multiplies. */
+  /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */
   private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
-    const from = this.producers.get(x);
+    const product = this.value(this.source(x));
+    const from = this.producers.get(product.id);
     const isProduct = from && /^(Conv2D|MatMul)$/.test(from.op) && this.stepsOf(from).length === 0;
-    return isProduct === true && op.startsWith('Add') && this.graph.variables.some(({ id }) => id === bias);
+    const isSame = product.shape.join() === this.value(x).shape.join();
+    return isProduct === true && isSame && op.startsWith('Add') && this.graph.variables.some(({ id }) => id === bias);
   }
 }
