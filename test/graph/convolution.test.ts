@@ -163,8 +163,8 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose the last tap': [/ky < KH/g, 'ky < KH - (KH > 1)'],
   'that lose the last channel': [/c < C;/g, 'c < C - (C > 1);'],
   'that lose the last of two parts': [/i \+ size <= N/g, 'i + size < N'],
-  'whose last vector is whole': [/LAST < kLanes/g, 'false'],
-  'whose strides are one': [/\boy \* S\b/g, 'oy'],
+  'that lose the last of the lanes left over': [/least_\(N, kLanes\) \*/g, '(least_(N, kLanes) - 1) *'],
+  'whose strides are one': [/r \* S \* ROW/g, 'r * ROW'],
 };
 
 it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
