@@ -73,9 +73,13 @@ it('has the program, every export with its types, what README.md links to, and n
 
 it('has every source that is compiled where it is installed', () => {
   const sources = [
-    ...['graph/fuse/math.h', 'graph/fuse/region.h', 'runtime/region.cc', 'runtime/settings.cc'].map(
-      (name) => `src/${name}`,
-    ),
+    ...[
+      'graph/fuse/conv.h',
+      'graph/fuse/math.h',
+      'graph/fuse/region.h',
+      'runtime/region.cc',
+      'runtime/settings.cc',
+    ].map((name) => `src/${name}`),
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => `${NATIVE}/binding/${name}`),
   ];
   for (const name of sources)
