@@ -19,6 +19,7 @@ const LONG = [
     'cli/terminal',
     'common/lock',
     'data/otherData',
+    'documentation',
   ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/loop', 'graph/sanitize', 'graph/targets'],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
