@@ -12,7 +12,7 @@ interface About {
 
 /** "7 layers, 34,826 parameters; batches of 32 out of 5,120 examples". */
 export function modelLine({ layers, parameters, examples, batchSize }: About): string {
-  const size = `${formatCount(layers)} layers, ${formatCount(parameters)} parameters`;
+  const size = `${formatCount(layers)} layer${layers === 1 ? '' : 's'}, ${formatCount(parameters)} parameters`;
   return `${size}; batches of ${formatCount(batchSize)} out of ${formatCount(examples)} examples`;
 }
 

@@ -60,7 +60,7 @@ async function openNative(
     throw cannot(`measure ${path}`, {
       expected: 'the native backend, which alone is accelerated',
       got: name,
-      hint: fix ?? toType('setup'),
+      hint: flags.backend === 'auto' ? (fix ?? toType('setup')) : '--backend native',
     });
   return { 'bn-train': packageVersion(), node: process.versions.node, '@tensorflow/tfjs': tf.version.tfjs, tensorflow };
 }
