@@ -9,6 +9,7 @@ const LONG = [
   ...[
     'bench/bench',
     'bench/gpu',
+    'bench/model',
     'bench/pack',
     'cli/compare',
     'cli/fit',

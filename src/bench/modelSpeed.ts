@@ -9,6 +9,9 @@ import type { Hello, Pace, Program } from './program.js';
 /** Of these the losses and weights are compared. */
 const FIRST_STEPS = 10;
 
+/** tfjs does not export its names of these numbers. */
+const SILENT = { verbose: 0 };
+
 /** The largest ones between two trainings: of any step's loss, and of any weight after the last step. */
 export interface Difference {
   loss: number;
@@ -133,7 +136,7 @@ async function fit(
   callbacks?: tf.CustomCallbackArgs,
 ): Promise<void> {
   try {
-    await model.fit(xs, ys, { batchSize, epochs, shuffle: false, verbose: 0, ...(callbacks && { callbacks }) });
+    await model.fit(xs, ys, { batchSize, epochs, shuffle: false, ...SILENT, ...(callbacks && { callbacks }) });
   } catch (error) {
     // What cannot be compiled says so itself.
     if (error instanceof BnTrainError) throw error;

@@ -4,7 +4,6 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ALL } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-model-'));
@@ -227,7 +226,7 @@ describe('bn-train bench --model', () => {
     expect(firstSteps.accelerated.weight).toBeLessThan(1e-4);
   });
 
-  it.runIf(ALL)('prints a table, for a model with several inputs and outputs that draws, too', async () => {
+  it('prints a table, for a model with several inputs and outputs that draws, too', async () => {
     writeFileSync(
       path.join(work, 'several.mjs'),
       `${IMPORT}
@@ -256,7 +255,7 @@ describe('bn-train bench --model', () => {
     expect(stdout).toMatch(/^stock differs from itself: the model draws random numbers, as for dropout or noise$/m);
   });
 
-  it.runIf(ALL)('needs the native backend, and no other contestants', async () => {
+  it('needs the native backend, and no other contestants', async () => {
     writeFileSync(path.join(work, 'plain.mjs'), `${IMPORT}${PARTS} export const model = compiled, data = good;`);
     const other = await bench('plain.mjs', '--backend', 'js');
     expect(other.stderr).toContain(
