@@ -47,10 +47,13 @@ const anchorOf = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-');
 
-const anchorsIn = (text: string) => [
-  ...[...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading)),
-  ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id),
-];
+/** The second of one name gets a number. */
+function anchorsIn(text: string): string[] {
+  const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
+  const before = (i: number) => anchors.slice(0, i).filter((anchor) => anchor === anchors[i]).length;
+  const numbered = anchors.map((anchor, i) => (before(i) === 0 ? anchor : `${anchor}-${before(i)}`));
+  return [...numbered, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id)];
+}
 
 it('every link of a page leads to a file, and to a heading of it', () => {
   const pages = [
