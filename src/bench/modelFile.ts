@@ -32,7 +32,7 @@ export async function loadModelFile(file: string, batchSize?: number): Promise<M
   const exported = await load(file);
   const { model, data, batchSize: own = BATCH_SIZE } = exported;
   if (model === undefined || data === undefined) {
-    const names = Object.keys(exported).filter((name) => name !== 'default');
+    const names = Object.keys(exported).filter((name) => !/^(default|module\.exports)$/.test(name));
     const got = names.length === 0 ? 'no exports' : `the exports ${names.join(', ')}`;
     throw wrong(file, { expected: 'the exports model and data', got, hint: HINT });
   }

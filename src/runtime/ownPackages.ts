@@ -11,27 +11,39 @@ const PARTS = /^@tensorflow\/tfjs-(core|layers|data|converter|backend-cpu|backen
 /** The native package comes for the CPU and for the GPU; the latter is here, and does for both. */
 const CPU_ONLY = /^(@tensorflow\/tfjs-node)(?=\/|$)/;
 
-const named = (specifier: string) => specifier.replace(CPU_ONLY, '$1-gpu');
-
 /** The file from which an own package is found; undefined for any other. */
 function finderOf(specifier: string): string | undefined {
   if (OWN.test(specifier)) return HERE;
   return PARTS.test(specifier) ? require.resolve('@tensorflow/tfjs') : undefined;
 }
 
+/** What is loaded for a specifier of an own package; undefined for any other, and where an own file asks. */
+function ownFile(specifier: string, parent: string | undefined): string | undefined {
+  const finder = finderOf(specifier);
+  if (finder === undefined || finder === parent) return undefined;
+  return nodeModule.createRequire(finder).resolve(specifier.replace(CPU_ONLY, '$1-gpu'));
+}
+
+interface Resolved {
+  url: string;
+  shortCircuit?: boolean;
+}
+
 interface Context {
   parentURL?: string | undefined;
 }
 
-/** A hook for Node's resolution: own packages are looked for from here. */
-export function resolve<Result>(
+/** A hook for Node's resolution of imports. */
+export function resolve<Next>(
   specifier: string,
   context: Context,
-  next: (specifier: string, context: Context) => Result,
-): Result {
-  const finder = finderOf(specifier);
-  if (finder === undefined) return next(specifier, context);
-  return next(named(specifier), { ...context, parentURL: pathToFileURL(finder).href });
+  next: (specifier: string, context: Context) => Next,
+): Next | Resolved {
+  const file = ownFile(
+    specifier,
+    context.parentURL?.startsWith('file:') ? fileURLToPath(context.parentURL) : undefined,
+  );
+  return file === undefined ? next(specifier, context) : { url: pathToFileURL(file).href, shortCircuit: true };
 }
 
 /** Node's own, from 22.15 on. */
@@ -46,9 +58,6 @@ export function sharePackages(): void {
   nodeModule.register(import.meta.url);
   const loader = nodeModule.Module as unknown as { _resolveFilename: ResolveFilename };
   const stock = loader._resolveFilename;
-  loader._resolveFilename = (request, parent, ...rest) => {
-    const finder = finderOf(request);
-    if (finder === undefined || parent?.filename === finder) return stock(request, parent, ...rest);
-    return nodeModule.createRequire(finder).resolve(named(request));
-  };
+  loader._resolveFilename = (request, parent, ...rest) =>
+    ownFile(request, parent?.filename) ?? stock(request, parent, ...rest);
 }
