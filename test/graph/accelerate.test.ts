@@ -8,7 +8,9 @@ import { ALL, firstOf } from '../support/amount.js';
 import { examples, expectAsStock, normal, seeded, seenIn, type Use } from '../support/twins.js';
 
 const { dense, batchNormalization } = tf.layers;
-const QUIET: tf.ModelFitArgs = { verbose: 0, shuffle: false };
+/** tfjs types it as an enum that it does not export. */
+const SILENT: { verbose?: never } = JSON.parse('{"verbose":0}') as object;
+const QUIET = { ...SILENT, shuffle: false };
 
 afterEach(() => {
   tf.disposeVariables();
@@ -115,7 +117,7 @@ describe('as op by op, and all of it compiled:', () => {
         seenIn(
           await model.fitDataset(data(16), {
             epochs: 2,
-            verbose: 0,
+            ...SILENT,
             classWeight: { 0: 0.2, 1: 1, 2: 3 },
             validationData: data(12),
           }),
@@ -132,7 +134,7 @@ describe('as op by op, and all of it compiled:', () => {
         seenIn(
           await model.fitDataset(data(16), {
             epochs: 2,
-            verbose: 0,
+            ...SILENT,
             batchesPerEpoch: 2,
             validationData: [x, oneHot],
           } as never),
@@ -305,26 +307,27 @@ describe('each optimizer, its rate changed by callbacks:', () => {
       const onBatchBegin = (batch: number) => {
         const rate = 0.1 / (batch + 1);
         // tfjs's own SGD and momentum go by what they are told, not by the field.
-        if (model.optimizer instanceof tf.SGDOptimizer) model.optimizer.setLearningRate(rate);
+        if (/SGD|Momentum/.test(model.optimizer.getClassName()))
+          (model.optimizer as tf.SGDOptimizer).setLearningRate(rate);
         else Object.assign(model.optimizer, { learningRate: rate });
         seen.push(model.optimizer.iterations);
       };
       const args = { ...QUIET, batchSize: 16, epochs: 3, callbacks: { onBatchBegin } };
       const history = await model.fit(x, classes, args);
-      const canBeRead = !(model.optimizer instanceof tf.AdamaxOptimizer);
+      const canBeRead = model.optimizer.getClassName() !== 'Adamax';
       const kept = canBeRead ? await model.optimizer.getWeights() : [];
-      return [...seenIn(history), seen, ...kept.flatMap(({ name, tensor }) => [name, ...valuesOf(tensor)])];
+      return [...seenIn(history), seen, ...kept.flatMap(({ tensor }) => valuesOf(tensor))];
     });
     // Another rate is no reason to compile anew.
     expect(names).toHaveLength(2);
   });
 
   class Halved extends tf.SGDOptimizer {
-    override applyGradients(gradients: tf.NamedTensorMap): void {
+    override applyGradients(...[gradients]: Parameters<tf.Optimizer['applyGradients']>): void {
       const rate = this.learningRate / 2;
-      for (const [name, gradient] of Object.entries(gradients)) {
+      for (const { name, tensor } of gradients as { name: string; tensor: tf.Tensor | null }[]) {
         const variable = tf.engine().state.registeredVariables[name] as tf.Variable;
-        tf.tidy(() => variable.assign(variable.sub(gradient.mul(rate))));
+        if (tensor) tf.tidy(() => variable.assign(variable.sub(tensor.mul(rate))));
       }
       this.incrementIterations();
     }
@@ -334,7 +337,7 @@ describe('each optimizer, its rate changed by callbacks:', () => {
     await expectAsStock(
       softmax(() => new Halved(0.1)),
       async (model) => {
-        const onEpochEnd = () => Object.assign(model.optimizer, { learningRate: 0.5 });
+        const onEpochEnd = () => void Object.assign(model.optimizer, { learningRate: 0.5 });
         return seenIn(await model.fit(x, classes, { ...QUIET, batchSize: 20, epochs: 3, callbacks: { onEpochEnd } }));
       },
     );
@@ -357,7 +360,7 @@ class Distinct extends tf.layers.Layer {
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     const input = [inputs].flat()[0] as tf.Tensor;
-    return tf.tidy(() => input.add(tf.unique(input.flatten().round()).values.sum().mul(0)));
+    return tf.tidy(() => input.add(tf.unique(tf.tensor1d([1, 1, 2])).values.sum()));
   }
 }
 tf.serialization.registerClass(Distinct);
