@@ -31,10 +31,13 @@ interface Compiled {
   readonly identities: readonly unknown[];
   readonly settings: readonly Setting[];
   readonly rate: Rate | undefined;
-  /** By the name of the call; undefined for what runs op by op. */
-  readonly entries: Map<string, Entry | undefined>;
+  /** By the name of the call. */
+  readonly entries: Map<string, Entry>;
+  /** What runs op by op. */
+  readonly refused: Map<Kind, BnTrainError>;
 }
 
+const KINDS = ['train', 'test', 'predict'] as const;
 const WORDS: Record<Kind, string> = { train: 'training', test: 'evaluation', predict: 'prediction' };
 
 /** Shapes of one function: each may have a session, with a copy of all weights. */
@@ -60,20 +63,19 @@ export class CompiledModel implements Runner {
 
   /** "train(float32 [256, 784], float32 [256, 10])". */
   get names(): string[] {
-    return [...(this.compiled?.entries ?? [])].flatMap(([name, entry]) => (entry ? [name] : []));
+    return [...(this.compiled?.entries.keys() ?? [])];
   }
 
   run(kind: Kind, data: Data): tf.Tensor[] {
-    const backend = this.released ? undefined : nativeBackend();
-    const compiled = backend && !isWatched() ? this.current() : undefined;
-    if (!backend || !compiled) return this.stock[kind](data);
+    const backend = this.released || isWatched() ? undefined : nativeBackend();
+    if (!backend) return this.stock[kind](data);
     const call = { kind, specs: specsOf(data) };
-    const name = nameOf(call);
-    if (!compiled.entries.has(name)) {
+    const compiled = this.current();
+    if (this.isToCome(compiled, call)) {
       const made = this.record(backend, compiled, [call]);
       if (made) this.enter(compiled, made.steps, () => openSteps(backend, made.contents, {}));
     }
-    const entry = compiled.entries.get(name);
+    const entry = compiled.entries.get(nameOf(call));
     if (!entry) return this.stock[kind](data);
     compiled.rate?.follow();
     return entry.steps.run(entry.step, ...data.filter((tensor) => tensor != null));
@@ -81,15 +83,15 @@ export class CompiledModel implements Runner {
 
   async prepare(calls: readonly Call[]): Promise<void> {
     const backend = this.released ? undefined : nativeBackend();
-    const compiled = backend && this.current();
-    if (!backend || !compiled) return;
-    const isMissing = (call: Call) => !compiled.entries.has(nameOf(call));
-    const made = this.record(backend, compiled, calls.filter(isMissing));
+    if (!backend) return;
+    const compiled = this.current();
+    const isToCome = (call: Call) => this.isToCome(compiled, call);
+    const made = this.record(backend, compiled, calls.filter(isToCome));
     if (!made) return;
     const fused = this.settings.fuse ? await fusedOf(backend, made.contents) : undefined;
     // Meanwhile another call may have come first, or the model changed.
-    if (this.compiled !== compiled || ![...made.steps.values()].some(isMissing)) return;
-    this.enter(compiled, made.steps, () => openSteps(backend, made.contents, { fused }));
+    if (this.compiled === compiled && [...made.steps.values()].some(isToCome))
+      this.enter(compiled, made.steps, () => openSteps(backend, made.contents, { fused }));
   }
 
   release(): void {
@@ -97,68 +99,81 @@ export class CompiledModel implements Runner {
     this.drop();
   }
 
-  /** What there is for the model as it is now; undefined where it changes all the time. */
-  private current(): Compiled | undefined {
+  /** What there is for the model as it is now. */
+  private current(): Compiled {
     const { optimizer, identities } = compiledOf(this.model);
     const before = this.compiled;
-    if (before?.identities.every((one, i) => one === identities[i])) {
-      if (this.changes > MOST_CHANGES) return undefined;
-      const changed = changedIn(before.settings);
-      if (changed === undefined) return before;
-      if (++this.changes > MOST_CHANGES) {
-        this.refuse('training', `a ${changed} that changed ${this.changes} times`, new Error(changed));
-        return undefined;
-      }
-    } else this.changes = 0;
+    const isSame = before?.identities.every((one, i) => one === identities[i]) ?? false;
+    const changed = isSame ? changedIn(before?.settings ?? []) : undefined;
+    if (before && isSame && changed === undefined) return before;
+    this.changes = isSame ? this.changes + 1 : 0;
     this.drop();
     const rate = optimizer && rateOf(optimizer);
     const isRate = ([owner, name]: Setting) => rate?.optimizer === owner && name === 'learningRate';
     const settings = settingsOf([...this.model.layers, ...(optimizer ? [optimizer] : [])]);
-    this.compiled = { identities, settings: settings.filter((one) => !isRate(one)), rate, entries: new Map() };
-    return this.compiled;
+    const made = { identities, rate, entries: new Map<string, Entry>(), refused: new Map<Kind, BnTrainError>() };
+    this.compiled = { ...made, settings: settings.filter((one) => !isRate(one)) };
+    if (this.changes <= MOST_CHANGES) return this.compiled;
+    const why = new Error(`${changed ?? ''} of a layer or the optimizer, which changes all the time`);
+    for (const kind of KINDS) this.refuse(made.refused, kind, why);
+    return (this.compiled = { ...made, settings: [] });
+  }
+
+  /** Whether a call is to be compiled. */
+  private isToCome({ entries, refused }: Compiled, call: Call): boolean {
+    const { kind } = call;
+    if (entries.has(nameOf(call))) return false;
+    const why = refused.get(kind);
+    if (why) this.settings.refuse(why);
+    if (why) return false;
+    const shapes = [...entries.keys()].filter((name) => name.startsWith(kind));
+    if (shapes.length < MOST_SHAPES) return true;
+    this.refuse(refused, kind, new Error(`batches of more than ${MOST_SHAPES} shapes`));
+    return false;
   }
 
   private drop(): void {
     const { entries, rate } = this.compiled ?? {};
     this.compiled = undefined;
-    for (const steps of new Set([...(entries?.values() ?? [])].map((entry) => entry?.steps))) steps?.dispose();
+    for (const steps of new Set([...(entries?.values() ?? [])].map((entry) => entry.steps))) steps.dispose();
     rate?.dispose();
   }
 
-  private record(backend: NativeBackend, compiled: Compiled, calls: readonly Call[]) {
+  private record(backend: NativeBackend, { rate, refused }: Compiled, calls: readonly Call[]) {
     const { model, stock, made } = this;
     const { draws } = this.settings;
     const steps = new Map(calls.map((call, i) => [`${call.kind}${made + i}`, call]));
     this.made += calls.length;
-    const refuse = (call: Call, error: unknown) => this.refuseCall(compiled, call, error);
-    const contents = recordCalls(backend, { model, stock, draws, rate: compiled.rate }, steps, refuse);
+    const contents = recordCalls(backend, { model, stock, draws, rate }, steps, (name, error) => {
+      const kind = steps.get(name)?.kind;
+      steps.delete(name);
+      if (kind) this.refuse(refused, kind, error);
+    });
     return contents && { contents, steps };
   }
 
-  private enter(compiled: Compiled, made: ReadonlyMap<string, Call>, open: () => CompiledSteps<string>): void {
+  private enter(
+    { entries, refused }: Compiled,
+    made: ReadonlyMap<string, Call>,
+    open: () => CompiledSteps<string>,
+  ): void {
     try {
       const steps = open();
-      for (const [step, call] of made)
-        if (!compiled.entries.has(nameOf(call))) compiled.entries.set(nameOf(call), { steps, step });
+      for (const [step, call] of made) entries.set(nameOf(call), { steps, step });
     } catch (error) {
-      for (const call of made.values()) this.refuseCall(compiled, call, error);
+      for (const { kind } of made.values()) this.refuse(refused, kind, error);
     }
   }
 
-  private refuseCall({ entries }: Compiled, call: Call, error: unknown): void {
-    entries.set(nameOf(call), undefined);
-    this.refuse(WORDS[call.kind], reasonOf(error), error);
-  }
-
-  private refuse(what: string, got: string, cause: unknown): void {
-    this.settings.refuse(
-      cannot(`accelerate the ${what} of ${this.model.name}`, {
-        expected: 'what one graph can hold',
-        got,
-        hint: 'leave strict out, and it runs op by op',
-        cause,
-      }),
-    );
+  private refuse(refused: Map<Kind, BnTrainError>, kind: Kind, cause: unknown): void {
+    const why = cannot(`accelerate the ${WORDS[kind]} of ${this.model.name}`, {
+      expected: 'what one graph can hold',
+      got: reasonOf(cause),
+      hint: 'leave strict out, and it runs op by op',
+      cause,
+    });
+    refused.set(kind, why);
+    this.settings.refuse(why);
   }
 }
 
