@@ -5,11 +5,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { accelerate } from '../../src/graph/accelerate/accelerate.js';
 import { MOST_CHANGES, MOST_SHAPES } from '../../src/graph/accelerate/compiledModel.js';
 import { ALL, firstOf } from '../support/amount.js';
-import { examples, expectAsStock, normal, seeded, seenIn, type Use } from '../support/twins.js';
+import { examples, expectAsStock, normal, seeded, seenIn, SILENT, type Use } from '../support/twins.js';
 
 const { dense, batchNormalization } = tf.layers;
-/** tfjs types it as an enum that it does not export. */
-const SILENT: { verbose?: never } = JSON.parse('{"verbose":0}') as object;
 const QUIET = { ...SILENT, shuffle: false };
 
 afterEach(() => {
@@ -255,6 +253,16 @@ describe('as op by op, and all of it compiled:', () => {
           if (epoch === 1) Object.assign(model.optimizer, { beta1: 0.5 });
         };
         return seenIn(await model.fit(x, classes, { ...QUIET, batchSize: 20, epochs: 4, callbacks: { onEpochEnd } }));
+      },
+    ],
+    [
+      'layers that are frozen and thawed without another compile',
+      sequential,
+      async (model) => {
+        const onBatchBegin = (batch: number) => {
+          (model.layers[0] as tf.layers.Layer).trainable = batch % 2 === 0;
+        };
+        return seenIn(await model.fit(x, classes, { ...QUIET, batchSize: 8, epochs: 2, callbacks: { onBatchBegin } }));
       },
     ],
     [

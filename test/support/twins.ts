@@ -48,6 +48,9 @@ export function expectClose(seen: Seen, expected: Seen): void {
 export const weightsOf = (model: tf.LayersModel): Seen =>
   model.getWeights().map((weight) => weight.dataSync<'float32'>());
 
+/** tfjs types it as an enum that it does not export. */
+export const SILENT: { verbose?: never } = JSON.parse('{"verbose":0}') as object;
+
 /** All numbers of a history, a name before each list. */
 export const seenIn = ({ history, epoch }: tf.History): Seen => [
   epoch,

@@ -72,12 +72,12 @@ export class Accelerated implements Acceleration {
     return this.running?.compiled.names ?? [];
   }
 
-  release(): void {
+  readonly release = (): void => {
     this.around.putBack();
     this.stop();
     this.dice?.dispose();
     this.dice = undefined;
-  }
+  };
 
   /** Starts on what trains and predicts now, which a Sequential makes anew when it is built. */
   private follow(): void {

@@ -75,7 +75,7 @@ export class CompiledModel implements Runner {
       const made = this.record(backend, compiled, [call]);
       if (made) this.enter(compiled, made.steps, () => openSteps(backend, made.contents, {}));
     }
-    const entry = compiled.entries.get(nameOf(call));
+    const entry = compiled.entries.get(this.nameOf(call));
     if (!entry) return this.stock[kind](data);
     compiled.rate?.follow();
     return entry.steps.run(entry.step, ...data.filter((tensor) => tensor != null));
@@ -122,7 +122,7 @@ export class CompiledModel implements Runner {
   /** Whether a call is to be compiled. */
   private isToCome({ entries, refused }: Compiled, call: Call): boolean {
     const { kind } = call;
-    if (entries.has(nameOf(call))) return false;
+    if (entries.has(this.nameOf(call))) return false;
     const why = refused.get(kind);
     if (why) this.settings.refuse(why);
     if (why) return false;
@@ -130,6 +130,14 @@ export class CompiledModel implements Runner {
     if (shapes.length < MOST_SHAPES) return true;
     this.refuse(refused, kind, new Error(`batches of more than ${MOST_SHAPES} shapes`));
     return false;
+  }
+
+  /** Weights may be frozen and thawed in turn, as in adversarial training: each state has steps of its own. */
+  private nameOf({ kind, specs }: Call): string {
+    const given = specs.map((spec) => (spec ? describe([spec]) : 'none')).join(', ');
+    const trainable = kind === 'train' ? (compiledOf(this.model).trainable ?? []) : [];
+    const frozen = trainable.filter((weight) => !isTrainable(weight)).map(({ name }) => name);
+    return `${kind}(${given})${frozen.length > 0 ? ` without ${frozen.join(', ')}` : ''}`;
   }
 
   private drop(): void {
@@ -159,7 +167,7 @@ export class CompiledModel implements Runner {
   ): void {
     try {
       const steps = open();
-      for (const [step, call] of made) entries.set(nameOf(call), { steps, step });
+      for (const [step, call] of made) entries.set(this.nameOf(call), { steps, step });
     } catch (error) {
       for (const { kind } of made.values()) this.refuse(refused, kind, error);
     }
@@ -177,8 +185,7 @@ export class CompiledModel implements Runner {
   }
 }
 
-const nameOf = ({ kind, specs }: Call) =>
-  `${kind}(${specs.map((spec) => (spec ? describe([spec]) : 'none')).join(', ')})`;
+const isTrainable = (weight: tf.LayerVariable) => (weight.read() as tf.Variable).trainable;
 
 /** "UniqueV2, whose result's shape follows from values, in the layer lambda_1 (Lambda)". */
 function reasonOf(error: unknown): string {
