@@ -102,9 +102,9 @@ it('nothing leaks over many steps of two shapes, evaluations and predictions, no
     tf.dispose([model.evaluate(x, classes), model.predict(half)].flat());
     await model.fit(x, classes, { ...SILENT, batchSize: 20, callbacks: { onBatchEnd: () => undefined } });
   };
-  for (let i = 0; i < 20; i++) await round();
+  for (let i = 0; i < amount(20, 3); i++) await round();
   const [before, resident] = [counts(), process.memoryUsage.rss()];
-  for (let i = 0; i < amount(1000, 100); i++) await round();
+  for (let i = 0; i < amount(1000, 20); i++) await round();
   expect(counts()).toEqual(before);
   // A session leaks megabytes, a step's tensors kilobytes; what Node itself takes and gives back is within this.
   expect(process.memoryUsage.rss() - resident).toBeLessThan(40e6);
@@ -123,12 +123,12 @@ it('sessions of models that are accelerated and released in turn leave no memory
     acceleration.release();
     model.dispose();
   };
-  for (let i = 0; i < 5; i++) await once();
+  for (let i = 0; i < amount(5, 2); i++) await once();
   const [before, resident] = [counts(), process.memoryUsage.rss()];
-  const rounds = amount(60, 5);
+  const rounds = amount(60, 2);
   for (let i = 0; i < rounds; i++) await once();
   expect(counts()).toEqual(before);
-  expect((process.memoryUsage.rss() - resident) / rounds).toBeLessThan(2e6);
+  expect(process.memoryUsage.rss() - resident).toBeLessThan(2e6 * rounds + 40e6);
 });
 
 describe('dropout', () => {
@@ -317,10 +317,10 @@ describe('is refused:', () => {
 
   it('a version of tfjs that nobody has looked into', () => {
     for (const version of ['4.10.0', '4.22.0', tf.version['tfjs-layers']]) assertVersion(version);
-    for (const version of ['3.21.0', '4.23.0', '4.22.0-rc.1', '5.0.0'])
+    for (const version of ['3.21.0', '4.9.0', '4.23.0', '4.22.0-rc.1', '5.0.0'])
       expect(() => assertVersion(version)).toThrow(
         expect.objectContaining({
-          message: `Cannot accelerate the model: expected tfjs-layers from 4.0.0 to 4.22.0, whose models are known from within, got ${version}`,
+          message: `Cannot accelerate the model: expected tfjs-layers from 4.10.0 to 4.22.0, whose models are known from within, got ${version}`,
           hint: 'npm install @tensorflow/tfjs@4.22.0',
         }),
       );

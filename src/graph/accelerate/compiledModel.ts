@@ -1,6 +1,6 @@
 /** The functions of one model as compiled steps: each made for a shape when it first comes, all dropped when the model changes. */
 import type * as tf from '@tensorflow/tfjs';
-import { BnTrainError, cannot, messageOf } from '../../common/errors.js';
+import { BnTrainError, cannot } from '../../common/errors.js';
 import { type NativeBackend, nativeBackend } from '../binding.js';
 import { fusedOf, openSteps } from '../compile.js';
 import type { CompiledSteps } from '../compiledSteps.js';
@@ -10,15 +10,17 @@ import type { Draws } from '../record/layers.js';
 import { type Rate, rateOf } from '../record/rate.js';
 import { type Call, type Data, type Kind, type ModelFunction, type Runner, specsOf } from './calls.js';
 import { changedIn, type Setting, settingsOf } from './constants.js';
-import { culpritOf } from './culprit.js';
+import { reasonOf } from './culprit.js';
 import { compiledOf, type PrivateModel, stockFunctions } from './privates.js';
 import { recordCalls } from './recording.js';
 
 export interface Settings {
   readonly fuse: boolean;
   readonly draws: Draws;
-  /** Gets what keeps a call from being compiled, and may throw it. */
-  readonly refuse: (why: BnTrainError) => void;
+  /** What cannot be compiled throws. */
+  readonly strict: boolean;
+  /** Gets why something runs op by op, once it did. */
+  readonly tell: (why: BnTrainError) => void;
 }
 
 interface Entry {
@@ -45,6 +47,9 @@ export const MOST_SHAPES = 16;
 
 /** How often settings may change before the model is compiled again. */
 export const MOST_CHANGES = 8;
+
+/** What could be compiled, and is not. */
+class Limit extends Error {}
 
 export class CompiledModel implements Runner {
   private readonly stock: Readonly<Record<Kind, ModelFunction>>;
@@ -76,9 +81,16 @@ export class CompiledModel implements Runner {
       if (made) this.enter(compiled, made.steps, () => openSteps(backend, made.contents, {}));
     }
     const entry = compiled.entries.get(this.nameOf(call));
-    if (!entry) return this.stock[kind](data);
+    if (!entry) return this.runStock(kind, data, compiled.refused.get(kind));
     compiled.rate?.follow();
     return entry.steps.run(entry.step, ...data.filter((tensor) => tensor != null));
+  }
+
+  /** What fails op by op, too, is the model's own fault. */
+  private runStock(kind: Kind, data: Data, why: BnTrainError | undefined): tf.Tensor[] {
+    const outputs = this.stock[kind](data);
+    if (why) this.settings.tell(why);
+    return outputs;
   }
 
   async prepare(calls: readonly Call[]): Promise<void> {
@@ -114,7 +126,7 @@ export class CompiledModel implements Runner {
     const made = { identities, rate, entries: new Map<string, Entry>(), refused: new Map<Kind, BnTrainError>() };
     this.compiled = { ...made, settings: settings.filter((one) => !isRate(one)) };
     if (this.changes <= MOST_CHANGES) return this.compiled;
-    const why = new Error(`${changed ?? ''} of a layer or the optimizer, which changes all the time`);
+    const why = new Limit(`${changed ?? ''} of a layer or the optimizer, which changes all the time`);
     for (const kind of KINDS) this.refuse(made.refused, kind, why);
     return (this.compiled = { ...made, settings: [] });
   }
@@ -123,12 +135,10 @@ export class CompiledModel implements Runner {
   private isToCome({ entries, refused }: Compiled, call: Call): boolean {
     const { kind } = call;
     if (entries.has(this.nameOf(call))) return false;
-    const why = refused.get(kind);
-    if (why) this.settings.refuse(why);
-    if (why) return false;
+    if (refused.has(kind)) return false;
     const shapes = [...entries.keys()].filter((name) => name.startsWith(kind));
     if (shapes.length < MOST_SHAPES) return true;
-    this.refuse(refused, kind, new Error(`batches of more than ${MOST_SHAPES} shapes`));
+    this.refuse(refused, kind, new Limit(`batches of more than ${MOST_SHAPES} shapes`));
     return false;
   }
 
@@ -180,17 +190,9 @@ export class CompiledModel implements Runner {
       hint: 'leave strict out, and it runs op by op',
       cause,
     });
+    if (this.settings.strict) throw cause instanceof BnTrainError || cause instanceof Limit ? why : cause;
     refused.set(kind, why);
-    this.settings.refuse(why);
   }
 }
 
 const isTrainable = (weight: tf.LayerVariable) => (weight.read() as tf.Variable).trainable;
-
-/** "UniqueV2, whose result's shape follows from values, in the layer lambda_1 (Lambda)". */
-function reasonOf(error: unknown): string {
-  const message = messageOf(error);
-  const got = error instanceof BnTrainError ? (/, got (.*)$/s.exec(message)?.[1] ?? message) : message;
-  const culprit = culpritOf(error);
-  return culprit === undefined ? got : `${got}, in ${culprit}`;
-}
