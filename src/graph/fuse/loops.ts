@@ -1,8 +1,9 @@
 /** Sees each op that can be fused as loops. */
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
-import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
-import { align, isUniform, leads, rowOf, stripped } from './geometry.js';
-import { isSpread, type Operand, ROUTE, type Step } from './fusedStep.js';
+import { axesOf, batchedValues, REDUCTIONS, REPEATING, VIEWS } from './batch.js';
+import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { type Operand, ROUTE, type Step } from './fusedStep.js';
+import { isSpread } from './tiles.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 
 /** A graph with what fusing asks about its values. */
@@ -75,10 +76,11 @@ export class Steps {
     const given = read.map((value) => this.operand(output, value, byRow, op));
     if (given.includes(undefined)) return [];
     const operands = given as Operand[];
+    const isRepeated = (operand: Operand) => isSpread(operand, byRow);
     const common = { op: expression, output, byRow, width, axes: [], cheap: isCheap(expression) };
-    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isSpread))
+    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isRepeated))
       return [{ kind: 'spread', ...common, operands }];
-    const spreads = operands.map((operand) => (isSpread(operand) ? this.spread(operand) : undefined));
+    const spreads = operands.map((operand) => (isRepeated(operand) ? this.spread(operand) : undefined));
     const direct = operands.map((operand, i) => {
       const { output: by, width: size = 0 } = spreads[i] ?? {};
       return by ? { ...operand, id: by.id, axes: [{ size, stride: 1 }], offset: 0 } : operand;
@@ -129,7 +131,18 @@ export class Steps {
     if (moves && !this.isWhole(value)) return undefined;
     const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
     const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
-    return { ...this.origin(value.id), moves, axes: align(along, row) };
+    const operand = { ...this.origin(value.id), moves, axes: align(along, row) };
+    return byRow ? this.beforeRepetition(operand) : operand;
+  }
+
+  /** Of a value that is another one over and over, that other one, where it takes no loop of its own to read it so. */
+  private beforeRepetition(operand: Operand): Operand {
+    const { id, moves, axes, offset } = operand;
+    const node = this.producers.get(id);
+    if (moves || offset > 0 || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
+    const [step] = this.stepsOf(node);
+    const from = step?.kind === 'spread' && step.width === axes[0]?.size ? step.operands[0] : undefined;
+    return from && !isSpread(from, true) ? from : operand;
   }
 
   private origin(id: number): { id: number; offset: number } {
