@@ -223,10 +223,12 @@ export class Steps {
     return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op: node.op, ...common }];
   }
 
-  /** TensorFlow adds a bias while it multiplies. */
+  /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */
   private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
-    const producer = this.producers.get(x);
+    const product = this.value(this.source(x));
+    const producer = this.producers.get(product.id);
     const isProduct = producer?.op === 'MatMul' || (producer?.op === 'Conv2D' && this.stepsOf(producer).length === 0);
-    return op.startsWith('Add') && isProduct && this.graph.variables.some(({ id }) => id === bias);
+    const isSame = product.shape.join() === this.value(x).shape.join();
+    return op.startsWith('Add') && isProduct && isSame && this.graph.variables.some(({ id }) => id === bias);
   }
 }
