@@ -140,10 +140,11 @@ const base: Shape = {
   stride: 1,
   pad: 'same',
 };
-/** Full vectors and their rests, uneven padding, one tap, filters as large as the image. */
+/** Lanes of both kinds, full vectors and their rests, uneven padding, one tap, filters as large as the image. */
 const EDGES: Shape[] = [
   { ...base, stride: 2, height: 8, width: 7 },
   { ...base, channels: 16, filters: 32, pad: 'valid' },
+  { ...base, channels: 2, filters: 40, width: 6 },
   { ...base, rows: 1, columns: 1, stride: 2, filters: 5 },
   { ...base, height: 7, width: 7, rows: 7, columns: 7, channels: 1, filters: 16, pad: 'valid' },
 ];
@@ -178,3 +179,90 @@ it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from
   expect(changed).toBeGreaterThan(0);
   expect(Math.max(...worst)).toBeGreaterThan(TOLERANCE);
 });
+
+const attributesOf = ({ stride, pad }: Shape, more = {}) =>
+  Object.entries({ strides: [1, stride, stride, 1], padding: pad.toUpperCase(), data_format: 'NHWC', ...more }).map(
+    ([name, value]) =>
+      ({ name, kind: typeof value === 'string' ? 'string' : 'int', value }) as Node['attributes'][number],
+  );
+
+function kernel(op: string, given: Shape, attributes = {}) {
+  const shapes = shapesOf(given);
+  const [x, w, y] = [0, 1, 2];
+  const [inputs, output] = (
+    { Conv2D: [[x, w], y], Conv2DBackpropFilter: [[x, 3, y], w], Conv2DBackpropInput: [[3, w, y], x] } as Record<
+      string,
+      [number[], number]
+    >
+  )[op] as [number[], number];
+  const node = { op, inputs, outputs: [{ id: 9, shape: shapes[output] as number[], dtype: 1 }] };
+  return kernelOf({ ...node, attributes: attributesOf(given, attributes) }, (id) => shapes[id] ?? [4])?.type;
+}
+
+const OPS = ['Conv2D', 'Conv2DBackpropFilter', 'Conv2DBackpropInput'];
+const small: Shape = { ...base, height: 16, width: 16, channels: 8, filters: 16 };
+
+it.each<[string, Shape, Shape]>([
+  ['channels and filters', { ...small, channels: 32, filters: 32 }, { ...small, channels: 32, filters: 33 }],
+  ['rows of a filter', { ...small, rows: 7 }, { ...small, rows: 8 }],
+  ['columns of a filter', { ...small, columns: 7 }, { ...small, columns: 8 }],
+  ['strides', { ...small, stride: 2 }, { ...small, stride: 3 as 2 }],
+  ['images', { ...small, height: 128, width: 64 }, { ...small, height: 128, width: 65 }],
+])('is taken up to a number of %s, and not beyond', (_, last, next) => {
+  expect(OPS.map((op) => typeof kernel(op, last))).toEqual(['string', 'string', 'string']);
+  expect(OPS.map((op) => kernel(op, next))).toEqual([undefined, undefined, undefined]);
+});
+
+it.each([
+  ['for a gradient that would leave lanes empty', ['Conv2DBackpropInput'], { ...small, channels: 2 }, {}],
+  ['where images are not NHWC', OPS, small, { data_format: 'NCHW' }],
+  ['with dilations', OPS, small, { dilations: [1, 2, 2, 1] }],
+  ['with two strides', OPS, small, { strides: [1, 1, 2, 1] }],
+  ['with padding by numbers', OPS, small, { padding: 'EXPLICIT' }],
+])('is not taken %s', (_, ops, given, attributes) =>
+  expect(ops.map((op) => kernel(op, given, attributes))).toEqual(ops.map(() => undefined)),
+);
+
+it.each([
+  ['Columns', { ...small, filters: 8 }],
+  ['Filters', { ...small, filters: 9 }],
+  ['Filters', { ...small, filters: 8, rows: 2, columns: 4 }],
+  ['Filters', { ...small, filters: 8, height: 29, width: 30 }],
+  ['Columns', { ...small, filters: 8, height: 29, width: 29 }],
+])('has lanes that are %s', (name, given) =>
+  expect(OPS.slice(0, 2).map((op) => kernel(op, given)?.split('<')[0])).toEqual([name, name]),
+);
+
+const SPECIAL = [NaN, Infinity, -Infinity];
+
+it('spreads NaN and infinities as TensorFlow does', async () => {
+  const given: Shape[] = [
+    { ...base, pad: 'valid' },
+    { ...base, stride: 2 },
+    { ...base, filters: 20, channels: 5, pad: 'valid' },
+  ];
+  const fused = await compiled(given);
+  for (const [i, one] of given.entries())
+    for (const which of [0, 1, 2])
+      for (const value of SPECIAL) {
+        const inputs = shapesOf(one).map((each, k) => {
+          const values = Float32Array.from(
+            { length: each.reduce((a, b) => a * b, 1) },
+            (_, j) => ((j * 7919) % 13) - 6,
+          );
+          // In the middle, and where a row ends.
+          if (k === which)
+            for (const at of [Math.floor(values.length / 2), each.slice(2).reduce((a, b) => a * b) - 1])
+              values[at] = value;
+          return tf.tensor(values, each);
+        });
+        const [got, expected] = [
+          fused.run(`s${i}`, ...inputs),
+          results(one)(...(inputs as [tf.Tensor, tf.Tensor, tf.Tensor])),
+        ].map((tensors) => tensors.map((tensor) => Array.from(tensor.dataSync(), kindOf))) as [string[][], string[][]];
+        expect(got, `${JSON.stringify(one)}, ${value} in ${which}`).toEqual(expected);
+      }
+  fused.dispose();
+});
+
+const kindOf = (value: number) => (Number.isNaN(value) ? 'NaN' : Number.isFinite(value) ? 'finite' : `${value}`);

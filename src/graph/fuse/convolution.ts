@@ -37,13 +37,22 @@ export function kernelOf(node: Node, shapeOf: (id: number) => Shape): Kernel | u
   const of = (name: string, packed: number) => ({ type: `${name}<Shape<${sizes.join(', ')}>>`, packed });
   if (op === 'Conv2DBackpropInput') return of('Input', rows * filters * rounded(columns * channels));
   const taps = rows * columns * channels;
-  // Too few filters to fill the lanes: columns do, where an image of each channel, every number `filters` times, is in the cache.
-  const isWide = (height + rows) * (width + columns) * channels * filters > CACHED;
-  return filters >= 16 || isWide ? of('Filters', taps * rounded(filters)) : of('Columns', taps * period(filters));
+  return isByColumns(geometry) ? of('Columns', taps * period(filters)) : of('Filters', taps * rounded(filters));
 }
 
 /** Numbers that a core's second cache has room for beside others. */
 const CACHED = 1 << 16;
+
+/**
+ * Where filters fill too few lanes, columns of a row do, for which each number of the image is copied for every filter: of
+ * which much has to be computed, and which has to stay in the cache.
+ */
+function isByColumns({ image, filter }: Geometry): boolean {
+  const [rows = 0, columns = 0, channels = 0, filters = 0] = filter;
+  const [, height = 0, width = 0] = image;
+  const isCached = (height + rows) * (width + columns) * channels * filters <= CACHED;
+  return filters <= 8 && rows * columns >= 9 && isCached;
+}
 
 /** To whole vectors of any width. */
 const rounded = (size: number) => Math.ceil(size / 16) * 16;
