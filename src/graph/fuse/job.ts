@@ -5,7 +5,7 @@ import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
 import { typeOf } from './memory.js';
 import type { Place, Setting } from './setting.js';
-import { expand, reduce, REDUCTION, route, vectorLoop } from './text.js';
+import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
 import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
 
 export class Job {
@@ -91,10 +91,12 @@ export class Job {
       if (step.kind === 'total') {
         const isTiled = tile !== undefined && tileOf(step.axes) !== undefined;
         const sums = this.sums(step, isTiled ? tile : width);
-        // Few enough are added up in a row for a sum of short ones.
-        const own = isTiled ? this.sumsOfRow(step, tile) : sums;
-        body.push(add(step, `${own}[${isTiled ? 'i' : at}]`, from[0] ?? ''));
-        if (isTiled) ends.push(vectorLoop('0', tile, add(step, `${sums}[i]`, `${own}[i]`)));
+        // As a sum of the sums of rows, whose rounding is less.
+        const own = isTiled ? this.room(`row ${step.output.id}`, 'float', tile) : sums;
+        body.push(accumulated(step.op, `${own}[${isTiled ? 'i' : at}]`, from[0] ?? ''));
+        if (!isTiled) continue;
+        this.perRow.push(cleared(step.op, own, tile));
+        ends.push(vectorLoop('0', tile, accumulated(step.op, `${sums}[i]`, `${own}[i]`)));
         continue;
       }
       const name = this.name('v');
@@ -108,11 +110,8 @@ export class Job {
       ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`]
       : ['0', tile ?? width];
     const inner = vectorLoop(begin, end, [...body, ...stores].join(' '));
-    return [
-      ...start,
-      tile === undefined ? inner : `for (int64_t j = 0; j < ${width}; j += ${tile}) ${inner}`,
-      ...ends,
-    ].join(' ');
+    const tiles = tile === undefined ? '' : `for (int64_t j = 0; j < ${width}; j += ${tile})`;
+    return [...start, tiles, inner, ...ends].join(' ');
   }
 
   /** Whether somebody outside its loop reads it. */
@@ -128,7 +127,7 @@ export class Job {
     const { memory, partial } = this.setting;
     const sums = this.name('a');
     const own = memory.own('float', width);
-    this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step, sums, width)}`);
+    this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
     const isWhole = step.width === width;
     const result = isWhole ? own : memory.own('float', step.width);
     const rest = step.axes.slice(1);
@@ -138,28 +137,21 @@ export class Job {
     return sums;
   }
 
-  /** Sums over a row alone: as many are added up there as rows to them, so that rounding stays small. */
-  private sumsOfRow(step: Step, tile: number): string {
-    const sums = this.name('r');
-    this.before.push(`float* const ${sums} = ${this.setting.memory.own('float', tile)('chunk')};`);
-    this.perRow.push(cleared(step, sums, tile));
-    return sums;
-  }
-
   /** A value that repeats itself along a row, as often as fits into a tile. */
   private repeated(operand: Operand, tile: number, loop: number): string {
     const key = `tile ${tile} ${keyOf(operand)}`;
     const isNew = !this.pointers.has(key);
     const from = this.pointer(operand, loop);
     const type = typeOf(this.setting.known.value(operand.id));
-    const name = this.named(key, 'e', false, () => this.setting.memory.own(type, tile)('chunk'));
-    const [, { size } = { size: 1 }] = operand.axes;
-    const axes = [
-      { size: tile / size, stride: 0 },
-      { size, stride: 1 },
-    ];
-    if (isNew) this.before.push(expand(name, from, axes));
+    const name = this.room(key, type, tile);
+    const [, period = { size: 1, stride: 1 }] = operand.axes;
+    if (isNew) this.before.push(expand(name, from, [{ size: tile / period.size, stride: 0 }, period]));
     return name;
+  }
+
+  /** Room of a chunk's own, by a name. */
+  private room(key: string, type: string, count: number): string {
+    return this.named(key, 'e', false, () => this.setting.memory.own(type, count)('chunk'));
   }
 
   private name(kind: string): string {
@@ -194,19 +186,13 @@ export class Job {
     const { output, byRow, width } = step;
     const { id } = output;
     if (!isStored(id))
-      return this.named(`row ${id}`, 'b', false, () =>
-        this.place.job === 'rows' ? memory.own(typeOf(output), width)('chunk') : memory.shared(typeOf(output), width),
-      );
+      return this.place.job === 'rows'
+        ? this.room(`to ${id}`, typeOf(output), width)
+        : this.named(`to ${id}`, 'b', false, () => memory.shared(typeOf(output), width));
     if (loop !== undefined) writes.push({ ...this.place, loop, id, direct: true, moves: byRow });
     return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(output, step)}${byRow ? ` + n * ${width}` : ''}`);
   }
 }
-
-const add = ({ op }: Step, sum: string, value: string): string =>
-  `${sum} = ${(REDUCTION[op] as (typeof REDUCTION)[string]).combine(sum, value)};`;
-
-const cleared = ({ op }: Step, sums: string, width: number): string =>
-  vectorLoop('0', width, `${sums}[i] = ${(REDUCTION[op] as (typeof REDUCTION)[string]).start};`);
 
 /** The same for operands that read the same. */
 function keyOf({ id, moves, axes, offset }: Operand): string {

@@ -31,6 +31,14 @@ const loop = (index: string, size: number | string, body: string): string =>
 export const vectorLoop = (from: string, to: number | string, body: string): string =>
   `_Pragma("GCC ivdep") for (int64_t i = ${from}; i < ${to}; ++i) { ${body} }`;
 
+/** Puts a value to a sum, or what an op has for one. */
+export const accumulated = (op: string, sum: string, value: string): string =>
+  `${sum} = ${(REDUCTION[op] as (typeof REDUCTION)[string]).combine(sum, value)};`;
+
+/** What sums begin with. */
+export const cleared = (op: string, sums: string, width: number): string =>
+  vectorLoop('0', width, `${sums}[i] = ${(REDUCTION[op] as (typeof REDUCTION)[string]).start};`);
+
 /** An axis of two values at once: of the one that has all elements, and of the one where some are repeated. */
 interface Both extends Axis {
   readonly whole: number;
