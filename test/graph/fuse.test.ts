@@ -150,7 +150,7 @@ it('reads parts of values where they are', async () => {
 const ofChannels = (channels: number): Program => ({
   shapes: [[5, 4, channels % 4 ? 16 : 20, channels], [channels], [channels]],
   run: (x, gamma, beta) => {
-    const y = tf.sigmoid<tf.Tensor4D>(x.mul(gamma as tf.Tensor).add(beta as tf.Tensor));
+    const y = tf.sigmoid<tf.Tensor4D>(x.mul(gamma).add(beta));
     const pool = (image: tf.Tensor4D) => tf.avgPool(image, 2, 2, 'valid');
     const over = [0, 1, 2];
     const sums = [y.sum(over), y.mean(over), y.max(over), x.min(over), y.sum(), y.sub(x).mul(gamma).sum(over)];

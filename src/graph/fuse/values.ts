@@ -48,7 +48,8 @@ export class Values {
     return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
   }
 
-  protected origin(id: number): { id: number; offset: number } {
+  /** Where a value's elements are: in what it shows, from its first element on. */
+  origin(id: number): { id: number; offset: number } {
     return this.sources.get(id) ?? { id, offset: 0 };
   }
 
