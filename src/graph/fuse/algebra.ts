@@ -82,3 +82,30 @@ export const factors: Rule = {
     return editor.reshape([sum, ...kept].reduce(multiply), shape);
   },
 };
+
+/** A sum of sums, the first of them over the leading axis, is one over all of it; so is a mean of means. */
+export const sumOfSums: Rule = {
+  name: 'sumOfSums',
+  on: 'cpu',
+  ops: ['Sum', 'Mean'],
+  apply({ op, attributes, inputs: [x = 0, axes = 0], outputs: [{ shape }] }, editor) {
+    const over = editor.constants.get(axes)?.values;
+    const inner = editor.producers.get(seenThrough(x, editor));
+    const [from = 0, leading = 0] = inner?.inputs ?? [];
+    if (!over || inner?.op !== op || editor.constants.get(leading)?.values.join() !== '0') return undefined;
+    const [rows = 0, ...rest] = editor.shape(from);
+    const between = editor.shape(x);
+    // Both without the axes that they are over.
+    const isWithout = inner.outputs[0]?.shape.length === rest.length && between.length - over.length === shape.length;
+    if (over.length === 0 || !isWithout) return undefined;
+    const all = [0, ...Array.from(over, (axis) => 1 + ((axis + between.length) % between.length))];
+    return editor.op(op, [...attributes], [editor.reshape(from, [rows, ...between]), editor.ints(all)], shape);
+  },
+};
+
+/** What a value is another shape of, or the very same. */
+function seenThrough(id: number, editor: Editor): number {
+  const { op = '', inputs: [from = id] = [] } = editor.producers.get(id) ?? {};
+  const isSame = op === 'Reshape' || (op === 'Cast' && editor.value(from).dtype === float32);
+  return isSame ? seenThrough(from, editor) : id;
+}

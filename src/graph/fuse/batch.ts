@@ -8,7 +8,7 @@ export const REDUCTIONS = Object.keys(REDUCTION);
 export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
 /** Whose leading axis may have been several. */
 const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
-const REPEATING = ['Tile', 'BroadcastTo', 'Fill'];
+export const REPEATING = ['Tile', 'BroadcastTo', 'Fill'];
 
 /** By where they come from, as a weight may happen to be as long as the batch. */
 export function batchedValues(graph: Graph, rows: number, values: ReadonlyMap<number, Value>): ReadonlySet<number> {

@@ -1,18 +1,10 @@
 // Convolutions of one image after the other, made for their shapes. Sums are in an order that no vector's width has a part in.
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int kRegisters = 32;
 #else
 constexpr int kRegisters = 16;
 #endif
 typedef float V __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
-typedef int32_t Mask __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 // Here alone products are added without being rounded first, where the CPU can.
 #if defined(__clang__)

@@ -1,6 +1,6 @@
 /** What a fused op is: one of a few kinds of loops over what it reads. */
 import type { Value } from '../graph.js';
-import { type Axis, isDirect, isScalar } from './geometry.js';
+import type { Axis } from './geometry.js';
 
 export interface Operand {
   /** The value whose elements are read, whatever its shape. */
@@ -45,6 +45,3 @@ export interface Kernel {
 
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
-
-/** Whether an operand is repeated in a way that needs a loop of its own. */
-export const isSpread = ({ axes }: Operand): boolean => !isDirect(axes) && !isScalar(axes);

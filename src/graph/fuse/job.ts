@@ -2,40 +2,11 @@
 import { sizeOf } from '../graph.js';
 import { isDirect, isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
-import type { Steps } from './loops.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
-import { type Memory, typeOf } from './memory.js';
-import { expand, reduce, REDUCTION, route, vectorLoop } from './text.js';
-
-interface Place {
-  readonly time: number;
-  readonly job: 'rows' | 'all' | 'share';
-}
-
-/** A value that is read or written in place, and how. */
-export interface Access extends Place {
-  readonly id: number;
-  /** The loop's number. */
-  readonly loop: number;
-  /** Element i in the turn that makes element i. */
-  readonly direct: boolean;
-  /** A row of it for each row of the batch. */
-  readonly moves: boolean;
-}
-
-/** What jobs of one region have in common. */
-export interface Setting {
-  readonly known: Steps;
-  readonly memory: Memory;
-  /** The region's steps, by what they make. */
-  readonly made: ReadonlyMap<number, Step>;
-  /** Whether a value is whole in memory before `time`, or is to be when it is made. */
-  readonly isStored: (id: number) => boolean;
-  readonly reads: Access[];
-  readonly writes: Access[];
-  /** Sums that chunks leave: how the one of a chunk is addressed. */
-  readonly partial: Map<Step, (of: string) => string>;
-}
+import { typeOf } from './memory.js';
+import type { Place, Setting } from './setting.js';
+import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
+import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
 
 export class Job {
   /** Declared once for a chunk, and for each row. */
@@ -92,11 +63,14 @@ export class Job {
   }
 
   private loop({ width, steps }: Loop, i: number): string {
+    const tile = this.place.job === 'rows' ? tileOfLoop(steps) : undefined;
+    const at = tile === undefined ? 'i' : 'j + i';
     const locals = new Map<string, string>();
     const start: string[] = [];
     const body: string[] = [];
     // After all reading, as a result may take the place of what is read.
     const stores: string[] = [];
+    const ends: string[] = [];
     const local = (operand: Operand): string => {
       const key = this.loopOf.get(operand.id) === i ? `${operand.id}` : keyOf(operand);
       const found = locals.get(key);
@@ -104,25 +78,40 @@ export class Job {
       const name = this.name('x');
       const scalar = isScalar(operand.axes);
       const type = typeOf(this.setting.known.value(operand.id));
-      (scalar ? start : body).push(`const ${type} ${name} = ${this.pointer(operand, i)}[${scalar ? '0' : 'i'}];`);
+      const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
+      const from = isRepeated
+        ? `${this.repeated(operand, tile, i)}[i]`
+        : `${this.pointer(operand, i)}[${scalar ? 0 : at}]`;
+      (scalar ? start : body).push(`const ${type} ${name} = ${from};`);
       locals.set(key, name);
       return name;
     };
     for (const step of steps) {
       const from = step.operands.map(local);
       if (step.kind === 'total') {
-        body.push(this.accumulate(step, from[0] ?? '', width));
+        const isTiled = tile !== undefined && tileOf(step.axes) !== undefined;
+        const sums = this.sums(step, isTiled ? tile : width);
+        // As a sum of the sums of rows, whose rounding is less.
+        const own = isTiled ? this.room(`row ${step.output.id}`, 'float', tile) : sums;
+        body.push(accumulated(step.op, `${own}[${isTiled ? 'i' : at}]`, from[0] ?? ''));
+        if (!isTiled) continue;
+        this.perRow.push(cleared(step.op, own, tile));
+        ends.push(vectorLoop('0', tile, accumulated(step.op, `${sums}[i]`, `${own}[i]`)));
         continue;
       }
       const name = this.name('v');
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
       body.push(`const ${typeOf(step.output)} ${name} = ${value};`);
       locals.set(`${step.output.id}`, name);
-      if (this.isRead(step, i)) stores.push(`${this.target(step, i)}[i] = ${name};`);
+      if (this.isRead(step, i)) stores.push(`${this.target(step, i)}[${at}] = ${name};`);
     }
     const share = this.place.job === 'share';
-    const [begin, end] = share ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] : ['0', width];
-    return [...start, vectorLoop(begin, end, [...body, ...stores].join(' '))].join(' ');
+    const [begin, end] = share
+      ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`]
+      : ['0', tile ?? width];
+    const inner = vectorLoop(begin, end, [...body, ...stores].join(' '));
+    const tiles = tile === undefined ? '' : `for (int64_t j = 0; j < ${width}; j += ${tile})`;
+    return [...start, tiles, inner, ...ends].join(' ');
   }
 
   /** Whether somebody outside its loop reads it. */
@@ -133,19 +122,36 @@ export class Job {
     );
   }
 
-  /** A sum over rows: a chunk's own, along the whole row, and only then over the row. */
-  private accumulate(step: Step, value: string, width: number): string {
+  /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */
+  private sums(step: Step, width: number): string {
     const { memory, partial } = this.setting;
-    const { combine, start } = REDUCTION[step.op] as (typeof REDUCTION)[string];
     const sums = this.name('a');
     const own = memory.own('float', width);
-    this.before.push(`float* const ${sums} = ${own('chunk')}; ${vectorLoop('0', width, `${sums}[i] = ${start};`)}`);
+    this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
     const isWhole = step.width === width;
     const result = isWhole ? own : memory.own('float', step.width);
-    if (!isWhole)
-      this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, step.axes, '')} }`);
+    const rest = step.axes.slice(1);
+    const axes = tileOf(step.axes) === undefined ? step.axes : [{ size: width / step.width, stride: 0 }, ...rest];
+    if (!isWhole) this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, axes, '')} }`);
     partial.set(step, result);
-    return `${sums}[i] = ${combine(`${sums}[i]`, value)};`;
+    return sums;
+  }
+
+  /** A value that repeats itself along a row, as often as fits into a tile. */
+  private repeated(operand: Operand, tile: number, loop: number): string {
+    const key = `tile ${tile} ${keyOf(operand)}`;
+    const isNew = !this.pointers.has(key);
+    const from = this.pointer(operand, loop);
+    const type = typeOf(this.setting.known.value(operand.id));
+    const name = this.room(key, type, tile);
+    const [, period = { size: 1, stride: 1 }] = operand.axes;
+    if (isNew) this.before.push(expand(name, from, [{ size: tile / period.size, stride: 0 }, period]));
+    return name;
+  }
+
+  /** Room of a chunk's own, by a name. */
+  private room(key: string, type: string, count: number): string {
+    return this.named(key, 'e', false, () => this.setting.memory.own(type, count)('chunk'));
   }
 
   private name(kind: string): string {
@@ -180,9 +186,9 @@ export class Job {
     const { output, byRow, width } = step;
     const { id } = output;
     if (!isStored(id))
-      return this.named(`row ${id}`, 'b', false, () =>
-        this.place.job === 'rows' ? memory.own(typeOf(output), width)('chunk') : memory.shared(typeOf(output), width),
-      );
+      return this.place.job === 'rows'
+        ? this.room(`to ${id}`, typeOf(output), width)
+        : this.named(`to ${id}`, 'b', false, () => memory.shared(typeOf(output), width));
     if (loop !== undefined) writes.push({ ...this.place, loop, id, direct: true, moves: byRow });
     return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(output, step)}${byRow ? ` + n * ${width}` : ''}`);
   }

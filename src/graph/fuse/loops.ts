@@ -1,58 +1,17 @@
 /** Sees each op that can be fused as loops. */
-import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
-import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
-import { align, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { type Node, sizeOf, type Value } from '../graph.js';
+import { axesOf, REDUCTIONS, REPEATING } from './batch.js';
+import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
 import { convolution } from './convolution.js';
-import { isSpread, type Operand, ROUTE, type Step } from './fusedStep.js';
+import { type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
+import { isSpread } from './tiles.js';
+import { Values } from './values.js';
 
-/** A graph with what fusing asks about its values. */
-export class Steps {
-  readonly values = new Map<number, Value>();
-  readonly producers = new Map<number, Node>();
-  private readonly batched: ReadonlySet<number>;
-  private readonly sources = new Map<number, { id: number; offset: number }>();
+/** A graph with what fusing asks about its ops. */
+export class Steps extends Values {
   /** What operands are repeated by, by how they are read. */
   private readonly spreads = new Map<string, Step>();
-
-  /** `rows` is the size of the batch; 1 where there is none. */
-  constructor(
-    readonly graph: Graph,
-    readonly rows: number,
-  ) {
-    for (const value of [...graph.inputs, ...graph.variables, ...graph.constants.values()])
-      this.values.set(value.id, value);
-    for (const node of graph.nodes)
-      for (const output of node.outputs) {
-        this.values.set(output.id, output);
-        this.producers.set(output.id, node);
-      }
-    this.batched = batchedValues(graph, rows, this.values);
-    for (const node of graph.nodes) {
-      const [output] = node.outputs;
-      if (!output || !this.isView(node, output)) continue;
-      const { id, offset } = this.origin(node.inputs[0] as number);
-      this.sources.set(output.id, { id, offset: offset + this.startOf(node) });
-    }
-  }
-
-  value(id: number): Value {
-    return this.values.get(id) as Value;
-  }
-
-  /** The value whose elements this one has, in another shape or some that lie together. */
-  source(id: number): number {
-    return this.origin(id).id;
-  }
-
-  isView(node: Node, output: Value): boolean {
-    const [x] = node.inputs;
-    if (x === undefined || node.outputs.length !== 1 || this.value(x).dtype !== output.dtype) return false;
-    if (VIEWS.includes(node.op) || node.op === 'Cast') return true;
-    if (node.op === 'Slice') return this.isPart(node, output);
-    const size = sizeOf(output.shape);
-    return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
-  }
 
   /** As loops, of which the last makes its result; none for an op that stays TensorFlow's. */
   stepsOf(node: Node): Step[] {
@@ -77,10 +36,11 @@ export class Steps {
     const given = read.map((value) => this.operand(output, value, byRow, op));
     if (given.includes(undefined)) return [];
     const operands = given as Operand[];
+    const isRepeated = (operand: Operand) => isSpread(operand, byRow);
     const common = { op: expression, output, byRow, width, axes: [], cheap: isCheap(expression) };
-    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isSpread))
+    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isRepeated))
       return [{ kind: 'spread', ...common, operands }];
-    const spreads = operands.map((operand) => (isSpread(operand) ? this.spread(operand) : undefined));
+    const spreads = operands.map((operand) => (isRepeated(operand) ? this.spread(operand) : undefined));
     const direct = operands.map((operand, i) => {
       const { output: by, width: size = 0 } = spreads[i] ?? {};
       return by ? { ...operand, id: by.id, axes: [{ size, stride: 1 }], offset: 0 } : operand;
@@ -123,33 +83,18 @@ export class Steps {
     if (moves && !this.isWhole(value)) return undefined;
     const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
     const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
-    return { ...this.origin(value.id), moves, axes: align(along, row) };
+    const operand = { ...this.origin(value.id), moves, axes: align(along, row) };
+    return byRow ? this.beforeRepetition(operand) : operand;
   }
 
-  /** Where a value's elements are: in what it shows, from its first element on. */
-  origin(id: number): { id: number; offset: number } {
-    return this.sources.get(id) ?? { id, offset: 0 };
-  }
-
-  /** Whether it is not a part of what it shows. */
-  private isWhole({ id, shape }: Value): boolean {
-    return sizeOf(shape) === sizeOf(this.value(this.source(id)).shape);
-  }
-
-  /** Whether a slice lies together, and is the same for all rows. */
-  private isPart({ inputs }: Node, output: Value): boolean {
-    const { shape } = this.value(inputs[0] as number);
-    const cut = shape.findIndex((size) => size !== 1);
-    const isWhole = shape.every((size, i) => i === cut || size === output.shape[i]);
-    return isWhole && this.graph.constants.has(inputs[1] as number) && !this.batched.has(output.id);
-  }
-
-  /** The first element of what a view shows. */
-  private startOf({ op, inputs }: Node): number {
-    if (op !== 'Slice') return 0;
-    const { shape } = this.value(inputs[0] as number);
-    const cut = shape.findIndex((size) => size !== 1);
-    return (this.graph.constants.get(inputs[1] as number)?.values[cut] ?? 0) * sizeOf(shape.slice(cut + 1));
+  /** Of a value that is another one over and over, that other one, where it takes no loop of its own to read it so. */
+  private beforeRepetition(operand: Operand): Operand {
+    const { id, moves, axes, offset } = operand;
+    const node = this.producers.get(id);
+    if (moves || offset > 0 || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
+    const [step] = this.stepsOf(node);
+    const from = step?.kind === 'spread' && step.width === axes[0]?.size ? step.operands[0] : undefined;
+    return from && !isSpread(from, true) ? from : operand;
   }
 
   private reduction(node: Node, output: Value): Step | undefined {

@@ -5,7 +5,7 @@ import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
-import { factors, lateBroadcast } from './algebra.js';
+import { factors, lateBroadcast, sumOfSums } from './algebra.js';
 import { kernelOf } from './convolution.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
@@ -139,5 +139,6 @@ export const FUSED_RULES: readonly Rule[] = [
   normalization,
   softmax,
   lateBroadcast,
+  sumOfSums,
   factors,
 ];

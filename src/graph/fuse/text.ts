@@ -31,6 +31,14 @@ const loop = (index: string, size: number | string, body: string): string =>
 export const vectorLoop = (from: string, to: number | string, body: string): string =>
   `_Pragma("GCC ivdep") for (int64_t i = ${from}; i < ${to}; ++i) { ${body} }`;
 
+/** Puts a value to a sum, or what an op has for one. */
+export const accumulated = (op: string, sum: string, value: string): string =>
+  `${sum} = ${(REDUCTION[op] as (typeof REDUCTION)[string]).combine(sum, value)};`;
+
+/** What sums begin with. */
+export const cleared = (op: string, sums: string, width: number): string =>
+  vectorLoop('0', width, `${sums}[i] = ${(REDUCTION[op] as (typeof REDUCTION)[string]).start};`);
+
 /** An axis of two values at once: of the one that has all elements, and of the one where some are repeated. */
 interface Both extends Axis {
   readonly whole: number;
@@ -48,13 +56,36 @@ function nest(axes: readonly Both[], name: string, body: (whole: string, part: s
   return axes.reduceRight((inner, { size }, k) => loop(`${name}${k}`, size, inner), `{ ${body(whole, part)} }`);
 }
 
+/** Loops over fewer elements are too short for vectors. */
+const SHORT = 16;
+/** Lengths that are known to the compiler, which has code for each vector. */
+const MOST_RUNS = 256;
+
+/** `runs` of `run` elements, with an axis of stride 0 of `times` elements between the two. */
+interface Runs {
+  readonly runs: number;
+  readonly times: number;
+  readonly run: number;
+}
+
+/** The axes of a value whose short runs are repeated, where that is all there is to them. */
+function shortRuns([outer, folded, inner = { size: 1, stride: 1 }, ...rest]: readonly Axis[]): Runs | undefined {
+  if (rest.length > 0 || folded?.stride !== 0 || inner.stride !== 1 || outer?.stride !== inner.size) return undefined;
+  const isShort = inner.size < SHORT && outer.size <= MOST_RUNS;
+  return isShort ? { runs: outer.size, times: folded.size, run: inner.size } : undefined;
+}
+
 /** Fills `to` with `from`, which is repeated along axes of stride 0. */
 export function expand(to: string, from: string, axes: readonly Axis[]): string {
   const [first = { size: 1, stride: 0 }, ...rest] = axes;
+  const short = shortRuns(axes);
+  if (short) return `repeatRuns_<${short.runs}, ${short.times}, ${short.run}>(${to}, ${from});`;
   if (rest.length === 0) return vectorLoop('0', first.size, `${to}[i] = ${from}[i * ${first.stride}];`);
   const size = sizeOf(rest.map((axis) => axis.size));
-  if (first.stride === 0) return `${expand(to, from, rest)} repeat_(${to}, ${size}, ${first.size});`;
   const k = `k${rest.length}`;
+  // What was just written in parts cannot be read at once.
+  if (first.stride === 0 && shortRuns(rest)) return loop(k, first.size, expand(`(${to} + ${k} * ${size})`, from, rest));
+  if (first.stride === 0) return `${expand(to, from, rest)} repeat_(${to}, ${size}, ${first.size});`;
   const part = expand(`(${to} + ${k} * ${size})`, `(${from} + ${k} * ${first.stride})`, rest);
   return loop(k, first.size, `{ ${part} }`);
 }

@@ -1,10 +1,11 @@
 /** Writes a region as C++. */
 import { sizeOf, type Value } from '../graph.js';
-import { type Access, Job, type Setting } from './job.js';
+import { Job } from './job.js';
 import { Memory } from './memory.js';
 import { isPass, isShared, type Phase, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
+import type { Access, Setting } from './setting.js';
 import type { Step } from './fusedStep.js';
 import { REDUCTION, vectorLoop } from './text.js';
 
