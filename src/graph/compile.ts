@@ -41,7 +41,8 @@ export interface CompileOptions {
   rules?: readonly Rule[];
   /**
    * On the CPU, and without `xla`: runs what is done element by element, row by row and in sums over the batch as generated
-   * code, which a C++ compiler makes for this CPU when it is first needed. Default false.
+   * code, which a C++ compiler makes for this CPU when it is first needed; that takes a second or more. Default: whether a
+   * step assigns to variables, as one that trains does, which runs often, and no `rules` are given.
    */
   fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
@@ -94,7 +95,7 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { rules, xla = false, fuse = false } = options;
+  const { rules, xla = false } = options;
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
   const backend = requireNative('compile the step');
@@ -107,6 +108,7 @@ export async function compileSteps<Name extends string>(
         given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
         { xla },
       );
+    const { fuse = !rules && given.some(({ graph }) => graph.updates.size > 0) } = options;
     const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given, options) : undefined;
     const session = await Session.open(backend, fused?.bytes ?? encode(), NAMES.tag);
     const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
