@@ -69,7 +69,7 @@ function partsTable({ parts }: ClaimResult, words: Texts['study'], title: string
     intervalOf(part),
     intervalOf({ interval: part.interval95 }),
     words.phrase(part.criterion),
-    words.verdicts[part.verdict],
+    badge(part.verdict, words),
   ]);
   return cards(words.numbersOf(title), [measure, effect, interval, interval95, criterion, verdict], rows);
 }

@@ -5,6 +5,7 @@ export const studyStyles = `.badge{display:inline-block;white-space:nowrap;font-
 .small{font-size:.8rem;color:var(--muted)}
 table.cards{width:100%}
 table.cards th,table.cards td{text-align:left;vertical-align:top;padding:.6rem .9rem .6rem 0}
+table.cards thead th{word-break:keep-all}
 table.cards tbody th{min-width:9rem;font-weight:600}
 @media (min-width:800px){table.cards td:has(.small){min-width:11rem}}
 @media (max-width:799px){table.cards,table.cards tbody,table.cards tr,table.cards th,table.cards td{display:block}
