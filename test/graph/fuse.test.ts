@@ -65,7 +65,7 @@ const LARGE: Program = {
 };
 const sample = (numRuns: number) => [LARGE, ...fc.sample(program, { numRuns, seed: 11 })];
 
-const SAMPLES = amount(80, 8);
+const SAMPLES = amount(80, 5);
 /** Rounding, after a dozen ops of which some add up a thousand values. */
 const TOLERANCE = 2e-5;
 
@@ -160,7 +160,7 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that subtract the wrong way round': [/([vx]\d+) - ([vx]\d+)/g, '$2 - $1'],
 };
 
-it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
+it.each(firstOf(Object.entries(MUTANTS), 1))('finds kernels %s', async (_, [from, to]) => {
   const real = libraries.buildLibrary;
   const { buildLibrary } = await vi.importActual<typeof libraries>('../../src/graph/fuse/library.js');
   let changed = 0;
