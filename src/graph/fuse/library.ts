@@ -130,7 +130,9 @@ async function readLibrary(folder: string): Promise<Omit<Library, 'hash'> | unde
 async function fill(folder: string, sources: readonly string[], compiler: Compiler, making: Making): Promise<void> {
   const units = [...sources.keys()].map((i) => path.join(folder, `${i}`));
   await Promise.all(sources.map((source, i) => writeFile(`${units[i] ?? ''}.cc`, source)));
-  const waiting = [...units];
+  // The longest first, so that the cores end together.
+  const length = (i: number) => sources[i]?.length ?? 0;
+  const waiting = [...sources.keys()].sort((a, b) => length(b) - length(a)).map((i) => units[i]);
   const compile = async () => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift())
       await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making);
