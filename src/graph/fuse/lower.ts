@@ -3,8 +3,11 @@ import { attribute, DTYPE, types } from '../graph.js';
 import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
 import { matMul } from '../rewrite/matMul.js';
+import { packedProducts, productsOfParts } from '../rewrite/productsOfParts.js';
+import { reshapes } from '../rewrite/reshapes.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
+import { sumOfProducts } from '../rewrite/sumOfProducts.js';
 import { factors, lateBroadcast } from './algebra.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
@@ -123,7 +126,11 @@ const averagePoolGrad: Rule = {
 };
 
 export const FUSED_RULES: readonly Rule[] = [
+  reshapes,
   matMul,
+  productsOfParts,
+  packedProducts,
+  sumOfProducts,
   sigmoidGrad,
   convInputGrad,
   pooling,
