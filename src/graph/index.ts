@@ -1,6 +1,8 @@
 /** `bn-train/graph`: compiled steps for any model made of tfjs ops. */
 import { generator } from './random.js';
 
+export { accelerate } from './accelerate/accelerate.js';
+export type { AccelerateOptions, Acceleration } from './accelerate/accelerated.js';
 export { compileStep, compileSteps } from './compile.js';
 export type { CompiledStep, CompileOptions, StepDefinition } from './compile.js';
 export type { Declared, InputExample, Signatures } from './declarations.js';
