@@ -11,6 +11,8 @@ export interface Example {
   /** Its folder in tensorflow/tfjs-examples, or where else it is from. */
   source: string;
   batchSize: number;
+  /** Whether it has dropout. */
+  drops?: boolean;
   /** A compiled model; without `dropout` all rates are 0. */
   build: (options?: { dropout?: boolean }) => tf.LayersModel;
   data: (rows: number, seed: number) => Batch;
@@ -205,7 +207,7 @@ function generator(): tf.LayersModel {
   const inputs = [tf.input({ shape: [LATENT] }), tf.input({ shape: [1] })] as const;
   const embedding = layers.embedding({ inputDim: 10, outputDim: LATENT, embeddingsInitializer: 'glorotNormal' });
   const product = layers.multiply().apply([inputs[0], embedding.apply(inputs[1]) as tf.SymbolicTensor]);
-  return tf.model({ inputs: [...inputs], outputs: cnn.apply(product as tf.SymbolicTensor) as tf.SymbolicTensor });
+  return tf.model({ inputs: [...inputs], outputs: cnn.apply(product) as tf.SymbolicTensor });
 }
 
 /** The generator, judged by a discriminator that stays as it is. */
@@ -224,6 +226,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'mnist CNN': {
     source: 'mnist-node',
     batchSize: 128,
+    drops: true,
     build: ({ dropout = true } = {}) =>
       compiled(convolutional([28, 28, 1], 'valid', rates(dropout, 0, 0.25, 0.5)), {
         optimizer: 'rmsprop',
@@ -270,6 +273,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'sentiment CNN': {
     source: 'sentiment',
     batchSize: 128,
+    drops: true,
     build: ({ dropout = true } = {}) =>
       sentiment(
         layers.dropout({ rate: rates(dropout, 0.5)[0] ?? 0 }),
@@ -314,6 +318,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'cifar CNN': {
     source: "Keras's cifar10_cnn, of which tfjs-examples has no copy",
     batchSize: 32,
+    drops: true,
     build: ({ dropout = true } = {}) =>
       compiled(convolutional([32, 32, 3], 'same', rates(dropout, 0.25, 0.25, 0.5)), {
         optimizer: tf.train.rmsprop(1e-4),
@@ -326,6 +331,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     source: 'mnist-acgan',
     // As many images as are drawn are generated.
     batchSize: 200,
+    drops: true,
     build: ({ dropout = true } = {}) => discriminator(dropout),
     data: (rows, seed) => ({
       xs: [uniform([rows, 28, 28, 1], seed)],
@@ -335,6 +341,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'ACGAN generator': {
     source: 'mnist-acgan',
     batchSize: 100,
+    drops: true,
     build: ({ dropout = true } = {}) => combined(dropout),
     data: (rows, seed) =>
       tf.tidy(() => {

@@ -1,44 +1,115 @@
-/** The models of the public examples learn the same, step by step, as with stock TensorFlow.js. */
-import * as tf from '@tensorflow/tfjs';
-import { expect, it } from 'vitest';
+/** Models of the public examples, accelerated: they learn the same as with stock TensorFlow.js, and drop out as it does. */
 import '../support/native.js';
-import { EXAMPLES } from '../../bench/models/table.js';
-import { compileStep } from '../../src/graph/compile.js';
-import { optimizerVariables } from '../../src/graph/optimizer.js';
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { type Batch, type Example, EXAMPLES } from '../../bench/models/table.js';
+import { accelerate } from '../../src/graph/accelerate/accelerate.js';
+import { ALL } from '../support/amount.js';
 
-type Train = (data: (tf.Tensor | null)[]) => tf.Scalar[];
-const inner = (model: any) => (model.model ?? model) as any;
+/** Few rows, as what an architecture is made of does not depend on them. */
 const ROWS = 16;
 const STEPS = 10;
 
-async function losses(model: any, data: any[], fast: boolean, steps = STEPS) {
-  const m = inner(model);
-  const eager = m.makeTrainFunction() as Train;
-  let run = (given: any[]) => eager([...given, null]) as tf.Tensor[];
-  let done = () => {};
-  if (fast) {
-    const trainable = m.collectedTrainableWeights.map((w: any) => w.read());
-    const variables = [...m.weights.map((w: any) => w.read()), ...optimizerVariables(m.optimizer, trainable)];
-    const c = await compileStep((...d) => eager([...d, null]), { inputs: data[0], variables, fuse: true });
-    run = (given) => c.run(...given);
-    done = () => c.dispose();
-  }
-  const out = [];
-  for (let i = 0; i < steps; i++) out.push(tf.tidy(() => run(data[i]).map((t) => t.dataSync()[0]))[0]);
-  done();
-  return out as number[];
+/**
+ * Of a loss, or of 1: what ten steps may differ by where roundings die away, in units in the last place (1.2e-7) ten; and
+ * how many times what stock TensorFlow.js differs by from itself where they grow, as with optimizers that divide by a
+ * gradient's size, when each weight is changed by a rounding.
+ */
+const [BOUND, TIMES] = [1.2e-6, 10];
+
+/** Those that take no more than seconds in all. */
+const QUICK = ['iris', 'Boston housing', 'addition RNN'];
+const chosen = Object.entries(EXAMPLES).filter(([name]) => ALL || QUICK.includes(name));
+
+async function losses(model: tf.LayersModel, batches: readonly Batch[]): Promise<number[]> {
+  const all: number[] = [];
+  for (const { xs, ys } of batches) all.push(...[await model.trainOnBatch(xs, ys)].flat());
+  return all;
 }
 
-it.each(Object.entries(EXAMPLES))('%s', async (name, { build, data }) => {
-  const batches = Array.from({ length: STEPS }, (_, i) => { const { xs, ys } = data(ROWS, 100 * i); return [...xs, ...ys]; });
-  const models = [0, 1, 2].map(() => build({ dropout: false }));
-  const start = models[0]!.getWeights();
-  models[1]!.setWeights(start);
-  models[2]!.setWeights(start.map((w, i) => w.mul(tf.randomUniform(w.shape, 0, 1, 'float32', i).greater(0.5).toFloat().mul(2 ** -22).add(1 - 2 ** -23))));
-  const stock = await losses(models[0], batches, false);
-  const moved = await losses(models[2], batches, false);
-  const fast = await losses(models[1], batches, true);
-  const apart = (a: number[]) => a.map((v, i) => Math.abs(v - stock[i]!) / Math.max(1, Math.abs(stock[i]!)));
-  console.log(name, 'moved', Math.max(...apart(moved)).toExponential(1), 'fast', Math.max(...apart(fast)).toExponential(1), stock[0], stock[9]);
-  expect(stock[9]).not.toBe(stock[0]);
+const numbersOf = (weights: tf.Tensor[]) => weights.map((weight) => Array.from(weight.dataSync<'float32'>()));
+
+/** Up or down by one unit in the last place, or not at all. */
+function rounded(weight: tf.Tensor, seed: number): tf.Tensor {
+  return tf.tidy(() => {
+    const way = tf.randomUniform(weight.shape, -1.5, 1.5, 'float32', seed).round();
+    return weight.add(weight.mul(way.mul(2 ** -23)));
+  });
+}
+
+const apart = (got: readonly number[], wanted: readonly number[]) =>
+  Math.max(...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))));
+
+describe('ten steps as stock, to rounding', () => {
+  it.each(chosen)('%s', async (_, { build, data }: Example) => {
+    const batches = Array.from({ length: STEPS }, (_, i) => data(ROWS, 100 * i));
+    const [stock, fast, nudged] = [0, 1, 2].map(() => build({ dropout: false })) as [
+      tf.LayersModel,
+      tf.LayersModel,
+      tf.LayersModel,
+    ];
+    const start = stock.getWeights();
+    fast.setWeights(start);
+    nudged.setWeights(start.map(rounded));
+    const before = numbersOf(start);
+    const acceleration = await accelerate(fast, { strict: true });
+    const [wanted, moved, got] = [
+      await losses(stock, batches),
+      await losses(nudged, batches),
+      await losses(fast, batches),
+    ];
+    expect(acceleration.compiled).toHaveLength(1);
+    expect(got.length).toBe(wanted.length);
+    expect(wanted.every(Number.isFinite)).toBe(true);
+    expect(apart(got, wanted)).toBeLessThanOrEqual(Math.max(BOUND, TIMES * apart(moved, wanted)));
+    const [ends, fastEnds, nudgedEnds] = [stock, fast, nudged].map((model) => numbersOf(model.getWeights()));
+    for (const [i, end] of (ends ?? []).entries()) {
+      expect(apart(fastEnds?.[i] ?? [], end)).toBeLessThanOrEqual(
+        Math.max(BOUND, TIMES * apart(nudgedEnds?.[i] ?? [], end)),
+      );
+      expect(fastEnds?.[i]).not.toEqual(stock.weights[i]?.trainable === true ? before[i] : undefined);
+    }
+    acceleration.release();
+    for (const model of [stock, fast, nudged]) model.dispose();
+    tf.dispose(batches.map(({ xs, ys }) => [xs, ys]));
+  });
+});
+
+const DRAWS = 100;
+/** Kolmogorov and Smirnov's distance of two samples of this size, which one in a million pairs of the same kind exceeds. */
+const FARTHEST = 2.7 * Math.sqrt(2 / DRAWS);
+
+/** How far two samples' distributions are apart. */
+function distance(a: readonly number[], b: readonly number[]): number {
+  const share = (of: readonly number[], most: number) => of.filter((value) => value <= most).length / of.length;
+  return Math.max(...[...a, ...b].map((value) => Math.abs(share(a, value) - share(b, value))));
+}
+
+describe.runIf(ALL)('losses that dropout scatters as stock does, by fresh draws', () => {
+  it.each(['mnist CNN', 'sentiment CNN', 'cifar CNN', 'ACGAN discriminator'])('%s', async (name) => {
+    const { build, data } = EXAMPLES[name] as Example;
+    const batch = data(4, 1);
+    const [stock, fast] = [build(), build()];
+    fast.setWeights(stock.getWeights());
+    for (const model of [stock, fast])
+      // Nothing is learned, so that all draws are alike.
+      (model.optimizer as tf.Optimizer & { learningRate: number }).learningRate = 0;
+    const { release } = await accelerate(fast, { strict: true, seed: 1 });
+    const same = Array.from({ length: DRAWS }, () => batch);
+    const perStep = (all: number[]) => all.filter((_, i) => i % (all.length / DRAWS) === 0);
+    const [wanted, got] = [perStep(await losses(stock, same)), perStep(await losses(fast, same))];
+    expect(new Set(got).size).toBeGreaterThan(0.9 * DRAWS);
+    expect(distance(got, wanted)).toBeLessThan(FARTHEST);
+    // What the distance is worth: without dropout it is as far as can be.
+    const plain = build({ dropout: false });
+    plain.setWeights(stock.getWeights());
+    const [loss = NaN] = [plain.evaluate(batch.xs, batch.ys, { batchSize: 4 })].flat();
+    expect(
+      distance(
+        Array.from({ length: DRAWS }, () => (loss as tf.Scalar).dataSync()[0] ?? NaN),
+        wanted,
+      ),
+    ).toBeGreaterThan(FARTHEST);
+    release();
+  });
 });
