@@ -32,7 +32,7 @@ interface Planned {
 const MATH = new URL('../../../src/graph/fuse/math.h', import.meta.url);
 
 /** How many elements count as a row where there is no batch. */
-const SHARE = 4096;
+const SHARE = 16384;
 
 /** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
 export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {

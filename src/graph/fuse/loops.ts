@@ -186,9 +186,11 @@ export class Steps {
     return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
   }
 
-  /** TensorFlow adds a bias while it multiplies. */
+  /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */
   private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
-    const isProduct = /^(Conv2D|MatMul)$/.test(this.producers.get(x)?.op ?? '');
-    return op.startsWith('Add') && isProduct && this.graph.variables.some(({ id }) => id === bias);
+    const product = this.value(this.source(x));
+    const isProduct = /^(Conv2D|MatMul)$/.test(this.producers.get(product.id)?.op ?? '');
+    const isSame = product.shape.join() === this.value(x).shape.join();
+    return op.startsWith('Add') && isProduct && isSame && this.graph.variables.some(({ id }) => id === bias);
   }
 }

@@ -109,7 +109,7 @@ const HEADINGS = [
 
 await openBackend('native', { quiet: true });
 const python = options.keras;
-const script = new URL('../../peers/keras_models.py', import.meta.url).pathname;
+const script = new URL('../peers/keras_models.py', import.meta.url).pathname;
 const keras = python ? await startPeer({ label: 'Keras', file: python, args: ['-B', script] }) : undefined;
 const headings = [...HEADINGS, ...(keras ? ['Keras, ms', 'Keras ÷ accelerated'] : [])];
 console.log(`| ${headings.join(' | ')} |\n|${headings.map(() => '---|').join('')}`);
