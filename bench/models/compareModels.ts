@@ -5,7 +5,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { startPeer } from '../../dist/bench/peer.js';
 import type { Program } from '../../dist/bench/program.js';
 import { summarize, type Summary, summarizeRatios } from '../../dist/bench/statistics.js';
-import { accelerate } from '../../dist/graph/index.js';
+import { accelerate, type Acceleration } from '../../dist/graph/index.js';
 import { openBackend } from '../../dist/index.js';
 import { type Batch, type Example, EXAMPLES } from './table.js';
 
@@ -41,19 +41,19 @@ const trainerIn =
 interface Pair {
   stock: tf.LayersModel;
   fast: tf.LayersModel;
-  release: () => void;
+  acceleration: Acceleration;
 }
 
 /** Two of a kind, of which one is accelerated. */
 async function pairOf({ build }: Example, dropout: boolean): Promise<Pair> {
   const [stock, fast] = [build({ dropout }), build({ dropout })];
   fast.setWeights(stock.getWeights());
-  const { release } = await accelerate(fast, { strict: true });
-  return { stock, fast, release };
+  const acceleration = await accelerate(fast, { strict: true });
+  return { stock, fast, acceleration };
 }
 
-function close({ stock, fast, release }: Pair): void {
-  release();
+function close({ stock, fast, acceleration }: Pair): void {
+  acceleration.release();
   stock.dispose();
   fast.dispose();
 }

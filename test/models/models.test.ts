@@ -21,9 +21,13 @@ const [BOUND, TIMES] = [1.2e-6, 10];
 const QUICK = ['iris', 'Boston housing', 'addition RNN'];
 const chosen = Object.entries(EXAMPLES).filter(([name]) => ALL || QUICK.includes(name));
 
+/** Of each step the loss, and those of several outputs; no share that is right, which a rounding moves by an example. */
 async function losses(model: tf.LayersModel, batches: readonly Batch[]): Promise<number[]> {
   const all: number[] = [];
-  for (const { xs, ys } of batches) all.push(...[await model.trainOnBatch(xs, ys)].flat());
+  for (const { xs, ys } of batches) {
+    const values = [await model.trainOnBatch(xs, ys)].flat();
+    all.push(...values.filter((_, i) => !/acc/i.test(model.metricsNames[i] ?? '')));
+  }
   return all;
 }
 
@@ -38,7 +42,10 @@ function rounded(weight: tf.Tensor, seed: number): tf.Tensor {
 }
 
 const apart = (got: readonly number[], wanted: readonly number[]) =>
-  Math.max(...wanted.map((value, i) => Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))));
+  wanted.reduce(
+    (most, value, i) => Math.max(most, Math.abs((got[i] ?? NaN) - value) / Math.max(1, Math.abs(value))),
+    0,
+  );
 
 describe('ten steps as stock, to rounding', () => {
   it.each(chosen)('%s', async (_, { build, data }: Example) => {
@@ -94,7 +101,7 @@ describe.runIf(ALL)('losses that dropout scatters as stock does, by fresh draws'
     for (const model of [stock, fast])
       // Nothing is learned, so that all draws are alike.
       (model.optimizer as tf.Optimizer & { learningRate: number }).learningRate = 0;
-    const { release } = await accelerate(fast, { strict: true, seed: 1 });
+    const acceleration = await accelerate(fast, { strict: true, seed: 1 });
     const same = Array.from({ length: DRAWS }, () => batch);
     const perStep = (all: number[]) => all.filter((_, i) => i % (all.length / DRAWS) === 0);
     const [wanted, got] = [perStep(await losses(stock, same)), perStep(await losses(fast, same))];
@@ -110,6 +117,6 @@ describe.runIf(ALL)('losses that dropout scatters as stock does, by fresh draws'
         wanted,
       ),
     ).toBeGreaterThan(FARTHEST);
-    release();
+    acceleration.release();
   });
 });
