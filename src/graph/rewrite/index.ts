@@ -3,6 +3,7 @@ import { DTYPE, type Graph, type Node, type Value } from '../graph.js';
 import { averagePoolGrad } from './averagePoolGrad.js';
 import { convInputGrad } from './convInputGrad.js';
 import { Editor } from './editor.js';
+import { leakyReluGrad } from './leakyReluGrad.js';
 import { matMul } from './matMul.js';
 import { packedProducts, productsOfParts } from './productsOfParts.js';
 import { reduceRows } from './reduceRows.js';
@@ -19,6 +20,7 @@ export const RULES: readonly Rule[] = [
   packedProducts,
   sumOfProducts,
   sigmoidGrad,
+  leakyReluGrad,
   averagePoolGrad,
   reduceRows,
   wideBroadcast,
