@@ -112,12 +112,12 @@ it(`has the same bits compiled for ${targets.map(([name]) => name).join(', ')}`,
 const zig = process.env['BN_TRAIN_ZIG'];
 
 it.runIf(zig)('is compiled for aarch64 too, by another compiler, which makes vectors of it', () => {
-  const math = readFileSync(path.join(root, 'src/graph/fuse/math.h'), 'utf8');
+  const headers = ['math.h', 'conv.h'].map((name) => readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'));
   const header = path.join(root, 'src/graph/fuse/region.h');
   const [model] = models as [tf.Sequential];
   const variables = [...model.weights.map((weight) => weight.read() as tf.Variable), ...data.variables];
   const graph = record(nativeBackend() as NativeBackend, trainingStep(model, data), [rows, rate], variables);
-  const { sources } = plan(graph, math);
+  const { sources } = plan(graph, headers.join(''));
   const flags = ['-target', 'aarch64-linux-gnu', '-std=c++17', '-O3', '-fPIC', '-ffp-contract=off', '-fno-math-errno'];
   const env = { ...before, ZIG_GLOBAL_CACHE_DIR: path.join(work, 'zig'), ZIG_LOCAL_CACHE_DIR: path.join(work, 'zig') };
   const [source, assembly] = [path.join(work, 'region.cc'), path.join(work, 'region.s')];

@@ -10,6 +10,7 @@ import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
 import { sumOfProducts } from '../rewrite/sumOfProducts.js';
 import { factors, lateBroadcast } from './algebra.js';
+import { kernelOf } from './convolution.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
@@ -126,6 +127,12 @@ const averagePoolGrad: Rule = {
   },
 };
 
+/** Where there is no kernel for it. */
+const plainInputGrad: Rule = {
+  ...convInputGrad,
+  apply: (node, editor) => (kernelOf(node, (id) => editor.shape(id)) ? undefined : convInputGrad.apply(node, editor)),
+};
+
 export const FUSED_RULES: readonly Rule[] = [
   reshapes,
   matMul,
@@ -134,7 +141,7 @@ export const FUSED_RULES: readonly Rule[] = [
   sumOfProducts,
   sigmoidGrad,
   leakyReluGrad,
-  convInputGrad,
+  plainInputGrad,
   pooling,
   averagePoolGrad,
   maxPoolGrad,
