@@ -43,7 +43,8 @@ export interface CompileOptions {
   rules?: readonly Rule[];
   /**
    * On the CPU, and without `xla`: runs what is done element by element, row by row and in sums over the batch as generated
-   * code, which a C++ compiler makes for this CPU when it is first needed. Default false.
+   * code, which a C++ compiler makes for this CPU when it is first needed; that takes a second or more. Default: whether a
+   * step assigns to variables, as one that trains does, which runs often, and no `rules` are given.
    */
   fuse?: boolean;
   /** Has XLA compile each step into one program, when it first runs, for the device that it runs on. Default false. */
@@ -96,12 +97,13 @@ export async function compileSteps<Name extends string>(
 ): Promise<CompiledSteps<Name>> {
   assertOptions(options, OPTIONS);
   assertSettings(options);
-  const { rules, xla = false, fuse = false } = options;
+  const { rules, xla = false } = options;
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
   const backend = requireNative('compile the step');
   const recorded = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
   try {
+    const { fuse = !rules && [...recorded.recorded.values()].some(({ graph }) => graph.updates.size > 0) } = options;
     const fused = fuse && !xla ? await fusedOf(backend, recorded, options.signal) : undefined;
     return openSteps(backend, recorded, { rules, xla, fused });
   } catch (error) {

@@ -15,13 +15,14 @@
 #include <sstream>
 #include <string>
 
-// TensorFlow writes to stderr through a copy of Abseil's log that no setting and no exported function reaches: two lines
-// of information when it opens a session, more when XLA compiles, and, where it was built for CUDA, complaints without a consequence when it is
-// loaded. What goes wrong is in the status all the same. The compiler is told to call the quiet functions below wherever
+// TensorFlow writes to stderr through two copies of Abseil's log, which no setting reaches. One has an exported function; the
+// other has none, and writes two lines of information when it opens a session, more when XLA compiles, and, where it was built for CUDA,
+// complaints without a consequence when it is loaded. What goes wrong is in the status all the same. The compiler is told to call the quiet functions below wherever
 // the stock sources name these.
 #undef TF_LoadSessionFromSavedModel
 #undef TF_SessionRun
 #undef TFE_NewContext
+#include "absl/log/globals.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
 
@@ -108,6 +109,8 @@ void OpenCudaLibraries() {
 extern "C" TFE_Context* quiet_TFE_NewContext(const TFE_ContextOptions* options, TF_Status* status) {
   if (IsGpuWanted()) {
     EndOfLoading();
+    // The GPU and cuDNN are named in lines of information.
+    if (IsQuiet()) absl::SetMinLogLevel(absl::LogSeverityAtLeast::kWarning);
     OpenCudaLibraries();
   }
   TFE_Context* context = TFE_NewContext(options, status);

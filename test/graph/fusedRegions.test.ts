@@ -69,6 +69,32 @@ it.each<[string, number, StepFunction]>([
   expect(others).toEqual([]);
 });
 
+it.each([
+  { shape: [512, 64], others: ['MatMul', 'Reshape', 'Add'] },
+  { shape: [1024, 32], others: ['MatMul'] },
+])('leaves a bias to the product before it if its shape $shape is the same', ({ shape, others }) => {
+  const bias = tf.variable(tf.ones([shape[1] ?? 0]));
+  const step: StepFunction = (x, w) => [x.matMul(w).reshape(shape).add(bias).tanh().sum(0)];
+  expect(fusedOf(step, [float(512, 32), float(32, 64)], [bias]).others).toEqual(others);
+});
+
+it('fuses by default a step that assigns to variables, as one that trains does', async () => {
+  const total = tf.variable(tf.zeros([64]));
+  const adding: StepFunction = (x) => {
+    total.assign(total.add(x.sum(0)));
+    return [x.mean()];
+  };
+  const fusedBy = async (step: StepFunction, options: { rules?: []; fuse?: boolean } = {}) => {
+    const compiled = await compileStep(step, { inputs: [float(256, 64)], variables: [total], ...options });
+    compiled.dispose();
+    return compiled.fused;
+  };
+  expect(await fusedBy(adding)).toHaveProperty('compiler');
+  expect(await fusedBy((x) => [x.mean()])).toBeUndefined();
+  expect(await fusedBy(adding, { rules: [] })).toBeUndefined();
+  expect(await fusedBy(adding, { fuse: false })).toBeUndefined();
+});
+
 it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
   const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
   expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);

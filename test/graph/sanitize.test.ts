@@ -23,7 +23,9 @@ const work = mkdtempSync(path.join(tmpdir(), 'bn-train-sanitize-'));
 afterAll(() => rm(work, { recursive: true }));
 
 const native = nativeBackend() as NativeBackend;
-const math = readFileSync(path.join(root, 'src/graph/fuse/math.h'), 'utf8');
+const headers = ['math.h', 'conv.h']
+  .map((name) => readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'))
+  .join('');
 const FLAGS = ['-std=c++17', '-O1', '-w', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 const HEADER = path.join(root, 'src/graph/fuse/region.h');
 
@@ -136,7 +138,7 @@ function regionsOf(steps: readonly [StepFunction, InputSpec[], tf.Variable[]][])
   const sources = new Map<string, string>();
   const regions: Region[] = [];
   for (const [step, signature, variables] of steps) {
-    const planned = plan(record(native, step, signature, variables), math);
+    const planned = plan(record(native, step, signature, variables), headers);
     const graph = planned.graph('library');
     for (const [symbol, source] of planned.sources) sources.set(symbol, source);
     const all = [

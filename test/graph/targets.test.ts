@@ -15,7 +15,8 @@ import { record } from '../../src/graph/record/record.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
 import { root } from '../support/program.js';
-import { program } from '../support/programs.js';
+import { type Program, program } from '../support/programs.js';
+import { SPECIAL, specials } from '../support/specials.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-targets-'));
 const before = process.env;
@@ -52,13 +53,27 @@ const rows = { shape: [21], dtype: 'int32' } as const;
 const rate = { shape: [], dtype: 'float32' } as const;
 
 const programs = fc.sample(program, { numRuns: 10, seed: 5 });
+const pairs = SPECIAL.length ** 2;
+const special: Program = {
+  shapes: [[2 * SPECIAL.length, 1], [pairs], [pairs]],
+  run: (...given) => specials(...(given as [tf.Tensor, tf.Tensor, tf.Tensor])),
+};
+/** Zeros are among what vectors of 16 leave over, too. */
+const given = () => [
+  tf.tensor2d([...SPECIAL, ...SPECIAL.toReversed()], [2 * SPECIAL.length, 1]),
+  tf.tensor1d(SPECIAL.flatMap((value) => SPECIAL.map(() => value))),
+  tf.tensor1d(SPECIAL.flatMap(() => SPECIAL)),
+];
 const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1.5, 'float32', seed);
 
 /** The bits of what programs and training steps compute, from equal weights. */
 async function results(): Promise<{ hash: string; bits: string[] }> {
   const steps = await compileSteps(
     Object.fromEntries([
-      ...programs.map(({ run, shapes }, i) => [`p${i}`, { step: run, inputs: shapes.map((shape) => ({ shape })) }]),
+      ...[...programs, special].map(({ run, shapes }, i) => [
+        `p${i}`,
+        { step: run, inputs: shapes.map((shape) => ({ shape })) },
+      ]),
       ...models.map((model, i) => [`m${i}`, { step: trainingStep(model, data), inputs: [rows, rate] }]),
     ]) as Parameters<typeof compileSteps>[0],
     { variables: [models, data.variables].flat(), fuse: true },
@@ -66,6 +81,7 @@ async function results(): Promise<{ hash: string; bits: string[] }> {
   const weights = models.map((model) => model.getWeights().map((weight) => weight.clone()));
   const bits = tf.tidy(() => {
     const ran = programs.map(({ shapes }, i) => steps.run(`p${i}`, ...shapes.map((shape, j) => normal(shape, i + j))));
+    ran.push(steps.run(`p${programs.length}`, ...given()));
     const order = tf.range(0, 21, 1, 'int32');
     for (let step = 0; step < 5; step++) for (const i of models.keys()) steps.run(`m${i}`, order, tf.scalar(0.5));
     const trained = models.flatMap((model) => model.getWeights());
@@ -96,12 +112,12 @@ it(`has the same bits compiled for ${targets.map(([name]) => name).join(', ')}`,
 const zig = process.env['BN_TRAIN_ZIG'];
 
 it.runIf(zig)('is compiled for aarch64 too, by another compiler, which makes vectors of it', () => {
-  const math = readFileSync(path.join(root, 'src/graph/fuse/math.h'), 'utf8');
+  const headers = ['math.h', 'conv.h'].map((name) => readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'));
   const header = path.join(root, 'src/graph/fuse/region.h');
   const [model] = models as [tf.Sequential];
   const variables = [...model.weights.map((weight) => weight.read() as tf.Variable), ...data.variables];
   const graph = record(nativeBackend() as NativeBackend, trainingStep(model, data), [rows, rate], variables);
-  const { sources } = plan(graph, math);
+  const { sources } = plan(graph, headers.join(''));
   const flags = ['-target', 'aarch64-linux-gnu', '-std=c++17', '-O3', '-fPIC', '-ffp-contract=off', '-fno-math-errno'];
   const env = { ...before, ZIG_GLOBAL_CACHE_DIR: path.join(work, 'zig'), ZIG_LOCAL_CACHE_DIR: path.join(work, 'zig') };
   const [source, assembly] = [path.join(work, 'region.cc'), path.join(work, 'region.s')];

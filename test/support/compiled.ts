@@ -5,8 +5,8 @@ export const mode = { fuse: false };
 
 /** What is no set of options stays what it is, for the words that refuse it. */
 const withMode = <T extends plain.CompileOptions>(given: T): T =>
-  mode.fuse && typeof given === 'object' && !Array.isArray(given)
-    ? { fuse: !given.rules && given.xla !== true, ...given }
+  typeof given === 'object' && !Array.isArray(given)
+    ? { fuse: mode.fuse && !given.rules && given.xla !== true, ...given }
     : given;
 
 export const compileStep: typeof plain.compileStep = (step, options) => plain.compileStep(step, withMode(options));

@@ -29,15 +29,15 @@ interface Planned {
   readonly graph: (library: string) => Graph;
 }
 
-const MATH = new URL('../../../src/graph/fuse/math.h', import.meta.url);
+const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
 
 /** How many elements count as a row where there is no batch. */
-const SHARE = 4096;
+const SHARE = 16384;
 
 /** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
 export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {
-  const math = await readFile(MATH, 'utf8');
-  const planned = graphs.map((graph) => plan(graph, math));
+  const headers = await Promise.all(HEADERS.map((header) => readFile(header, 'utf8')));
+  const planned = graphs.map((graph) => plan(graph, headers.join('')));
   const sources = new Map(planned.flatMap((each) => [...each.sources]));
   if (sources.size === 0) return { reason: 'there is nothing to fuse' };
   const built = await buildLibrary([...sources.values()], { signal });
@@ -62,7 +62,7 @@ export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSign
   return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
 }
 
-export function plan(recorded: Graph, math: string): Planned {
+export function plan(recorded: Graph, headers: string): Planned {
   // A step with values of no elements is none to save time in.
   if (hasEmpty(recorded)) return { sources: new Map(), graph: () => recorded };
   const { graph } = rewrite(recorded, FUSED_RULES);
@@ -74,7 +74,7 @@ export function plan(recorded: Graph, math: string): Planned {
     return { ...written, symbol, rows };
   });
   return {
-    sources: new Map(regions.map(({ symbol, source }) => [symbol, `${math}\n${source.replace(NAME, symbol)}`])),
+    sources: new Map(regions.map(({ symbol, source }) => [symbol, `${headers}\n${source.replace(NAME, symbol)}`])),
     graph: (library) =>
       sorted(
         graph,

@@ -16,10 +16,11 @@ export interface Operand {
 /**
  * A fused op. `map`: an element at a time, of operands that are read so, or are one element; `spread`: repeated along some
  * axes; `reduce`: over some axes of what it reads, which are those of stride 0 in `axes`; `total`: over the rows of the
- * batch, too; `route`: what a maximum over some axes came from gets its gradient.
+ * batch, too; `route`: what a maximum over some axes came from gets its gradient; `conv`: a convolution of each row, or its
+ * gradient with respect to the image. The one with respect to the filter is a `total`.
  */
 export interface Step {
-  readonly kind: 'map' | 'spread' | 'reduce' | 'total' | 'route';
+  readonly kind: 'map' | 'spread' | 'reduce' | 'total' | 'route' | 'conv';
   readonly output: Value;
   /** The op as C++ for `map`, by its name otherwise. */
   readonly op: string;
@@ -32,6 +33,14 @@ export interface Step {
   readonly axes: readonly Axis[];
   /** Whether it may be computed again instead of being stored. */
   readonly cheap: boolean;
+  /** Of a convolution or its gradient. */
+  readonly kernel?: Kernel;
+}
+
+/** A direct convolution: the C++ for it, and how many numbers its weights take, or their gradient, as it has them. */
+export interface Kernel {
+  readonly type: string;
+  readonly packed: number;
 }
 
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */

@@ -3,7 +3,7 @@ import { sizeOf } from '../graph.js';
 import { isDirect, isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Steps } from './loops.js';
-import type { Operand, Step } from './fusedStep.js';
+import type { Kernel, Operand, Step } from './fusedStep.js';
 import { type Memory, typeOf } from './memory.js';
 import { expand, reduce, REDUCTION, route, vectorLoop } from './text.js';
 
@@ -65,6 +65,7 @@ export class Job {
 
   /** A step with a loop of its own. */
   private alone({ steps: [step] }: Loop, i: number): string {
+    if (step?.kernel) return this.convolution(step, step.kernel, i);
     const { kind, op, operands, axes, width } = step as Step;
     const from = operands.map((operand) => this.pointer(operand, i));
     const to = this.target(step as Step, i);
@@ -72,6 +73,22 @@ export class Job {
     const [x] = operands as [Operand];
     if (kind === 'spread') return expand(to, from[0] ?? '', x.axes);
     return reduce(op, to, from[0] ?? '', axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
+  }
+
+  private convolution(step: Step, { type, packed }: Kernel, i: number): string {
+    const { memory, partial } = this.setting;
+    const [x = '', y = ''] = step.operands.map((operand) => this.pointer(operand, i));
+    const weights = this.name('w');
+    this.before.push(`float* const ${weights} = ${memory.own('float', packed)('chunk')};`);
+    if (step.kind === 'conv') {
+      this.before.push(`${type}::pack(${y}, ${weights});`);
+      return `${type}::forward(${x}, ${weights}, ${this.target(step, i)});`;
+    }
+    const result = memory.own('float', step.width);
+    this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
+    this.after.push(`${type}::unpack(${weights}, ${result('chunk')});`);
+    partial.set(step, result);
+    return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
 
   private loop({ width, steps }: Loop, i: number): string {

@@ -12,7 +12,7 @@ export interface Loop {
 
 export const lengthOf = ({ axes }: Operand): number => sizeOf(axes.map(({ size }) => size));
 
-export const isInLoop = ({ kind }: Step): boolean => kind === 'map' || kind === 'total';
+export const isInLoop = ({ kind, kernel }: Step): boolean => !kernel && (kind === 'map' || kind === 'total');
 
 const widthOf = (step: Step) => (step.kind === 'map' ? step.width : lengthOf(step.operands[0] as Operand));
 

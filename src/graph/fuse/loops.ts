@@ -2,6 +2,7 @@
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, batchedValues, REDUCTIONS, VIEWS } from './batch.js';
 import { align, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { CONVOLUTIONS, kernelOf } from './convolution.js';
 import { isSpread, type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 
@@ -58,6 +59,7 @@ export class Steps {
     const [output] = node.outputs;
     if (!output || node.outputs.length !== 1 || this.isView(node, output)) return [];
     if (node.op === ROUTE) return [this.route(node, output)];
+    if (node.op.startsWith('Conv2D')) return this.convolution(node, output);
     if (!REDUCTIONS.includes(node.op)) return this.map(node, output);
     const step = this.reduction(node, output);
     return step ? [step] : [];
@@ -186,9 +188,34 @@ export class Steps {
     return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
   }
 
-  /** TensorFlow adds a bias while it multiplies. */
+  private convolution(node: Node, output: Value): Step[] {
+    const kernel = kernelOf(node, (id) => this.value(id).shape);
+    const { read, isTotal } = CONVOLUTIONS[node.op] as (typeof CONVOLUTIONS)[string];
+    const values = read.map((i) => this.value(node.inputs[i] as number));
+    const isRow = (value: Value) => this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
+    const images = isTotal ? values : [values[0] as Value, output];
+    if (!kernel || !images.every(isRow)) return [];
+    const operands = values.map((value) => {
+      const moves = images.includes(value);
+      const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
+      // Of more than one axis, as they are not read one by one.
+      const axes = [
+        { size, stride: sizeOf(row) },
+        { size: sizeOf(row), stride: 1 },
+      ];
+      return { ...this.origin(value.id), moves, axes };
+    });
+    const width = sizeOf(output.shape) / (isTotal ? 1 : this.rows);
+    const common = { output, byRow: true, width, operands, axes: [], cheap: false, kernel };
+    return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op: node.op, ...common }];
+  }
+
+  /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */
   private isBias({ op, inputs: [x = 0, bias = 0] }: Node): boolean {
-    const isProduct = /^(Conv2D|MatMul)$/.test(this.producers.get(x)?.op ?? '');
-    return op.startsWith('Add') && isProduct && this.graph.variables.some(({ id }) => id === bias);
+    const product = this.value(this.source(x));
+    const producer = this.producers.get(product.id);
+    const isProduct = producer?.op === 'MatMul' || (producer?.op === 'Conv2D' && this.stepsOf(producer).length === 0);
+    const isSame = product.shape.join() === this.value(x).shape.join();
+    return op.startsWith('Add') && isProduct && isSame && this.graph.variables.some(({ id }) => id === bias);
   }
 }

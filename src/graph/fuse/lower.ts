@@ -6,6 +6,7 @@ import { matMul } from '../rewrite/matMul.js';
 import type { Rule } from '../rewrite/rule.js';
 import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
 import { factors, lateBroadcast } from './algebra.js';
+import { kernelOf } from './convolution.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
@@ -122,10 +123,16 @@ const averagePoolGrad: Rule = {
   },
 };
 
+/** Where there is no kernel for it. */
+const plainInputGrad: Rule = {
+  ...convInputGrad,
+  apply: (node, editor) => (kernelOf(node, (id) => editor.shape(id)) ? undefined : convInputGrad.apply(node, editor)),
+};
+
 export const FUSED_RULES: readonly Rule[] = [
   matMul,
   sigmoidGrad,
-  convInputGrad,
+  plainInputGrad,
   pooling,
   averagePoolGrad,
   maxPoolGrad,

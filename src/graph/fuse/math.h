@@ -32,6 +32,9 @@ static inline int32_t int_(float x) {
   return (x >= -2147483648.0f) & (x < 2147483648.0f) ? static_cast<int32_t>(x) : INT32_MIN;
 }
 
+// By halves: of int_ and a conversion GCC 12 makes one rounding, which keeps -0, in some loops and not in others.
+static inline float whole_(int32_t i) { return static_cast<float>(i >> 16) * 65536.0f + static_cast<float>(i & 0xffff); }
+
 static inline float float_(int32_t bits) {
   float x;
   __builtin_memcpy(&x, &bits, sizeof x);

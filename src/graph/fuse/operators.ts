@@ -90,6 +90,7 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   const to = C_TYPES.get(output.dtype);
   if (to === undefined || !given.every((dtype) => C_TYPES.has(dtype))) return undefined;
   if (op === 'Cast' && given[0] === float32 && output.dtype === int32) return 'int_($0)';
+  if (op === 'Cast' && given[0] === int32 && output.dtype === float32) return 'whole_($0)';
   if (op === 'Cast') return output.dtype === bool ? '$0 != 0' : `static_cast<${to}>($0)`;
   if (COPIES.includes(op)) return '$0';
   if (op in FILLS) return FILLS[op];
@@ -104,7 +105,7 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   return FLOAT[op];
 }
 
-export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/(max|min)_\(/g, '('));
+export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/(max|min|whole)_\(/g, '('));
 
 /** A number as float32, to the last bit. */
 export function literal(value: number): string {
