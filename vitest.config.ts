@@ -20,7 +20,15 @@ const LONG = [
     'common/lock',
     'data/otherData',
   ],
-  ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/loop', 'graph/sanitize', 'graph/targets'],
+  ...[
+    'fuzz/download',
+    'graph/fused',
+    'graph/library',
+    'graph/loop',
+    'graph/sanitize',
+    'graph/targets',
+    'graph/versions',
+  ],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...[
     'runtime/cudaInstall',

@@ -50,7 +50,8 @@ export class Accelerated implements Acceleration {
       assertVersion();
       requireNative('accelerate the model');
     } catch (error) {
-      this.refuse(error as BnTrainError);
+      if (options.strict) throw error;
+      this.tell(error as BnTrainError);
       return;
     }
     this.dice = generator(options.seed);
@@ -72,12 +73,12 @@ export class Accelerated implements Acceleration {
     return this.running?.compiled.names ?? [];
   }
 
-  release(): void {
+  readonly release = (): void => {
     this.around.putBack();
     this.stop();
     this.dice?.dispose();
     this.dice = undefined;
-  }
+  };
 
   /** Starts on what trains and predicts now, which a Sequential makes anew when it is built. */
   private follow(): void {
@@ -87,7 +88,8 @@ export class Accelerated implements Acceleration {
     const compiled = new CompiledModel(inner, {
       fuse: this.options.fuse ?? true,
       draws: drawsBy(this.dice),
-      refuse: (why) => this.refuse(why),
+      strict: this.options.strict ?? false,
+      tell: (why) => this.tell(why),
     });
     this.running = { inner, compiled, functions: takeOver(inner, compiled) };
   }
@@ -98,8 +100,7 @@ export class Accelerated implements Acceleration {
     this.running = undefined;
   }
 
-  private refuse(why: BnTrainError): void {
-    if (this.options.strict) throw why;
+  private tell(why: BnTrainError): void {
     const line = `${why.message}: it runs op by op`;
     if (this.refused.includes(line)) return;
     this.refused.push(line);

@@ -1,5 +1,6 @@
-/** Which layer it is that a graph cannot hold. */
+/** What a graph cannot hold of a model, and in which layer. */
 import type * as tf from '@tensorflow/tfjs';
+import { BnTrainError, messageOf } from '../../common/errors.js';
 import { Exchange } from '../record/host.js';
 
 const culprits = new WeakMap<object, string>();
@@ -27,8 +28,14 @@ export function namingLayers<T>(layers: readonly tf.layers.Layer[], action: () =
   }
 }
 
-/** Undefined where it failed outside of layers, as in a loss or a gradient. */
-export const culpritOf = (error: unknown) => culprits.get(error as object);
+/** "UniqueV2, whose result's shape follows from values, in the layer lambda_1 (Lambda)". */
+export function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  const got = error instanceof BnTrainError ? (/, got (.*)$/s.exec(message)?.[1] ?? message) : message;
+  // None where it failed outside of layers, as in a loss or a gradient.
+  const culprit = culprits.get(error as object);
+  return culprit === undefined ? got : `${got}, in ${culprit}`;
+}
 
 const leaves = (layers: readonly tf.layers.Layer[]): tf.layers.Layer[] =>
   layers.flatMap((layer) => ('layers' in layer ? leaves(layer.layers as tf.layers.Layer[]) : [layer]));

@@ -39,7 +39,7 @@ export interface PrivateModel {
 }
 
 /** Those of tfjs-layers that have these parts. */
-const VERSIONS = /^4\.(?:1?[0-9]|2[0-2])\.0$/;
+const VERSIONS = /^4\.(?:1[0-9]|2[0-2])\.0$/;
 
 const DOING = 'accelerate the model';
 
@@ -58,7 +58,7 @@ export function assertModel(model: unknown): asserts model is tf.LayersModel {
 export function assertVersion(version = tf.version['tfjs-layers']): void {
   if (!VERSIONS.test(version))
     throw cannot(DOING, {
-      expected: 'tfjs-layers from 4.0.0 to 4.22.0, whose models are known from within',
+      expected: 'tfjs-layers from 4.10.0 to 4.22.0, whose models are known from within',
       got: version,
       hint: 'npm install @tensorflow/tfjs@4.22.0',
     });

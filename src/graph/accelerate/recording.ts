@@ -23,11 +23,11 @@ export function recordCalls(
   backend: NativeBackend,
   source: Source,
   calls: ReadonlyMap<string, Call>,
-  refuse: (call: Call, error: unknown) => void,
+  refuse: (name: string, error: unknown) => void,
 ): Recorded | undefined {
   const { draws, rate } = source;
   let contents: Recorded | undefined;
-  for (const [name, call] of calls)
+  for (const [name, call] of [...calls])
     try {
       const variables = contents?.variables ?? variablesOf(source, [...calls.values()]);
       const signatures = [call.specs.filter((spec) => spec !== null)];
@@ -35,7 +35,7 @@ export function recordCalls(
       const one = recordAll(backend, [definition], { variables, draws, rate });
       contents = { ...one, recorded: new Map([...(contents?.recorded ?? []), ...one.recorded]) };
     } catch (error) {
-      refuse(call, error);
+      refuse(name, error);
     }
   return contents;
 }
