@@ -9,6 +9,7 @@ const LONG = [
   ...[
     'bench/bench',
     'bench/gpu',
+    'bench/model',
     'bench/pack',
     'cli/compare',
     'cli/fit',
@@ -19,6 +20,7 @@ const LONG = [
     'cli/terminal',
     'common/lock',
     'data/otherData',
+    'documentation',
   ],
   ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/loop', 'graph/sanitize', 'graph/targets'],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],

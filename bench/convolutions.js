@@ -1,4 +1,5 @@
 /** Times convolutions and their gradients by TensorFlow's kernels and by generated ones, in turns: a table for NOTES.md, by `node bench/convolutions.js [TURNS]`. */
+import { performance } from 'node:perf_hooks';
 import tf from '@tensorflow/tfjs';
 import { LIMITS } from '../dist/graph/fuse/convolution.js';
 import { compileSteps } from '../dist/graph/index.js';

@@ -1,5 +1,6 @@
 /** How fast two models say what they see, turn by turn, by `model.predict`, as any program would call them. */
 import type * as tf from '@tensorflow/tfjs';
+import type { Listener } from '../common/listener.js';
 import { breathe } from '../train/evaluate.js';
 import { type Summary, summarize, summarizeRatios } from './statistics.js';
 
@@ -21,6 +22,8 @@ interface Options {
   /** How long a model's turn takes at least, in seconds. */
   seconds: number;
   signal: AbortSignal;
+  /** Told of each turn. */
+  listener: Pick<Listener, 'progress'>;
 }
 
 /** Each model has its turn in each round, every other round the second one first. Takes `x` [images, …] for one call. */
@@ -28,17 +31,20 @@ export async function measureInference(
   before: tf.LayersModel,
   after: tf.LayersModel,
   x: tf.Tensor,
-  { turns, seconds, signal }: Options,
+  { turns, seconds, signal, listener }: Options,
 ): Promise<InferenceSpeed> {
   const images = x.shape[0];
   const first = [await speedOf(before, x, 1, signal), await speedOf(after, x, 1, signal)];
   const calls = first.map((speed) => Math.ceil((seconds * speed) / images));
   const speeds: [number[], number[]] = [[], []];
-  for (let turn = 0; turn <= turns; turn++)
+  for (let turn = 0; turn <= turns; turn++) {
+    const label = `speed of ${images} at once`;
+    listener.progress({ label, done: turn, total: turns, figures: `turn ${turn} of ${turns}` });
     for (const which of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
       const speed = await speedOf(which === 0 ? before : after, x, calls[which] ?? 1, signal);
       if (turn > 0) speeds[which].push(speed);
     }
+  }
   const [of, by] = speeds;
   return { images, turns, before: summarize(of), after: summarize(by), speedUp: summarizeRatios(by, of) };
 }

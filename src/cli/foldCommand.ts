@@ -39,7 +39,7 @@ async function run(named: string | undefined, flags: FoldFlags, session: Session
   const output = outputOf(saved.run);
   if (config.norm === 'none') terminal.notice('there is no batch normalization to fold; the model stays as it is');
   const { onnx = false, savedModel = false } = flags;
-  const folded = await foldRun(model, data.test, { output, onnx, savedModel, signal });
+  const folded = await foldRun(model, data.test, { output, onnx, savedModel, signal, listener: terminal });
   if (flags.json) return terminal.printJson({ ...aboutRun(saved), ...folded, output });
   const { name, device } = saved.backend;
   const place = { output, device: `${name} backend, ${device}`, columns: terminal.resultColumns() };

@@ -136,14 +136,16 @@ function describeChange(before: Place, now: Place): string | undefined {
   const facts = ({ device, versions, machine }: Place): [string, unknown][] => [
     ['device', wholeName(device)],
     ['bn-train', versions['bn-train']],
+    ['commit', versions['commit']],
     ['TensorFlow', versions['tensorflow']],
     ['CPU', machine.cpu],
     ['cores', machine.cores],
     ['GPU', machine.gpu ?? 'none'],
   ];
   const after = new Map(facts(now));
+  // What was not known then, or is not now, is no change.
   const changed = facts(before)
-    .filter(([name, value]) => after.get(name) !== value)
+    .filter(([name, value]) => value !== undefined && ![undefined, value].includes(after.get(name)))
     .map(([name, value]) => `${name} ${String(value)} then, ${String(after.get(name))} now`);
   if (changed.length === 0) return undefined;
   return `${changed.join('; ')}: ${LAST_BITS}`;

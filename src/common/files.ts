@@ -1,6 +1,6 @@
 /** Files written whole or not at all and read within a bound, what killed writers leave behind, and the user's cache folder. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants, createReadStream, mkdtempSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -14,10 +14,12 @@ export function cacheDirectory(): string {
 }
 
 /** A new folder for files that nobody keeps, in `$TMPDIR` or `/tmp`. */
-export async function temporaryFolder(): Promise<string> {
-  return fs.mkdtemp(path.join(os.tmpdir(), 'bn-train-')).catch((error: unknown) => {
+export function temporaryFolder(): string {
+  try {
+    return mkdtempSync(path.join(os.tmpdir(), 'bn-train-'));
+  } catch (error) {
     throw notWritable('make a temporary folder', os.tmpdir(), 'set TMPDIR to another folder', error);
-  });
+  }
 }
 
 /** Fails early, with the folder's name, where files could not be written. */

@@ -1,5 +1,5 @@
 /** This machine and this package, as what is measured here is labelled, and the user's home. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cannot, messageOf } from './errors.js';
@@ -27,6 +27,13 @@ export function describeMachine(): Machine {
 export function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** The version, and the commit that was built, where the build knew one; "+changes" if there were any besides. */
+export function packageVersions(): { 'bn-train': string; commit?: string } {
+  const file = new URL('../commit.json', import.meta.url);
+  const commit = existsSync(file) ? { commit: JSON.parse(readFileSync(file, 'utf8')) as string } : {};
+  return { 'bn-train': packageVersion(), ...commit };
 }
 
 /** `$HOME`; where that is unset, empty or relative, what the user database says, never the working directory. */

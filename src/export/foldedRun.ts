@@ -5,6 +5,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { type InferenceSpeed, measureInference } from '../bench/inference.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { assertWritable, describeFileError, exists, writeFolderAtomic } from '../common/files.js';
+import type { Listener } from '../common/listener.js';
 import { packageVersion } from '../common/machine.js';
 import type { Dataset } from '../data/idx.js';
 import { fold } from '../nn/fold.js';
@@ -21,6 +22,7 @@ interface FoldOptions {
   onnx: boolean;
   savedModel: boolean;
   signal: AbortSignal;
+  listener: Pick<Listener, 'progress'>;
 }
 
 export interface FoldedRun {
@@ -52,7 +54,7 @@ export async function assertNew(output: string): Promise<void> {
 export async function foldRun(
   model: tf.Sequential,
   test: Dataset,
-  { output, onnx, savedModel, signal }: FoldOptions,
+  { output, onnx, savedModel, signal, listener }: FoldOptions,
 ): Promise<FoldedRun> {
   const folded = await fold(model);
   const difference = await differenceBetween(model, folded, test, signal);
@@ -62,7 +64,7 @@ export async function foldRun(
       test,
       Int32Array.from({ length: Math.min(count, test.count) }, (_, row) => row),
     );
-    inference.push(await measureInference(model, folded, x, { ...TURNS, signal }));
+    inference.push(await measureInference(model, folded, x, { ...TURNS, signal, listener }));
     x.dispose();
   }
   const [before, after] = [await layersFormat(model), await layersFormat(folded)];

@@ -1,5 +1,5 @@
 /** What this project uses of TensorFlow's native backend beneath tfjs: its binding, typed, and sessions on graphs. */
-import { rm, writeFile } from 'node:fs/promises';
+import { rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, messageOf } from '../common/errors.js';
@@ -161,13 +161,13 @@ export class Session {
   }
 
   /** Opens a session on the bytes of a saved_model.pb; nothing is left on disk. */
-  static async open(backend: NativeBackend, savedModel: Uint8Array, tag: string): Promise<Session> {
-    const folder = await temporaryFolder();
+  static open(backend: NativeBackend, savedModel: Uint8Array, tag: string): Session {
+    const folder = temporaryFolder();
     try {
-      await writeFile(path.join(folder, 'saved_model.pb'), savedModel);
+      writeFileSync(path.join(folder, 'saved_model.pb'), savedModel);
       return new Session(backend, load(backend, folder, tag));
     } finally {
-      await rm(folder, { recursive: true });
+      rmSync(folder, { recursive: true });
     }
   }
 

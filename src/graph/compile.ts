@@ -1,7 +1,8 @@
 /** Compiles steps: records them, rewrites the graphs, and opens a session that runs each with one call. */
 import type * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { CompiledSteps, type Contents, type Fusion, type RecordedStep } from './compiledSteps.js';
+import { CompiledSteps, type Contents, type RecordedStep } from './compiledSteps.js';
+import type { FusedSteps } from './fuse/fuse.js';
 import type { Graph } from './graph.js';
 import { type NativeBackend, requireNative, Session, XLA_HINT } from './binding.js';
 import {
@@ -17,12 +18,13 @@ import {
 import { describe, type Input } from './inputs.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
+import type { Rate } from './record/rate.js';
 import { countingSteps, record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
 import type { Rule } from './rewrite/rule.js';
-import { encodeSavedModel, type NamedGraph, NAMES } from './write/savedModel.js';
+import { encodeSavedModel, NAMES } from './write/savedModel.js';
 
 export interface StepDefinition {
   step: StepFunction;
@@ -99,30 +101,47 @@ export async function compileSteps<Name extends string>(
   const definitions = definitionsIn(steps);
   const variables = variablesIn(options.variables);
   const backend = requireNative('compile the step');
-  const contents = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
+  const recorded = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
   try {
-    const given = [...contents.recorded.values()];
-    const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-    const encode = () =>
-      encodeSavedModel(
-        given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
-        { xla },
-      );
-    const { fuse = !rules && given.some(({ graph }) => graph.updates.size > 0) } = options;
-    const fused = fuse && !xla && !backend.isUsingGpuDevice ? await fuseSteps(given, options) : undefined;
-    const session = await Session.open(backend, fused?.bytes ?? encode(), NAMES.tag);
-    const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
-    try {
-      compiled.write();
-    } catch (error) {
-      compiled.dispose();
-      throw error;
-    }
-    return compiled;
+    const moves = [...recorded.recorded.values()].some(({ graph }) => graph.updates.size > 0);
+    const { fuse = !rules && moves } = options;
+    const fused = fuse && !xla ? await fusedOf(backend, recorded, options.signal) : undefined;
+    return openSteps(backend, recorded, { rules, xla, fused });
   } catch (error) {
-    contents.own?.dispose();
+    recorded.own?.dispose();
     throw error;
   }
+}
+
+/** Undefined on a GPU, where no code is generated. */
+export async function fusedOf(backend: NativeBackend, { recorded }: Recorded, signal?: AbortSignal) {
+  if (backend.isUsingGpuDevice) return undefined;
+  const { fuseSteps } = await import('./fuse/fuse.js');
+  return fuseSteps([...recorded.values()], signal);
+}
+
+/** Opens a session for what was recorded; by the graphs as they are where they were not fused. */
+export function openSteps<Name extends string>(
+  backend: NativeBackend,
+  contents: Recorded,
+  { rules, xla = false, fused }: Pick<CompileOptions, 'rules' | 'xla'> & { fused?: FusedSteps | undefined },
+): CompiledSteps<Name> {
+  const given = [...contents.recorded.values()];
+  const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
+  const encode = () =>
+    encodeSavedModel(
+      given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
+      { xla },
+    );
+  const session = Session.open(backend, fused?.bytes ?? encode(), NAMES.tag);
+  const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
+  try {
+    compiled.write();
+  } catch (error) {
+    compiled.dispose();
+    throw error;
+  }
+  return compiled;
 }
 
 /** Few steps have layers that draw, and they are refused without: then all is recorded again. */
@@ -141,39 +160,30 @@ async function withDraws(seed: number | Generator | undefined, recordBy: (draws?
   }
 }
 
-type Recorded = Omit<Contents, 'fused'>;
+export type Recorded = Omit<Contents, 'fused'>;
 
 interface Recording {
   variables: readonly tf.Variable[];
-  xla: boolean;
-  draws: Draws | undefined;
+  xla?: boolean;
+  draws?: Draws | undefined;
+  rate?: Rate | undefined;
 }
 
-function recordAll(backend: NativeBackend, definitions: Definition[], options: Recording): Recorded {
-  const { xla, draws } = options;
+export function recordAll(
+  backend: NativeBackend,
+  definitions: readonly Definition[],
+  { xla = false, draws, rate, ...options }: Recording,
+): Recorded {
   const variables = [...new Set([...options.variables, ...(draws ? [draws.state] : [])])];
   const recorded = new Map<string, RecordedStep>();
   for (const { name, step, signatures } of definitions)
     for (const [i, signature] of signatures.entries()) {
       const { step: counting, taken } = countingSteps(step);
-      const graph = explained(step, signature, () => record(backend, counting, signature, variables, draws));
+      const graph = explained(step, signature, () => record(backend, counting, signature, variables, { draws, rate }));
       if (xla) assertNotRandom(graph);
       recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph, signature, step: name, taken });
     }
-  return { recorded, variables, own: draws?.own };
-}
-
-/** The bytes to open a session on; only the reason where there are none. */
-async function fuseSteps(
-  recorded: readonly NamedGraph[],
-  { signal }: CompileOptions,
-): Promise<{ bytes?: Uint8Array; kernels: Fusion }> {
-  const { fuse } = await import('./fuse/fuse.js');
-  const plain = recorded.map(({ graph }) => graph);
-  const fused = await fuse(plain, signal);
-  if ('reason' in fused) return { kernels: fused };
-  const graphs = fused.graphs.map((graph, i) => ({ name: recorded[i]?.name ?? '', graph }));
-  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
+  return { recorded, variables, own: draws?.own, rated: rate?.optimizer };
 }
 
 /** XLA would draw other numbers than the seed says. */

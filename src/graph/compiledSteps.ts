@@ -31,6 +31,8 @@ export interface Contents {
   variables: readonly tf.Variable[];
   /** What layers draw from, where nobody else has it. */
   own?: Generator | undefined;
+  /** The optimizer whose learning rate is a variable. */
+  rated?: tf.Optimizer | undefined;
 }
 
 const RUN = { doing: 'run the compiled step', many: false, each: '' };
@@ -49,10 +51,10 @@ export class CompiledSteps<Name extends string> {
     private readonly encode: () => Uint8Array,
     private readonly contents: Contents,
   ) {
-    const { recorded, variables } = contents;
+    const { recorded, variables, rated } = contents;
     this.variables = new SessionVariables(backend, session, variables);
     for (const optimizer of [...recorded.values()].flatMap(({ taken }) => [...taken.keys()]))
-      this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables));
+      this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables, { rated: optimizer === rated }));
   }
 
   /** Undefined where fusing was not asked for. */

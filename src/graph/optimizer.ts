@@ -29,8 +29,8 @@ export function optimizerVariables(
   const before = changing.map((variable) => variable.clone());
   const { iterations } = optimizer;
   // Without a gradient an optimizer makes its slots and moves nothing.
-  const none = Object.fromEntries(moved.map(({ name }) => [name, null]));
-  optimizer.applyGradients(none as unknown as tf.NamedTensorMap);
+  const none = moved.map(({ name }) => ({ name, tensor: null }));
+  optimizer.applyGradients(none as unknown as Parameters<typeof optimizer.applyGradients>[0]);
   fieldsOf(optimizer)['iterations_'] = iterations;
   for (const [i, old] of before.entries()) {
     changing[i]?.assign(old);

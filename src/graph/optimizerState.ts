@@ -37,13 +37,15 @@ export class FollowedOptimizer {
   private readonly numbers: Map<string, unknown>;
   private readonly places: (readonly [i: number, Place])[];
 
-  /** `variables`: what the steps declare. */
+  /** `variables`: what the steps declare; one that is `rated` has its learning rate among them. */
   constructor(
     private readonly optimizer: tf.Optimizer,
     variables: readonly tf.Variable[],
+    { rated }: { rated: boolean },
   ) {
+    const free = ['iterations_', ...(rated ? ['learningRate'] : [])];
     const isNumber = ([name, value]: [string, unknown]) =>
-      name !== 'iterations_' && (typeof value === 'number' || typeof value === 'boolean');
+      !free.includes(name) && (typeof value === 'number' || typeof value === 'boolean');
     this.numbers = new Map(Object.entries(optimizer).filter(isNumber));
     this.places = placesOf(optimizer)
       .map((place) => [variables.indexOf(at(optimizer, place) as tf.Variable), place] as const)
@@ -62,7 +64,8 @@ export class FollowedOptimizer {
       if (at(this.optimizer, place) === before) continue;
       const [field] = place;
       // setLearningRate exchanges the tensor that the graph has and the number that it was made of.
-      if (makeVariable(this.optimizer, field)) this.numbers.set('learningRate', at(this.optimizer, ['learningRate']));
+      if (makeVariable(this.optimizer, field) && this.numbers.has('learningRate'))
+        this.numbers.set('learningRate', at(this.optimizer, ['learningRate']));
       const found = at(this.optimizer, place);
       if (!(found instanceof tf.Variable) || describe([found]) !== describe([before]))
         throw this.refuse(

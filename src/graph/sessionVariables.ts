@@ -14,6 +14,9 @@ interface Slot {
   dtype: number;
 }
 
+/** Whose session has the value of data that nobody looked at. */
+const owners = new WeakMap<DataRecord, SessionVariables>();
+
 export class SessionVariables {
   private readonly slots: Slot[];
 
@@ -52,6 +55,9 @@ export class SessionVariables {
     }
     this.fetch(shared);
     if (stale.length === 0) return;
+    // What other sessions have is fetched with one call from each, not with one for each variable.
+    const records = stale.map(({ variable }) => this.backend.tensorMap.get(variable.dataId));
+    for (const owner of new Set(records.map((record) => owners.get(record)))) owner?.fetchAll();
     const values = stale.map(({ variable }) => nativeValue(this.backend, variable));
     const feeds = new Map(stale.map(({ i }, j) => [NAMES.set(i), values[j]?.id ?? -1]));
     const done = this.session.run(
@@ -95,7 +101,7 @@ export class SessionVariables {
   /** The stock backend asks for a tensor's values before it takes the id, and for the id alone when it disposes. */
   private unseen(slot: Slot): DataRecord {
     const fetch = () => this.fetch([slot]);
-    return {
+    const record: DataRecord = {
       id: -1,
       shape: slot.variable.shape,
       dtype: slot.dtype,
@@ -105,6 +111,8 @@ export class SessionVariables {
         return null;
       },
     };
+    owners.set(record, this);
+    return record;
   }
 }
 

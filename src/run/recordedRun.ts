@@ -1,7 +1,7 @@
 /** One run, trained and recorded: model, loop and run folder in, events and an outcome out; prints nothing. */
 import type { BackendName } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
-import { describeMachine, packageVersion } from '../common/machine.js';
+import { describeMachine, packageVersions } from '../common/machine.js';
 import type { EpochResult, FinalResult, Statistics, TrainEvent } from '../train/events.js';
 import { startOf, train } from '../train/loop.js';
 import { review } from '../train/review.js';
@@ -45,7 +45,7 @@ export function configOf(
 
 /** Where this process computes. */
 export function placeOf({ device, gpu, tensorflow }: Computer): Place {
-  const versions = { 'bn-train': packageVersion(), node: process.versions.node };
+  const versions = { ...packageVersions(), node: process.versions.node };
   return {
     device,
     versions: { ...versions, ...(tensorflow !== undefined && { tensorflow }) },

@@ -8,6 +8,7 @@ import { BnTrainError } from '../common/errors.js';
 import { cacheDirectory } from '../common/files.js';
 import { formatBytes } from '../common/format.js';
 import { toType } from '../common/invocation.js';
+import { packageVersions } from '../common/machine.js';
 import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, NotInstalled, oneLine } from './choose.js';
 import { type Gpu, type GpuQuery, queryGpus } from './gpus.js';
 import { proveAddon } from './install/addon.js';
@@ -43,6 +44,7 @@ export async function diagnose(options: { runtimeDir?: string; signal?: AbortSig
   const found = runtime && !problem;
   const ofCuda = await cudaFacts([cuda.runtime, cpu.runtime], signal);
   const facts = [
+    ['bn-train', Object.values(packageVersions()).join(', commit ')],
     ['Node', process.version],
     ['platform', `${thisPlatform()}, ${os.release()}`],
     ['CPU', `${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${os.availableParallelism()} cores`],

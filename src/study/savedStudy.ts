@@ -84,13 +84,18 @@ export interface SavedStudy {
   records: TrialRecord[];
 }
 
-/** Throws a BnTrainError where there is no study, or it or a trial is damaged. */
-export async function readStudy(folder: string): Promise<SavedStudy> {
+/** Throws a BnTrainError where there is no study, or it is damaged. */
+export async function readResult(folder: string): Promise<StudyResult> {
   const file = path.join(folder, 'study.json');
   const content = await readBounded(file, LIMIT).catch((error: unknown) => {
     throw cannot(`read ${file}`, { expected: "a study's result", got: describeFileError(error), cause: error });
   });
-  const study: StudyResult = parseShaped(STUDY, content.toString(), file);
+  return parseShaped(STUDY, content.toString(), file);
+}
+
+/** Throws a BnTrainError where there is no study, or it or a trial is damaged. */
+export async function readStudy(folder: string): Promise<SavedStudy> {
+  const study = await readResult(folder);
   const names = [...new Set(study.claims.flatMap(({ trials }) => trials))].sort();
   const records: TrialRecord[] = [];
   // One after the other, as each is read and checked whole.

@@ -75,7 +75,7 @@ function layerActivations(x: tf.Tensor, normalization: Normalization | undefined
     gamma: gamma[c] ?? NaN,
     beta: beta[c] ?? NaN,
     x: quantiles(
-      before.filter((_, i) => i % count === c),
+      Float32Array.from({ length: before.length / count }, (_, i) => before[i * count + c] ?? 0),
       SAMPLE,
     ),
   }));

@@ -1,9 +1,12 @@
+import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { freshSummary, ratiosOf, speedOf } from '../../src/bench/figures.js';
+import { measureInference } from '../../src/bench/inference.js';
 import { measure, type Series } from '../../src/bench/measure.js';
 import type { Program, Turn } from '../../src/bench/program.js';
 import { summarize, summarizeRatios } from '../../src/bench/statistics.js';
+import type { Progress } from '../../src/common/listener.js';
 import { freshLines, headLines, ratioLines, speedLines } from '../../src/report/speedTable.js';
 
 const turn = (seconds: number): Turn => ({
@@ -152,4 +155,14 @@ describe('figures and their lines', () => {
       'median [range] of 7 turns, each 40 steps of 256 examples',
     ]);
   });
+});
+
+it('the speed of two models is taken turn by turn, and each turn is told', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2] })] });
+  const told: string[] = [];
+  const listener = { progress: ({ label, figures = '' }: Progress) => told.push(`${label}: ${figures}`) };
+  const { signal } = new AbortController();
+  const speed = await measureInference(model, model, tf.ones([3, 2]), { turns: 2, seconds: 1e-4, signal, listener });
+  expect([speed.images, speed.turns]).toEqual([3, 2]);
+  expect(told).toEqual([0, 1, 2].map((turn) => `speed of 3 at once: turn ${turn} of 2`));
 });

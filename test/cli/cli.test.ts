@@ -278,20 +278,9 @@ describe('a run', () => {
   });
 
   it('prints one JSON object with --json, and nothing on stderr with --quiet', async () => {
-    const { stdout, stderr } = await run([
-      'none',
-      '--epochs',
-      '1',
-      '--seed',
-      '1',
-      '--batch-size',
-      '2000',
-      '--json',
-      '--quiet',
-      '--deterministic',
-      '--run-dir',
-      'json',
-    ]);
+    const few = await writeSmallData(inWork('few'), 100, 20);
+    const how = ['--epochs', '1', '--seed', '1', '--json', '--quiet', '--deterministic', '--run-dir', inWork('json')];
+    const { stdout, stderr } = await runProgram(['none', ...how, ...few.args], { env: few.env, cwd: work });
     expect(JSON.parse(readFileSync(inWork('json/config.json'), 'utf8'))).toMatchObject({ deterministic: true });
     const object = JSON.parse(stdout) as { epochs: object[]; final: object };
     const none = { testAccuracyPopulation: null, populationImages: null };
@@ -382,9 +371,9 @@ describe('what is printed', () => {
   });
 
   it('on a stderr that is closed does not end the work', async () => {
-    const { code, stdout } = await shell(
-      '{ "$0" "$1" none --epochs 1 --batch-size 6000 --run-dir deaf 2>&1 >result | true; echo ${PIPESTATUS[0]}; cat result; }',
-    );
+    const { args, env } = await writeSmallData(inWork('few'), 100, 20);
+    const script = `{ "$0" "$1" none --epochs 1 --run-dir deaf ${args.join(' ')} 2>&1 >result | true; echo \${PIPESTATUS[0]}; cat result; }`;
+    const { code, stdout } = await start('bash', ['-c', script, process.execPath, program], { env, cwd: work }).result;
     expect(code).toBe(0);
     expect(stdout).toMatch(/^0\nloss \d/);
   });

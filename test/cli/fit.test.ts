@@ -32,7 +32,7 @@ const shownOn = (columns: number, args: string[], env: Record<string, string | u
 const tooLong = (lines: string[], columns: number) =>
   lines.filter((line) => line.length > columns && !/^\s*(bn-train |\S*\/)/.test(line));
 
-describe.each(firstOf([60, 80, 120], 1))('a terminal of %i columns', (columns) => {
+describe.each(firstOf([60, 120], 1))('a terminal of %i columns', (columns) => {
   it('has room for each line of a run, of its parameters, of an error and of help', async () => {
     const { folder, args } = train('scratch', '--epochs', '3');
     const run = await shownOn(columns, args);

@@ -141,6 +141,17 @@ describe('a resumed run', () => {
       'TensorFlow 2.18.1 then, 2.21.0 now: its last bits may differ from those of a run that was never stopped',
     );
   });
+
+  it('says that the commit has changed where both are known', async () => {
+    const at = (commit: string) => ({ ...config, versions: { ...config.versions, commit } });
+    const { goingOnAt } = await read();
+    expect(goingOnAt(at('abc')).change).toBeUndefined();
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify(at('abc')));
+    const known = await read();
+    expect(known.goingOnAt(at('def+changes')).change).toMatch(/^commit abc then, def\+changes now: its last bits/);
+    expect(known.goingOnAt(config).change).toBeUndefined();
+    writeFileSync(path.join(run, 'config.json'), JSON.stringify(config));
+  });
 });
 
 describe('what is no run', () => {

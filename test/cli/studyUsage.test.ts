@@ -1,11 +1,12 @@
 /** What `bn-train study` is asked that it cannot do is told in words, before anything is computed; and it lists its claims. */
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { claimsOf } from '../../src/cli/study/runStudy.js';
 import { CLAIM_IDS } from '../../src/study/registration.js';
+import { madeUpStudy } from '../support/madeUpStudy.js';
 import { runProgram } from '../support/program.js';
 
 const cwd = mkdtempSync(path.join(tmpdir(), 'bn-train-study-usage-'));
@@ -48,6 +49,21 @@ it.each([
   expect(stderr).toContain(words);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(existsSync(path.join(cwd, 'study'))).toBe(false);
+});
+
+it.each([[], ['--merge', 'a']])('a quick study keeps its hands off the result of a full one, %j', async (...args) => {
+  const folder = path.join(cwd, 'full');
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, 'study.json');
+  const full = JSON.stringify(madeUpStudy(false).study);
+  writeFileSync(file, full);
+  const { code, stdout, stderr } = await study('--quick', '--study-dir', 'full', ...args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr.replaceAll(/\s+/g, ' ')).toBe(
+    'Cannot study quickly: expected a folder without the result of a full study, got full ' +
+      "hint: bn-train report 'full' shows it; for a quick look beside it, name another folder with --study-dir ",
+  );
+  expect(readFileSync(file, 'utf8')).toBe(full);
 });
 
 it('the list has every claim and its cost, for people and for programs', async () => {

@@ -3,7 +3,7 @@ import '../support/native.js';
 import fc from 'fast-check';
 import * as tf from '@tensorflow/tfjs';
 import { expect, it, vi } from 'vitest';
-import { kernelOf } from '../../src/graph/fuse/convolution.js';
+import { kernelOf, LIMITS } from '../../src/graph/fuse/convolution.js';
 import * as libraries from '../../src/graph/fuse/library.js';
 import type { Node } from '../../src/graph/graph.js';
 import { compileSteps } from '../../src/graph/index.js';
@@ -35,6 +35,7 @@ const shape: fc.Arbitrary<Shape> = fc
     stride: fc.constantFrom(1, 2),
     pad: fc.constantFrom('valid', 'same'),
   })
+  .filter(({ channels, filters }) => channels * filters <= LIMITS.channels)
   .filter(({ height, width, rows, columns, pad }) => pad === 'same' || (height >= rows && width >= columns));
 
 const conv =
@@ -163,8 +164,8 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose the last tap': [/ky < KH/g, 'ky < KH - (KH > 1)'],
   'that lose the last channel': [/c < C;/g, 'c < C - (C > 1);'],
   'that lose the last of two parts': [/i \+ size <= N/g, 'i + size < N'],
-  'whose last vector is whole': [/LAST < kLanes/g, 'false'],
-  'whose strides are one': [/\boy \* S\b/g, 'oy'],
+  'that lose the last of the lanes left over': [/least_\(N, kLanes\) \*/g, '(least_(N, kLanes) - 1) *'],
+  'whose strides are one': [/r \* S \* ROW/g, 'r * ROW'],
 };
 
 it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
@@ -175,7 +176,7 @@ it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from
     changed = broken.filter((source, i) => source !== sources[i]).length;
     return buildLibrary(broken, making);
   });
-  const worst = await errors(EDGES.slice(0, 3));
+  const worst = await errors(EDGES.slice(0, 4));
   expect(changed).toBeGreaterThan(0);
   expect(Math.max(...worst)).toBeGreaterThan(TOLERANCE);
 });
@@ -203,7 +204,7 @@ const OPS = ['Conv2D', 'Conv2DBackpropFilter', 'Conv2DBackpropInput'];
 const small: Shape = { ...base, height: 16, width: 16, channels: 8, filters: 16 };
 
 it.each<[string, Shape, Shape]>([
-  ['channels and filters', { ...small, channels: 32, filters: 32 }, { ...small, channels: 32, filters: 33 }],
+  ['channels and filters', { ...small, channels: 16, filters: 32 }, { ...small, channels: 16, filters: 33 }],
   ['rows of a filter', { ...small, rows: 7 }, { ...small, rows: 8 }],
   ['columns of a filter', { ...small, columns: 7 }, { ...small, columns: 8 }],
   ['strides', { ...small, stride: 2 }, { ...small, stride: 3 as 2 }],

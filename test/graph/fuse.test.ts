@@ -65,7 +65,7 @@ const LARGE: Program = {
 };
 const sample = (numRuns: number) => [LARGE, ...fc.sample(program, { numRuns, seed: 11 })];
 
-const SAMPLES = amount(80, 8);
+const SAMPLES = amount(80, 5);
 /** Rounding, after a dozen ops of which some add up a thousand values. */
 const TOLERANCE = 2e-5;
 
@@ -213,7 +213,7 @@ async function broken(from: RegExp, to: string, programs: readonly Program[]): P
   return worst;
 }
 
-it.each(firstOf(Object.entries(MUTANTS), 2))('finds kernels %s', async (_, [from, to]) => {
+it.each(firstOf(Object.entries(MUTANTS), 1))('finds kernels %s', async (_, [from, to]) => {
   const worst = await broken(from, to, sample(amount(12, 2)));
   expect(Math.max(...worst)).toBeGreaterThan(TOLERANCE);
 });

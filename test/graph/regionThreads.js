@@ -57,7 +57,7 @@ async function measure() {
     Tin: list([typeAttr(1)]),
     Tout: list([typeAttr(1)]),
   });
-  const session = await Session.open(native, writer.savedModel('train', 1087), 'train');
+  const session = Session.open(native, writer.savedModel('train', 1087), 'train');
   const x = tf.randomUniform([ROWS, WIDTH], -9, 9, 'float32', 5);
   const results = Array.from({ length: 30 }, () => {
     const [value] = session.run(new Map([['x', nativeValue(native, x).id]]), ['y']);

@@ -104,7 +104,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
 
   it('what is wrong is found', async () => {
     const broken = path.join(path.dirname(file), 'broken.html');
-    const body = `<figure class="chart" id="dead"></figure><img src="https://example.invalid/a.png"><p style="width:2000px">wide</p>`;
+    const body = `<figure class="chart" id="dead"><svg><text x="-5" y="20">aa</text><text x="-4" y="22">bb</text></svg></figure><img src="https://example.invalid/a.png"><p style="width:2000px">wide</p>`;
     writeFileSync(broken, page(body, 'console.log("said"); throw new Error("thrown")'));
     const faults = await faultsOf(await openPage(browser, broken, { width: 360, scheme: 'light' }));
     for (const fault of [
@@ -112,6 +112,8 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
       'error: thrown',
       'request: https://',
       'not drawn: dead',
+      'cut off: dead: aa',
+      'on another text: dead: bb',
       '2008 pixels',
       'axe: image-alt',
     ])

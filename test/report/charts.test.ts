@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { acrossOf } from '../../src/report/live/axes.js';
 import { formatNumber, linearTicks, logarithmicTicks } from '../../src/report/live/numbers.js';
 import { tableOf } from '../../src/report/page/dataTable.js';
 import { renderChart } from '../../src/report/page/figure.js';
@@ -15,8 +16,34 @@ it.each(Object.entries(CHARTS))('%s is drawn, narrow and wide', (id, spec) => {
   expect(html.match(/<svg /g)).toHaveLength(2);
   expect(html).toContain('role="img" aria-label="What &#34;it&#34; shows"');
   expect(html).toContain('<figcaption>A &#60;title&#62;</figcaption>');
-  expect(html.match(/<path /g)?.length).toBeGreaterThan(10);
+  expect(html.match(/[ML][\d.]+ [\d.]+/g)?.length).toBeGreaterThan(20);
   expect(html).not.toMatch(/NaN|undefined|Infinity/);
+});
+
+it('neighbors that look alike are one path, and circles are circles', () => {
+  for (const html of figures()) {
+    const looks = html.split('\n').map((line) => /^<path d="[^"]*"((?!.*transform).*)$/.exec(line)?.[1]);
+    expect(looks.filter((look, i) => look !== undefined && look === looks[i - 1])).toEqual([]);
+    expect(html).not.toContain('A1 1 0 1 1');
+  }
+  const seeds = renderChart(CHARTS['seeds'] ?? expect.fail(), { id: 'a', title: 'a', texts: TEXTS });
+  expect(seeds.match(/<circle r="4.5" cx="[\d.]+" cy="[\d.]+" fill="var\(--tone-0\)"/g)).toHaveLength(10);
+});
+
+it.each<{ logarithmic: boolean; at: number; among: { min: number; max: number } }>([
+  { logarithmic: false, at: 1, among: { min: 0.5, max: 1.5 } },
+  { logarithmic: true, at: 0.1, among: { min: 0.05, max: 0.2 } },
+])('a single value stands in the middle of its axis: $at', ({ logarithmic, at, among }) => {
+  expect(acrossOf({ name: 'epoch', logarithmic }, [at], 700)).toMatchObject({
+    ...among,
+    axisLabel: { customValues: [at] },
+  });
+});
+
+it('dots over decades are labelled at round numbers, curves at their few values', () => {
+  const axis = { name: 'x', logarithmic: true, min: 1e-4, max: 0.02 };
+  expect(acrossOf(axis, [], 328)).toMatchObject({ axisLabel: { customValues: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2] } });
+  expect(acrossOf(axis, [2e-4, 7e-3], 328)).toMatchObject({ axisLabel: { customValues: [2e-4, 7e-3] } });
 });
 
 it('the same input gives the same bytes, and no name stands twice in a page', () => {

@@ -134,6 +134,33 @@ describe('the page of a run', () => {
   it('without batch normalization has no γ', async () => {
     expect(idsOf(await pageOf([inWork('none-finished')], 'en'))).toEqual(['curves', 'filters', 'provenance']);
   });
+
+  it.each<{ change: Partial<RunConfig>; lines: string[] }>([
+    { change: {}, lines: ['reference run, test 0.807', 'reference run, train 0.899'] },
+    { change: { norm: 'builtin' }, lines: ['reference run, test 0.708', 'reference run, train 0.902'] },
+    { change: { norm: 'none' }, lines: [] },
+    { change: { learningRate: 0.5 }, lines: [] },
+  ])('by the recipe has what was published with it drawn beside its curves: $change', async ({ change, lines }) => {
+    const folder = changed('reference', 'config.json', (content) =>
+      JSON.stringify({ ...(JSON.parse(content) as RunConfig), epochs: 10, ...change }),
+    );
+    const page = shown(await pageOf([folder], 'en'));
+    const said = [...page.matchAll(/>(reference run, \w+ [\d.]+)</g)].map(([, line]) => line);
+    expect(said.sort()).toEqual([...lines, ...lines].sort());
+  });
+
+  it('says which commit it was computed by, and breaks no line before a percent sign', async () => {
+    const folder = changed('commit', 'config.json', (content) => {
+      const config = JSON.parse(content) as RunConfig;
+      return JSON.stringify({ ...config, versions: { ...config.versions, commit: '0123456789ab+changes' } });
+    });
+    for (const language of LANGUAGES) {
+      const page = shown(await pageOf([folder], language));
+      expect(page).toContain('commit 0123456789ab+changes');
+      expect(page).toMatch(/\d\u00a0%/);
+      expect(page).not.toMatch(/\d %/);
+    }
+  });
 });
 
 describe('the page of several runs', () => {
@@ -148,6 +175,42 @@ describe('the page of several runs', () => {
     const page = shown(await pageOf(Array<string>(7).fill(RUN), 'en'));
     expect(idsOf(page)).toEqual(['table', 'dots', 'curves', 'each']);
     expect(page).not.toContain('1: from scratch');
+  });
+});
+
+/** A comparison's folder, with its runs in it: their norms, and whether each came to its end. */
+function comparisonOf(name: string, runs: Record<string, boolean>): string {
+  const {
+    norm: _,
+    seed: _seed,
+    ...config
+  } = JSON.parse(readFileSync(path.join(inWork('scratch-finished'), 'config.json'), 'utf8')) as RunConfig;
+  const result = { loss: 0.5, trainAccuracy: 0.8, testAccuracy: 0.7, testAccuracyPopulation: null };
+  const final = { ...result, populationImages: null, examplesPerSecond: 1000, seconds: 1 };
+  mkdirSync(inWork(name));
+  const compared = Object.entries(runs).map(([norm, isFinished]) => {
+    cpSync(inWork(`${norm}-finished`), path.join(inWork(name), norm), { recursive: true });
+    const common = { norm, seed: 1, folder: norm, mode: 'graph', epochs: [], wallSeconds: 2 };
+    return { ...common, final: isFinished ? final : null };
+  });
+  writeFileSync(inWork(`${name}/comparison.json`), JSON.stringify({ config, seeds: [1], runs: compared }));
+  return inWork(name);
+}
+
+describe('the page of a comparison', () => {
+  it('is that of its finished runs, or of the only one', async () => {
+    const both = shown(await pageOf([comparisonOf('both', { scratch: true, none: true })], 'en'));
+    expect(idsOf(both)).toEqual(['table', 'curves', 'each']);
+    for (const run of ['1: scratch', '2: none']) expect(both).toContain(run.replace(' ', ` ${inWork('both')}/`));
+    const one = await pageOf([comparisonOf('one', { scratch: true, none: false })], 'en');
+    expect(idsOf(one)).toEqual(['curves', 'learned', 'filters', 'provenance']);
+  });
+
+  it('is refused as long as no run has come to its end', async () => {
+    const folder = comparisonOf('unfinished', { scratch: false });
+    await expect(pageOf([folder], 'en')).rejects.toMatchObject({
+      message: `Cannot make a page of ${folder}: expected at least one finished run, got none`,
+    });
   });
 });
 

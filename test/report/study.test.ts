@@ -37,7 +37,7 @@ it('verdicts stand first, then every claim with its question, criterion, literat
       .slice(0, section.indexOf('</section>'))
       .replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
     for (const text of [claim.question, claim.text, claim.criterion, claim.literature.source, study.registration])
-      expect(plain).toContain(text);
+      expect(plain).toContain(TEXTS.en.study.phrase(text).replaceAll(' %', '\u00a0%'));
     expect(plain).toContain(`<code>bn-train study ${claim.claim}</code>`);
     for (const picture of claim.pictures) expect(plain.toLowerCase()).toContain(picture.name.toLowerCase());
   }
@@ -49,7 +49,7 @@ it('verdicts stand first, then every claim with its question, criterion, literat
 it('the same study gives the same bytes', () => {
   const once = studyPage(quick.study, quick.records, TEXTS.zh, '');
   expect(studyPage(quick.study, quick.records, TEXTS.zh, '')).toBe(once);
-  expect(once).toContain(TEXTS.zh.study.quick);
+  expect(once).toContain(TEXTS.zh.study.quick.replaceAll(' %', '\u00a0%'));
   for (const { claim } of quick.study.left) expect(once).toContain(TEXTS.zh.study.titles[claim]);
 });
 
@@ -73,9 +73,15 @@ describe('in Chinese', () => {
     expect(TEXTS.zh.study.phrase('a new measure')).toBe('a new measure'));
 
   it.each([
-    ['interval wholly below -0.02 nats', '区间完全低于 -0.02 nat'],
+    ['interval wholly below -0.02 nats', '区间完全低于 −0.02 nat'],
+    ['interval wholly between -1 and 1 percentage points', '区间完全介于 −1 与 1 个百分点之间'],
     ['every seed below 0.001', '每个随机种子都低于 0.001'],
     ['none: the limit lies between 1 and 3.', '无批量规范化：界限在 1 与 3 之间。'],
+    ['none: the limit lies 100 or above, or between 1 and 3.', '无批量规范化：界限为 100 或更高，或在 1 与 3 之间。'],
+    [
+      "none: for 2 of 5 seeds the limit lies outside the rates that they ran at; the tuning seeds' is taken there.",
+      '无批量规范化：5 个随机种子中有 2 个的界限在所试学习率之外，此时采用调参种子的界限。',
+    ],
     [
       '3 of 5 runs of none never reached a training loss of 1; their steps are bounds.',
       '无批量规范化的 5 次训练中有 3 次始终没有达到训练损失 1；它们的步数是下界。',

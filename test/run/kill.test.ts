@@ -13,7 +13,7 @@ import { type SmallData, writeSmallData } from '../support/smallData.js';
 import { timeless } from '../support/timeless.js';
 
 /** Another number or seed gives other moments; the defaults are what is published. */
-const KILLS = Number(process.env['KILLS'] ?? amount(50, 4));
+const KILLS = Number(process.env['KILLS'] ?? amount(24, 4));
 const random = xoroshiro128plus(Number(process.env['KILL_SEED'] ?? 1));
 const EPOCHS = 4;
 /** A start changes files at about 40 moments and an epoch at as many; each writes 3 to 8 files' content. */

@@ -226,7 +226,7 @@ describe.runIf(ALL && python)("TensorBoard's own reader", () => {
 
   it('finds the same of a run that is killed at any moment of writing, and resumed', { timeout: 600_000 }, async () => {
     const hook = path.join(root, 'test/support/killAtWrite.js');
-    const KILLS = amount(12, 4);
+    const KILLS = amount(8, 4);
     let killed = 0;
     for (let i = 0; i < KILLS; i++) {
       const folder = `killed-${i}`;

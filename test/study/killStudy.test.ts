@@ -11,7 +11,7 @@ import { root } from '../support/program.js';
 import { begun, startFake, timelessRecords, trialsOf } from '../support/studies.js';
 
 /** Another number or seed gives other moments. */
-const KILLS = Number(process.env['KILLS'] ?? amount(40, 4));
+const KILLS = Number(process.env['KILLS'] ?? amount(20, 4));
 const random = xoroshiro128plus(Number(process.env['KILL_SEED'] ?? 1));
 /** Nine trials, each of which changes files at about 15 moments and writes the content of two or three. */
 const [MOMENTS, CONTENTS] = [120, 24];

@@ -62,7 +62,30 @@ export async function openPage(browser: Browser, file: string, { width, scheme }
   return { page, faults };
 }
 
-/** Everything that a page must not have: what it said so far, charts that are not live, an overflow, and what axe holds against it. */
+/** Texts of charts that stand out of their drawing or on each other. */
+function illegible(page: Page): Promise<string[]> {
+  return page.$$eval('figure.chart svg', (drawings) =>
+    drawings.flatMap((drawing) => {
+      const all = drawing.getBoundingClientRect();
+      if (all.width === 0) return [];
+      const texts = [...drawing.querySelectorAll('text')].map((text) => ({
+        said: `${drawing.closest('figure')?.id ?? ''}: ${text.textContent}`,
+        box: text.getBoundingClientRect(),
+      }));
+      const cut = texts.filter(
+        ({ box }) =>
+          box.left < all.left - 1 || box.right > all.right + 1 || box.top < all.top - 1 || box.bottom > all.bottom + 1,
+      );
+      const meet = (one: DOMRect, other: DOMRect) =>
+        Math.min(one.right, other.right) - Math.max(one.left, other.left) > 1 &&
+        Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) > 3;
+      const covered = texts.filter(({ box }, i) => texts.slice(0, i).some((other) => meet(box, other.box)));
+      return [...cut.map(({ said }) => `cut off: ${said}`), ...covered.map(({ said }) => `on another text: ${said}`)];
+    }),
+  );
+}
+
+/** Everything that a page must not have: what it said so far, charts that are not live or cannot be read, an overflow, and what axe holds against it. */
 export async function faultsOf({ page, faults }: Opened): Promise<string[]> {
   const asleep = await page.$$eval('figure.chart', (figures) =>
     figures
@@ -78,5 +101,5 @@ export async function faultsOf({ page, faults }: Opened): Promise<string[]> {
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, nodes }) => `axe: ${id} at ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
   });
-  return [...faults, ...asleep, ...overflow, ...violations];
+  return [...faults, ...asleep, ...(await illegible(page)), ...overflow, ...violations];
 }

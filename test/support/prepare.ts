@@ -8,7 +8,8 @@ import { program, root } from './program.js';
 /** What follows has a temporary folder of its own, so that nothing is left behind, be it by processes that are killed. */
 export default function prepare(): () => void {
   for (const project of ['.', 'bench']) execFileSync('npx', ['tsc', '-p', project], { cwd: root, stdio: 'inherit' });
-  execFileSync(process.execPath, [path.join(root, 'scripts/bundle.js')], { stdio: 'inherit' });
+  for (const script of ['bundle.js', 'commit.js'])
+    execFileSync(process.execPath, [path.join(root, 'scripts', script)], { stdio: 'inherit' });
   for (const command of ['setup', 'data']) execFileSync(process.execPath, [program, command], { stdio: 'inherit' });
   const temporary = mkdtempSync(path.join(tmpdir(), 'bn-train-tests-'));
   process.env['TMPDIR'] = temporary;

@@ -159,7 +159,7 @@ describe('train', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('trains a functional model as it does the sequential one, population statistics included', async () => {
+  it.runIf(ALL)('trains a functional model as it does the sequential one, population statistics included', async () => {
     const { inputs, outputs } = lenet({ norm: 'builtin', seed: 1 });
     const model = tf.model({ inputs, outputs }) as unknown as tf.Sequential;
     const options = { epochs: 1, mode: 'graph', seed: 1 } as const;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type BenchMode, OwnProgram } from '../../bench/own.js';
 import { type Command, shellCommand } from '../../bench/peer.js';
 import { parseRequest } from '../../bench/protocol.js';
-import { packageVersion } from '../../common/machine.js';
+import { packageVersions } from '../../common/machine.js';
 import { loadFashionMnist } from '../../data/fashionMnist.js';
 import type { Norm } from '../../nn/lenet.js';
 import { assertBatch, defaultMode } from '../../train/step.js';
@@ -24,6 +24,9 @@ export interface BenchFlags extends PlaceOptions {
   serve?: boolean;
   json?: boolean;
 }
+
+/** With a file of its own, which may say how many examples a step takes. */
+export type ModelBenchFlags = Omit<BenchFlags, 'batchSize'> & { batchSize?: number | undefined };
 
 /** What Node runs as this program. */
 export const PROGRAM = fileURLToPath(new URL('../../../bin/bn-train.js', import.meta.url));
@@ -58,7 +61,7 @@ export async function openOwn(flags: BenchFlags, { terminal, signal }: Session):
   const data = await loadFashionMnist({ ...flags, listener: terminal, signal });
   for (const norm of flags.norms) assertBatch(norm !== 'none', flags.batchSize, data.train.count);
   const versions = {
-    'bn-train': packageVersion(),
+    ...packageVersions(),
     node: process.versions.node,
     ...(tensorflow === undefined ? { backend: name } : { tensorflow }),
   };

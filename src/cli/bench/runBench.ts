@@ -88,7 +88,7 @@ async function startAnew(
 /** One epoch by the command that people train with. */
 async function measureCommand(dataDir: string, { flags, signal }: Context): Promise<Outcome['command']> {
   const args = [flags.norms[0] ?? 'scratch', '--epochs', '1', '--seed', '1', '--batch-size', String(flags.batchSize)];
-  const folder = await temporaryFolder();
+  const folder = temporaryFolder();
   try {
     const place = ['--run-dir', folder, '--data-dir', dataDir, ...placeArguments(flags)];
     return { line: `bn-train ${args.join(' ')}`, peakMemory: await peakMemoryOf([PROGRAM, ...args, ...place], signal) };

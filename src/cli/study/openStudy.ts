@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cannot, EXIT } from '../../common/errors.js';
 import { sha256Of } from '../../common/files.js';
 import { toType } from '../../common/invocation.js';
-import { describeMachine, packageVersion } from '../../common/machine.js';
+import { describeMachine, packageVersions } from '../../common/machine.js';
 import { trialCode } from '../../study/identity.js';
 import { TrialStore } from '../../study/store.js';
 import type { WorkerScript } from '../../study/worker.js';
@@ -70,7 +70,7 @@ export async function openStudy(
     ...{ code: await trialCode(), tensorflow, device: device.replace(/:.*/, ''), addon: addonVersion(), kernels },
     ...{ threads: THREADS, data: data.sha256 },
   };
-  const versions = { 'bn-train': packageVersion(), node: process.versions.node, tensorflow };
+  const versions = { ...packageVersions(), node: process.versions.node, tensorflow };
   const origin = { machine: describeMachine(), versions, dataName: data.name, registration };
   const store = await TrialStore.open(studyDir, identity, origin, terminal.warn);
   const { tensorflow: wanted = tensorflow, runtimeDir, dataDir, anyData } = flags;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT, nearest } from '../../common/errors.js';
-import { sha256Of, writeFileAtomic } from '../../common/files.js';
+import { exists, sha256Of, writeFileAtomic } from '../../common/files.js';
 import { quoted, toType } from '../../common/invocation.js';
 import { type Cost, listLines, type Listed, studyLines } from '../../report/studyLines.js';
 import { costOf, costOfAll, kindOf } from '../../study/costs.js';
@@ -35,6 +35,7 @@ export async function runStudy(words: readonly string[], flags: StudyFlags, sess
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard);
   const { jobs = os.availableParallelism(), studyDir } = flags;
   if (flags.list) return list(asked, jobs, flags, session);
+  if (asked.quick) await assertNoFullStudy(studyDir);
   if (flags.merge) return conclude(await merge(asked, flags.merge, studyDir, session), asked, flags, session);
   const plan = planOf(asked);
   const { store, script } = await openStudy(flags, asked.hash, session);
@@ -47,6 +48,19 @@ export async function runStudy(words: readonly string[], flags: StudyFlags, sess
   });
   if ('waiting' in stages) return wait(stages.waiting, plan, shard, flags, session);
   await conclude({ files: stages.files, identity: store.identity }, asked, flags, session);
+}
+
+/** What took half an hour is not to give way to what takes minutes. */
+async function assertNoFullStudy(folder: string): Promise<void> {
+  if (!(await exists(path.join(folder, 'study.json')))) return;
+  const { readResult } = await import('../../study/savedStudy.js');
+  if ((await readResult(folder)).quick) return;
+  throw cannot('study quickly', {
+    expected: 'a folder without the result of a full study',
+    got: folder,
+    hint: `${toType(`report ${quoted(folder)}`)} shows it; for a quick look beside it, name another folder with --study-dir`,
+    exitCode: EXIT.usage,
+  });
 }
 
 /** All claims in their own order, whatever the order of the words. Throws a BnTrainError of usage for a word that is none. */

@@ -127,12 +127,13 @@ struct Filters : G {
     alignas(64) float room[PADDED ? HP * ROW : 1];
     const float* const x = padded(image, room);
     parts_<VECTORS, B>([&](auto, int v) INLINED {
-      for (int ky = 0; ky < KH; ++ky)
+      // Of several rows of the filter where one alone would leave registers empty, and sums wait for each other.
+      parts_<KH, MOST / TAPS>([&](auto rows, int ky) INLINED {
         parts_<TAPS, MOST>([&](auto taps, int k) INLINED {
-          constexpr int N = decltype(taps)::value;
+          constexpr int R = decltype(rows)::value, N = decltype(taps)::value;
           float* const to = sums + (ky * TAPS + k) * WIDE + v * kLanes;
-          V a[N][B];
-          UNROLLED for (int n = 0; n < N; ++n)
+          V a[R * N][B];
+          UNROLLED for (int n = 0; n < R * N; ++n)
             UNROLLED for (int b = 0; b < B; ++b) a[n][b] = vector_(to + n * WIDE + b * kLanes);
           for (int oy = 0; oy < OH; ++oy)
             for (int ox = 0; ox < OW; ++ox) {
@@ -142,12 +143,13 @@ struct Filters : G {
                 const int at = (oy * OW + ox) * F + (v + b) * kLanes;
                 g[b] = load_<LAST>(dy + at, OH * OW * F - at);
               }
-              UNROLLED for (int n = 0; n < N; ++n)
-                UNROLLED for (int b = 0; b < B; ++b) a[n][b] += p[n] * g[b];
+              UNROLLED for (int n = 0; n < R * N; ++n)
+                UNROLLED for (int b = 0; b < B; ++b) a[n][b] += p[n / N * ROW + n % N] * g[b];
             }
-          UNROLLED for (int n = 0; n < N; ++n)
+          UNROLLED for (int n = 0; n < R * N; ++n)
             UNROLLED for (int b = 0; b < B; ++b) vector_(to + n * WIDE + b * kLanes) = a[n][b];
         });
+      });
     });
   }
   static void unpack(const float* sums, float* to) {

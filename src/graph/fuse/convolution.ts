@@ -110,7 +110,7 @@ function geometryOf(node: Node, shapeOf: (id: number) => Shape): Geometry | unde
  * Up to which kernels are faster than TensorFlow's, by measurement: products of channels and filters; a filter's rows and
  * columns, and the stride; and numbers of an image, of which each thread has a copy with padding on its stack.
  */
-export const LIMITS = { channels: 1024, taps: 7, stride: 2, image: 1 << 16 };
+export const LIMITS = { channels: 512, taps: 7, stride: 2, image: 1 << 16 };
 
 /** The least of a filter's columns and channels by which a gradient fills its lanes. */
 const LEAST_LANES = 8;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { sha256Of } from '../../common/files.js';
 import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
+import { encodeSavedModel, type NamedGraph } from '../write/savedModel.js';
 import { leads } from './geometry.js';
 import { buildLibrary } from './library.js';
 import { FUSED_RULES } from './lower.js';
@@ -43,6 +44,22 @@ export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Prom
   if ('reason' in built) return built;
   const { library, ...kernels } = built;
   return { graphs: planned.map(({ graph }) => graph(library)), kernels };
+}
+
+/** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
+export interface FusedSteps {
+  readonly bytes?: Uint8Array;
+  readonly kernels: Kernels | { readonly reason: string };
+}
+
+export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSignal): Promise<FusedSteps> {
+  const fused = await fuse(
+    steps.map(({ graph }) => graph),
+    signal,
+  );
+  if ('reason' in fused) return { kernels: fused };
+  const graphs = fused.graphs.map((graph, i) => ({ name: steps[i]?.name ?? '', graph }));
+  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
 }
 
 export function plan(recorded: Graph, headers: string): Planned {

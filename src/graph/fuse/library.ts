@@ -31,8 +31,6 @@ export interface Library {
 
 interface Making {
   signal?: AbortSignal | undefined;
-  /** Given to the compiler after its own, as for another CPU. */
-  flags?: readonly string[];
   /** How long the compiler may take, in ms. */
   timeout?: number;
 }
@@ -81,9 +79,9 @@ const markerIn = (folder: string) => path.join(folder, 'library.sha256');
 const folderOf = (hash: string) => path.join(cacheDirectory(), 'kernels', hash);
 
 async function libraryOf(sources: readonly string[], compiler: Compiler, making: Making): Promise<Library> {
-  const { signal, flags } = making;
+  const { signal } = making;
   const code = [await readFile(HEADER, 'utf8'), ...sources];
-  const hash = sha256Of(JSON.stringify([code, compiler, FLAGS, flags, await cpuFeatures()])).slice(0, 16);
+  const hash = sha256Of(JSON.stringify([code, compiler, FLAGS, await cpuFeatures()])).slice(0, 16);
   const folder = folderOf(hash);
   const make = async () => {
     const other = await readLibrary(folder);
@@ -130,7 +128,9 @@ async function readLibrary(folder: string): Promise<Omit<Library, 'hash'> | unde
 async function fill(folder: string, sources: readonly string[], compiler: Compiler, making: Making): Promise<void> {
   const units = [...sources.keys()].map((i) => path.join(folder, `${i}`));
   await Promise.all(sources.map((source, i) => writeFile(`${units[i] ?? ''}.cc`, source)));
-  const waiting = [...units];
+  // The longest first, so that the cores end together.
+  const length = (i: number) => sources[i]?.length ?? 0;
+  const waiting = [...sources.keys()].sort((a, b) => length(b) - length(a)).map((i) => units[i]);
   const compile = async () => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift())
       await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making);
@@ -154,7 +154,7 @@ async function fill(folder: string, sources: readonly string[], compiler: Compil
 
 async function run(compiler: Compiler, args: string[], folder: string, making: Making): Promise<void> {
   const { signal, timeout = MINUTE } = making;
-  const words = [...compiler.args, ...FLAGS, NATIVE, ...(making.flags ?? []), ...args];
+  const words = [...compiler.args, ...FLAGS, NATIVE, ...args];
   // The compiler's temporary files go the way of the folder, also after a kill.
   const outcome = await runCommand(compiler.command, words, { env: { TMPDIR: folder }, signal, timeout });
   if (outcome?.code === 0) return;

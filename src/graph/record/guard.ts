@@ -17,6 +17,11 @@ export interface Guarded {
   isReplay: boolean;
 }
 
+let recording = false;
+
+/** Whether a step is being recorded, or a gradient is to be taken of what is computed. */
+export const isWatched = () => recording || tf.engine().state.gradientDepth > 0;
+
 /** Runs `action` on the replacement binding. Variables are put back, and tensors that the action kept are disposed of. */
 export function guarded<T>(backend: NativeBackend, given: Guarded, action: () => T): T {
   const { binding, variables, written, draws } = given;
@@ -25,6 +30,7 @@ export function guarded<T>(backend: NativeBackend, given: Guarded, action: () =>
   const hooks = new Hooks(backend, written);
   const host = new Exchange();
   try {
+    recording = true;
     draws?.exchange(host);
     exchangeHost(host, given);
     for (const [variable, value] of variables) variable.assign(value);
@@ -35,6 +41,7 @@ export function guarded<T>(backend: NativeBackend, given: Guarded, action: () =>
     assertDeclared(before, variables);
     return result;
   } finally {
+    recording = false;
     host.putBack();
     putBack(before);
     for (const tensor of hooks.kept) if (!tensor.isDisposed) tensor.dispose();

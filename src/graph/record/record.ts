@@ -5,6 +5,7 @@ import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
 import { Exchange } from './host.js';
 import type { Draws } from './layers.js';
+import type { Rate } from './rate.js';
 import { differs, refuse } from './refusal.js';
 import { Tape } from './tape.js';
 
@@ -18,8 +19,8 @@ export interface InputSpec {
 }
 
 /**
- * The graph of `step`, in which layers may draw by `draws`, whose state is among the variables. Its inputs are
- * zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
+ * The graph of `step`, in which layers may draw by `draws` and an optimizer goes at `rate`, whose variables are among
+ * `variables`. Its inputs are zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
  * made outside it, variables that are not declared, shapes that follow from values, and whatever differs between two
@@ -30,7 +31,7 @@ export function record(
   step: StepFunction,
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
-  draws?: Draws,
+  { draws, rate }: { draws?: Draws | undefined; rate?: Rate | undefined } = {},
 ): Graph {
   const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
   const standIns = new Map<tf.Variable, tf.Tensor>();
@@ -38,7 +39,8 @@ export function record(
     for (const variable of new Set(variables)) standIns.set(variable, aliasOf(backend, variable));
     const given = inputs.map((tensor) => nativeValue(backend, tensor));
     const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
-    const tape = new Tape(backend, [...given, ...before]);
+    const numbers = new Map(rate?.marks.map(([mark, by]) => [mark, before[variables.indexOf(by)]?.id ?? NaN]));
+    const tape = new Tape(backend, [...given, ...before], numbers);
     const run = (binding: Binding, { isReplay }: { isReplay: boolean }) =>
       guarded(backend, { binding, variables: standIns, written: tape.written, draws, isReplay }, () => {
         // Clones: a step may dispose of what it is given, as a stock kernel does.

@@ -25,6 +25,8 @@ export class Tape {
   constructor(
     private readonly backend: NativeBackend,
     given: readonly Value[],
+    /** Scalars of float32 that stand for a given value, by its id, instead of for a constant. */
+    private readonly numbers: ReadonlyMap<number, number> = new Map(),
   ) {
     this.known = new Map(given.map(({ id, dtype }) => [id, dtype]));
   }
@@ -35,10 +37,16 @@ export class Tape {
   /** A binding that has `executor` do what it is asked, and writes it down. */
   recorder(executor: Pick<Binding, 'executeOp' | 'deleteTensor'>): Binding {
     const { binding } = this.backend;
+    const given = new Set(this.numbers.values());
     return withFunctions(binding, {
       ...executor,
+      deleteTensor: (id) => {
+        if (!given.has(id)) executor.deleteTensor(id);
+      },
       runSavedModel: refuseNested,
       createTensor: (shape, dtype, values) => {
+        const known = this.standsFor(shape, dtype, values);
+        if (known !== undefined) return known;
         const id = binding.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
         if (!this.written.has(values)) return id;
@@ -63,6 +71,8 @@ export class Tape {
   replayer(): Binding {
     return withFunctions(this.backend.binding, {
       createTensor: (shape, dtype, values) => {
+        const known = this.standsFor(shape, dtype, values);
+        if (known !== undefined) return known;
         const constant = this.next(isConstant);
         if (!constant || !sameConstant(constant, { shape, dtype, values })) throw this.differsAt(constant?.id);
         return constant.id;
@@ -106,6 +116,11 @@ export class Tape {
     }
     const given = attributes.filter(({ name }) => !inferred.has(name));
     return [...given.map((one) => translate(this.backend.binding, op, one)), ...types(Object.fromEntries(inferred))];
+  }
+
+  private standsFor(shape: readonly number[], dtype: number, values: ArrayBufferView): number | undefined {
+    const isScalar = shape.length === 0 && dtype === DTYPE.float32;
+    return isScalar ? this.numbers.get((values as Float32Array)[0] ?? NaN) : undefined;
   }
 
   /** Undefined where the tape has something else. */

@@ -1,6 +1,7 @@
 /** Bars side by side, for histograms and for values by name. */
 import type { EChartsCoreOption } from 'echarts/core';
-import { categoriesOf, escapeHtml, gridUnder, toneOf, TOOLTIP, upOf } from './look.js';
+import { categoriesOf, gridUnder, upOf } from './axes.js';
+import { escapeHtml, toneOf, TOOLTIP } from './look.js';
 import { formatNumber, valueWithUnit } from './numbers.js';
 import type { BarSpec } from './spec.js';
 
@@ -9,7 +10,7 @@ export function barParts({ x, y, categories, labelled, series }: BarSpec, width:
   return {
     grid: gridUnder(y, width),
     xAxis: categoriesOf(x, 'x', categories, width, labelled),
-    yAxis: { ...upOf(y, all, width), scale: false },
+    yAxis: upOf(y, [0, ...all], width),
     tooltip: {
       ...TOOLTIP,
       trigger: 'axis',

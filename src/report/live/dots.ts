@@ -1,21 +1,7 @@
 /** Groups of values, every one a dot, with their mean and its intervals beside them. */
 import type { EChartsCoreOption } from 'echarts/core';
-import {
-  acrossOf,
-  escapeHtml,
-  extentOf,
-  GRID,
-  gridUnder,
-  INK,
-  MUTED,
-  PAPER,
-  referenceLines,
-  symbolOf,
-  toneOf,
-  TOOLTIP,
-  upOf,
-  widened,
-} from './look.js';
+import { acrossOf, GRID, gridUnder, upOf, widened } from './axes.js';
+import { escapeHtml, extentOf, INK, MUTED, PAPER, referenceLines, symbolOf, toneOf, TOOLTIP } from './look.js';
 import { formatNumber, valueWithUnit } from './numbers.js';
 import type { ChartAxis, DotGroup, DotSpec } from './spec.js';
 
@@ -34,7 +20,7 @@ export function dotParts({ y, groups, references = [], lying = false }: DotSpec,
   return {
     grid: lying ? { ...GRID, top: 12 + 16 * references.length } : gridUnder(y, width),
     ...(lying
-      ? { xAxis: acrossOf({ ...y, ...widened(y, values) }, values, width), yAxis: places }
+      ? { xAxis: acrossOf({ ...y, ...widened(y, values) }, [], width), yAxis: places }
       : { xAxis: places, yAxis: upOf(y, values, width) }),
     tooltip: { ...TOOLTIP, trigger: 'item' },
     series: groups.flatMap((group, place) => [

@@ -1,6 +1,7 @@
 /** A table of numbers as colors, each with its number in it. */
 import type { EChartsCoreOption } from 'echarts/core';
-import { categoriesOf, escapeHtml, extentOf, GRID, TOOLTIP } from './look.js';
+import { categoriesOf, GRID } from './axes.js';
+import { escapeHtml, extentOf, TOOLTIP } from './look.js';
 import { formatNumber } from './numbers.js';
 import type { HeatSpec } from './spec.js';
 

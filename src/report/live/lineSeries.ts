@@ -1,7 +1,8 @@
 /** Curves over a numeric axis, thin ones of single seeds behind those that count. */
 import type { EChartsCoreOption } from 'echarts/core';
 import { formatNumber, valueWithUnit } from './numbers.js';
-import { acrossOf, dashOf, escapeHtml, gridUnder, referenceLines, symbolOf, toneOf, TOOLTIP, upOf } from './look.js';
+import { acrossOf, gridUnder, upOf } from './axes.js';
+import { dashOf, escapeHtml, referenceLines, symbolOf, toneOf, TOOLTIP } from './look.js';
 import type { LineSeries, LineSpec } from './spec.js';
 
 /** Marks on more points than this would hide the line. */

@@ -1,4 +1,5 @@
 /** Numbers as axes, tooltips and tables write them. */
+import { roundStep } from '../../common/bins.js';
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
@@ -51,9 +52,7 @@ export function logarithmicTicks(low: number, high: number, most: number): numbe
 
 /** Where a linear axis is labelled: at multiples of 1, 2 or 5 times a power of ten, at most `most` of them. */
 export function linearTicks(low: number, high: number, most: number): number[] {
-  const least = (high - low) / most;
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((one) => one >= least * 0.999) ?? least;
+  const step = roundStep((high - low) / most);
   const first = Math.ceil(low / step - 1e-9);
   const count = Math.floor(high / step + 1e-9) - first + 1;
   return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(12)));

@@ -24,8 +24,8 @@ export interface Passing extends Setting {
 
 export interface PassageTexts extends HistogramTexts {
   panels: string[];
-  mean: string;
-  deviation: string;
+  /** With {mean} and {deviation} in it. */
+  summary: string;
 }
 
 export interface Passage {
@@ -66,6 +66,6 @@ export function panelsOf({ x }: Passing, { mean, deviation, gamma, beta }: Setti
 function summaryOf(values: number[], texts: PassageTexts): string {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  const [m, d] = [mean, Math.sqrt(variance)].map((value) => formatNumber(Number(value.toFixed(2)) || 0));
-  return `${texts.mean} ${m ?? ''}, ${texts.deviation} ${d ?? ''}`;
+  const said = (value: number) => formatNumber(Number(value.toFixed(2)) || 0);
+  return texts.summary.replace('{mean}', said(mean)).replace('{deviation}', said(Math.sqrt(variance)));
 }

@@ -25,8 +25,8 @@ export const chartStyles = `${themed(`color-scheme:light dark;${LIGHT}`, DARK)}
 :root[data-theme=dark]{color-scheme:dark}
 :root[data-theme=light]{color-scheme:light}
 figure.chart{margin:1.5rem 0}
-figure.chart figcaption{font-weight:600;margin-bottom:.5rem}
-.drawing svg{display:block;width:100%;height:auto}
+figure.chart figcaption{text-wrap:pretty;font-weight:600;margin-bottom:.5rem}
+.drawing svg{display:block;width:100%;height:auto;fill:var(--muted)}
 .drawing .canvas svg{width:auto}
 .drawing svg text{font-size:12px;font-family:system-ui,sans-serif;dominant-baseline:central}
 .drawing .narrow{display:none}

@@ -28,6 +28,13 @@ export interface Page {
 
 /** The whole file; the same for the same page. */
 export function documentOf({ texts: { page: texts }, title, head, sections, foot, script }: Page): string {
+  const main = sections.map(
+    ({ id, title: name, body }) => markup`<section id="${id}" aria-labelledby="${id}-title">
+<h2 id="${id}-title">${name}</h2>
+${body}
+</section>
+`,
+  );
   // Else a text in the script could end it.
   const inline = script.replaceAll('</script', '<\\/script');
   const policy = [
@@ -52,20 +59,19 @@ export function documentOf({ texts: { page: texts }, title, head, sections, foot
 <header class="page">
 <div class="bar"><span class="note">bn-train</span><button type="button" class="plain" id="theme" hidden>${texts.theme}</button></div>
 <h1>${title}</h1>
-${head}
+${unbroken(head)}
 </header>
 <nav class="contents" aria-label="${texts.contents}"><ol>${sections.map(({ id, title: name }) => markup`<li><a href="#${id}">${name}</a></li>`)}</ol></nav>
 <main id="main" tabindex="-1">
-${sections.map(
-  ({ id, title: name, body }) => markup`<section id="${id}" aria-labelledby="${id}-title">
-<h2 id="${id}-title">${name}</h2>
-${body}
-</section>
-`,
-)}</main>
+${main.map(unbroken)}</main>
 <footer>${foot}</footer>
 <script type="module">${new Html(inline)}</script>
 </body>
 </html>
 `.toString();
+}
+
+/** No line ends between a number and its percent sign. */
+function unbroken(html: Html): Html {
+  return new Html(html.toString().replaceAll(/(?<=\d) %/g, '\u00a0%'));
 }

@@ -11,6 +11,7 @@ header.page{padding-top:1.5rem}
 h1{font-size:1.75rem;line-height:1.25;margin:.5rem 0 1rem}
 h2{font-size:1.35rem;line-height:1.3;margin:3.5rem 0 .75rem;padding-top:.75rem;border-top:1px solid var(--faint)}
 h3{font-size:1.05rem;margin:2rem 0 .5rem}
+h1,h2,h3{text-wrap:pretty}
 p{margin:.75rem 0;max-width:46rem}
 a{color:var(--link)}
 a:focus-visible,button:focus-visible,summary:focus-visible,input:focus-visible,select:focus-visible{outline:2px solid var(--tone-0);outline-offset:2px}
@@ -22,7 +23,7 @@ ${themed('--link:#0b5cad;--good:#1a7f37;--bad:#c62828;', '--link:#7db8f0;--good:
 .note{font-size:.875rem;color:var(--muted)}
 .bar{display:flex;justify-content:space-between;align-items:center;gap:1rem}
 button.plain,.copy{font:inherit;font-size:.875rem;color:var(--ink);background:none;border:1px solid var(--muted);border-radius:.4rem;padding:.25rem .7rem;cursor:pointer}
-nav.contents ol{columns:2;column-gap:2rem;padding-left:1.25rem;margin:.5rem 0 0;font-size:.95rem}
+nav.contents ol{columns:2;column-gap:2rem;padding-left:1.9rem;margin:.5rem 0 0;font-size:.95rem}
 nav.contents{margin-top:1.5rem}
 @media (max-width:599px){nav.contents ol{columns:1}h1{font-size:1.45rem}h2{font-size:1.2rem;margin-top:2.5rem}}
 dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:1.5rem 0}
@@ -35,7 +36,7 @@ dl.facts dt{color:var(--muted)}
 dl.facts dd{margin:0;overflow-wrap:anywhere}
 @media (max-width:599px){dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:.6rem}}
 code,.command code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em;overflow-wrap:anywhere}
-.command{display:flex;gap:.75rem;align-items:flex-start;background:var(--shade-none);border-radius:.5rem;padding:.6rem .8rem;margin:1rem 0}
+.command{display:flex;gap:.75rem;align-items:center;background:var(--shade-none);border-radius:.5rem;padding:.6rem .8rem;margin:1rem 0}
 .command code{flex:1}
 .copy:disabled{visibility:hidden}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
@@ -59,8 +60,9 @@ ul.gallery img{width:100%;height:auto;max-width:9rem;image-rendering:pixelated;b
 .matrix thead th{padding:.2rem 0;border:0;font-weight:500;position:static;text-align:center;background:none}
 .matrix thead th span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap;display:inline-block}
 .matrix tbody th{border:0;padding:0 .5rem 0 0;white-space:nowrap}
-.matrix thead td{background:none}
-@media (max-width:599px){.matrix td{width:1.55rem;min-width:1.55rem;height:1.7rem;font-size:.62rem}.scroll.matrix{max-height:none}
+.matrix thead td{background:none;vertical-align:bottom}
+:lang(zh) .matrix thead th span{transform:none;text-orientation:upright}
+@media (max-width:599px){.matrix td{width:1.55rem;min-width:1.55rem;height:1.7rem;font-size:.66rem}.scroll.matrix{max-height:none}
 .matrix table{font-size:.7rem;border-spacing:1px}.matrix tbody th{padding-right:.25rem}}
 .shade-none{background:var(--shade-none);color:var(--on-shade-none)}
 ${[0, 1, 2, 3, 4, 5, 6].map((n) => `.shade-${n}{background:var(--shade-${n});color:var(--on-shade-${n})}`).join('')}

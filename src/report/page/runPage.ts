@@ -15,12 +15,12 @@ import { stepsSection } from './sections/channelSteps.js';
 import type { Texts } from './texts/index.js';
 
 export function runPage(record: RunRecord, texts: Texts): Omit<Page, 'script' | 'foot'> {
-  const { config, history, weights, parameters, review } = record;
+  const { config, weights, parameters, review } = record;
   const names = layerNames(weights, texts.run);
   const classes = classNames(config, texts.run);
   const isNormalized = config.norm !== 'none';
   const sections: (Section | undefined)[] = [
-    curvesSection(history, texts),
+    curvesSection(record, texts),
     review && stepsSection(review, parameters, names, texts),
     review && activationsSection(review, names, texts),
     review && companySection(review, classes, texts),

@@ -22,7 +22,7 @@ export function stepsSection(
   const [first] = channels;
   if (!first) return undefined;
   const { panels, value, share, summary } = texts;
-  const words = { panels, value, share, mean: summary.mean, deviation: summary.deviation };
+  const words = { panels, value, share, summary };
   const passage: Passage = { channels, texts: words };
   const drawn = panelsOf(first, first, words).map(({ spec, summary: said }, i) => {
     const figure = { id: `steps-${i + 1}`, title: panels[i] ?? '', texts: page.figure, height: 200 };

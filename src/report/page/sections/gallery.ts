@@ -41,7 +41,7 @@ ${rows.map((row) => {
     picture &&
     markup`<img src="${pngAddress(picture.pixels, picture.width, picture.height)}" width="${picture.width}" height="${picture.height}" alt="${texts.alt(row, nameOf(label))}">`;
   const mark = markup`<span class="${isRight ? 'right' : 'wrong'}" role="img" aria-label="${isRight ? texts.right : texts.wrong}">${isRight ? '✓' : '✗'}</span>`;
-  return markup`<li>${image}${mark} ${texts.says(nameOf(predicted))} <b>${share}</b>${isRight ? undefined : markup`<br>${texts.is(nameOf(label))}`}</li>
+  return markup`<li>${image}${mark} ${texts.says(nameOf(predicted))}<b>${share}</b>${isRight ? undefined : markup`<br>${texts.is(nameOf(label))}`}</li>
 `;
 })}</ul>`;
 }

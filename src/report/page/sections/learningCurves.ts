@@ -1,13 +1,16 @@
 /** Section: accuracy and loss by epoch, of one run or of several. */
+import type { RunConfig } from '../../../run/config.js';
+import { isReferenceRecipe, REFERENCE_RUNS } from '../../../study/referenceRuns.js';
 import type { EpochResult } from '../../../train/events.js';
-import type { LineSeries, LineSpec } from '../../live/spec.js';
+import type { LineSeries, LineSpec, Reference } from '../../live/spec.js';
 import type { Section } from '../document.js';
 import { renderChart } from '../figure.js';
 import { Html, markup } from '../markup.js';
+import type { RunRecord } from '../runRecord.js';
 import type { Texts } from '../texts/index.js';
 
 /** As the chapter shows them, and as it does not: the moving average against the population. */
-export function curvesSection(history: EpochResult[], { run: { curves }, page }: Texts): Section {
+export function curvesSection({ config, history }: RunRecord, { run: { curves }, page }: Texts): Section {
   const x = history.map(({ epoch }) => epoch);
   const line = (name: string, tone: number, y: (number | null)[]): LineSeries => ({ name, tone, x, y });
   const isNormalized = history.some((epoch) => epoch.testAccuracyPopulation !== null);
@@ -33,6 +36,7 @@ export function curvesSection(history: EpochResult[], { run: { curves }, page }:
         history.map(({ trainAccuracy }) => trainAccuracy),
       ),
     ],
+    references: referencesOf(config, curves),
   };
   const loss: LineSpec = {
     kind: 'lines',
@@ -51,6 +55,16 @@ ${new Html(renderChart(accuracy, { id: 'accuracy', title: curves.accuracy, texts
 ${isNormalized ? markup`<p>${curves.same}</p>` : undefined}
 ${new Html(renderChart(loss, { id: 'loss', title: curves.loss, texts: page.figure, height: 260 }))}`;
   return { id: 'curves', title: curves.title, body };
+}
+
+/** What was published with the recipe, for a run by the same one. */
+function referencesOf(config: RunConfig, { published, test, train }: Texts['run']['curves']): Reference[] {
+  if (config.norm === 'none' || !isReferenceRecipe(config)) return [];
+  const { testAccuracy, trainAccuracy } = REFERENCE_RUNS[config.norm];
+  return [
+    { name: published(test, testAccuracy), y: testAccuracy },
+    { name: published(train, trainAccuracy), y: trainAccuracy },
+  ];
 }
 
 /** Runs of one name are shown and hidden together. */

@@ -1,7 +1,7 @@
 /** Section: where a run's figures come from, and how to have them again. */
 import { formatBytes } from '../../../common/format.js';
 import type { RunConfig } from '../../../run/config.js';
-import { backendLine } from '../../lines.js';
+import { formatNumber } from '../../live/numbers.js';
 import type { Section } from '../document.js';
 import { type Html, markup } from '../markup.js';
 import type { RunRecord } from '../runRecord.js';
@@ -22,21 +22,16 @@ export function provenanceSection(
     [texts.seed, String(seed)],
     [
       texts.recipe,
-      [
+      page.lists([
         norms[norm],
         texts.recipeText(learningRate, batchSize, epochs),
-        ...(norm === 'none' ? [] : [texts.normText(momentum, epsilon)]),
-      ].join('; '),
+        ...(norm === 'none' ? [] : [texts.normText(momentum, formatNumber(epsilon))]),
+      ]),
     ],
     [texts.data, data ? `${data.name}, ${texts.sha(data.sha256)}` : 'Fashion-MNIST'],
     [texts.machine, `${machine.cpu}, ${texts.cores(machine.cores, formatBytes(machine.memory))}, ${machine.platform}`],
-    [texts.backend, `${backendLine({ ...config, name: config.backend, ...gpuOf(config) })}, ${config.mode}`],
-    [
-      texts.versions,
-      Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(', '),
-    ],
+    [texts.backend, texts.backendText({ ...config, ...gpuOf(config) })],
+    [texts.versions, page.list(Object.entries(versions).map((pair) => pair.join(' ')))],
   ];
   const body = markup`<p>${texts.again}</p>
 ${commandLine(commandOf(config), page)}

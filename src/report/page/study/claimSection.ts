@@ -7,7 +7,7 @@ import { Html, markup } from '../markup.js';
 import type { Texts } from '../texts/index.js';
 import { effectSpec, specOf } from './pictures.js';
 import { commandLine } from '../sections/provenance.js';
-import { badge, effectOf, intervalOf } from './verdicts.js';
+import { badge, cards, effectOf, intervalOf } from './verdicts.js';
 
 export function claimSection(claim: ClaimResult, study: StudyResult, texts: Texts): Section {
   const words = texts.study;
@@ -17,13 +17,13 @@ export function claimSection(claim: ClaimResult, study: StudyResult, texts: Text
     id: claim.claim,
     title,
     body: markup`<p class="lead">${said.question}</p>
-<p><strong>${words.claimed}</strong> ${said.text} ${said.hypothesis}</p>
+<p><strong>${words.claimed}</strong>${texts.page.sentences([said.text, said.hypothesis])}</p>
 <p class="verdict">${badge(claim.verdict, words)} ${study.quick ? markup`<span class="note">${words.quickLook}</span>` : ''}</p>
 ${figuresOf(claim, texts)}
 <h3>${words.numbers}</h3>
-<div class="numbers">${new Html(renderTable(partsTable(claim, words), words.numbersOf(title)))}</div>
+${partsTable(claim, words, title)}
 ${secondaryOf(claim, texts, title)}
-<p><strong>${words.literature}</strong> ${said.literature} <cite>${claim.literature.source}</cite></p>
+<p><strong>${words.literature}</strong>${said.literature} <cite>${claim.literature.source}</cite></p>
 ${claim.remarks.map((remark) => markup`<p class="note">${words.phrase(remark)}</p>`)}
 <details class="provenance"><summary>${words.provenance}</summary>
 ${provenance(claim, study, texts)}
@@ -61,26 +61,17 @@ function heightOf(picture: ClaimResult['pictures'][number]): { height?: number }
   return picture.kind === 'dots' && picture.groups.length === 1 ? { height: 152 } : {};
 }
 
-function partsTable({ parts }: ClaimResult, words: Texts['study']) {
-  const { headings } = words;
-  return {
-    columns: [
-      headings.measure,
-      headings.effect,
-      headings.interval,
-      headings.interval95,
-      headings.criterion,
-      headings.verdict,
-    ],
-    rows: parts.map((part) => [
-      words.phrase(part.measure),
-      effectOf(part, words),
-      intervalOf(part),
-      intervalOf({ interval: part.interval95 }),
-      words.phrase(part.criterion),
-      words.verdicts[part.verdict],
-    ]),
-  };
+function partsTable({ parts }: ClaimResult, words: Texts['study'], title: string): Html {
+  const { measure, effect, interval, interval95, criterion, verdict } = words.headings;
+  const rows = parts.map((part) => [
+    words.phrase(part.measure),
+    effectOf(part, words),
+    intervalOf(part),
+    intervalOf({ interval: part.interval95 }),
+    words.phrase(part.criterion),
+    badge(part.verdict, words),
+  ]);
+  return cards(words.numbersOf(title), [measure, effect, interval, interval95, criterion, verdict], rows);
 }
 
 function secondaryOf({ secondary }: ClaimResult, { study: words }: Texts, title: string): Html | '' {
@@ -104,12 +95,7 @@ function provenance(claim: ClaimResult, study: StudyResult, { study: words, page
     [words.facts.registration, `SHA-256 ${study.registration}`],
     [words.facts.data, `${study.data.name}, SHA-256 ${study.data.sha256}`],
     [words.facts.machine, words.facts.machineOf(study.machine)],
-    [
-      words.facts.versions,
-      Object.entries(study.versions)
-        .map((pair) => pair.join(' '))
-        .join(', '),
-    ],
+    [words.facts.versions, page.list(Object.entries(study.versions).map((pair) => pair.join(' ')))],
   ];
   return markup`${commandLine(`study ${claim.claim}${study.quick ? ' --quick' : ''}`, page)}
 <dl class="facts">${facts.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;

@@ -47,7 +47,7 @@ export function explorerSection(records: readonly TrialRecord[], texts: Texts): 
   return {
     id: 'explorer',
     title: words.title,
-    body: markup`<p>${words.lead} ${words.recipe(epochs, batchSize, examples)}</p>
+    body: markup`<p>${texts.page.sentences([words.lead, words.recipe(epochs, batchSize, examples)])}</p>
 ${gridOf(places, picked, words)}
 ${new Html(chart)}
 <script type="application/json" id="explorer-cells">${new Html(JSON.stringify(cells).replaceAll('<', '\\u003c'))}</script>`,

@@ -35,22 +35,27 @@ export function verdictTable(study: StudyResult, words: Words): Html {
     headings.criterion,
     headings.literature,
   ];
-  return markup`<table class="verdicts" role="table">
-<thead role="rowgroup"><tr role="row">${heads.map((head) => markup`<th role="columnheader" scope="col">${head}</th>`)}</tr></thead>
-<tbody role="rowgroup">${study.claims.map((claim) => rowOf(claim, words))}</tbody>
-</table>${study.left.map(
+  const rowOf = (claim: ClaimResult) => [
+    markup`<a href="#${claim.claim}">${words.titles[claim.claim] ?? claim.claim}</a>`,
+    badge(claim.verdict, words),
+    effectOf({ ...claim, bound: claim.parts[0]?.bound === true }, words),
+    intervalOf(claim),
+    words.phrase(claim.criterion),
+    markup`<span class="small">${words.said(claim).literature}</span>`,
+  ];
+  return markup`${cards(words.verdictsTitle, heads, study.claims.map(rowOf))}${study.left.map(
     ({ claim, why }) => markup`<p class="note">${words.leftOut(words.titles[claim] ?? claim, words.phrase(why))}</p>`,
   )}`;
 }
 
-function rowOf(claim: ClaimResult, words: Words): Html {
-  const { headings } = words;
-  const bound = claim.parts[0]?.bound === true;
-  const cell = (head: string, body: string | Html) => markup`<td role="cell" data-head="${head}">${body}</td>`;
-  return markup`<tr role="row"><th role="rowheader" scope="row"><a href="#${claim.claim}">${words.titles[claim.claim] ?? claim.claim}</a></th>
-${cell(headings.verdict, badge(claim.verdict, words))}${cell(headings.effect, effectOf({ ...claim, bound }, words))}${cell(headings.interval, intervalOf(claim))}${cell(
-    headings.criterion,
-    words.phrase(claim.criterion),
-  )}${cell(headings.literature, words.said(claim).literature)}</tr>
-`;
+/** A table whose rows are cards where there is no room for its columns, and a table to screen readers nonetheless. */
+export function cards(name: string, heads: string[], rows: (string | Html)[][]): Html {
+  const cell = (body: string | Html, i: number) =>
+    i === 0
+      ? markup`<th role="rowheader" scope="row">${body}</th>`
+      : markup`<td role="cell" data-head="${heads[i]}"><div>${body}</div></td>`;
+  return markup`<table class="cards" role="table" aria-label="${name}">
+<thead role="rowgroup"><tr role="row">${heads.map((head) => markup`<th role="columnheader" scope="col">${head}</th>`)}</tr></thead>
+<tbody role="rowgroup">${rows.map((cells) => markup`<tr role="row">${cells.map(cell)}</tr>\n`)}</tbody>
+</table>`;
 }

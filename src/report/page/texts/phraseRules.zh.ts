@@ -11,7 +11,7 @@ const RULES: Rule[] = [
   ],
   [
     /^interval wholly between (\S+) and (\S+) ?(.*)$/,
-    (low, high, unit) => `区间完全介于 ${low} 与 ${high} ${translated(unit)} 之间`,
+    (low, high, unit) => `区间完全介于 ${low} 与 ${`${high} ${translated(unit)}`.trim()}之间`,
   ],
   [
     /^(.+): the best learning rate is ([^\s,]+?)(, at the edge of the grid, which may have been too short)?\.$/,
@@ -89,10 +89,16 @@ const RULES: Rule[] = [
   ],
   [/^(.+) with the moving average$/, (arm) => `${translated(arm)}，使用移动平均`],
   [
-    /^(.+): the limit lies between (\S+) and (\S+)\.$/,
-    (arm, low, high) => `${translated(arm)}：界限在 ${low} 与 ${high} 之间。`,
+    /^(.+): the limit lies (between .+|\S+ or above.*)\.$/,
+    (arm, places) => `${translated(arm)}：界限${places.split(', or ').map(translated).join('，或')}。`,
   ],
-  [/^(.+): the limit lies (\S+) or above\.$/, (arm, low) => `${translated(arm)}：界限为 ${low} 或更高。`],
+  [/^between (\S+) and (\S+)$/, (low, high) => `在 ${low} 与 ${high} 之间`],
+  [/^(\S+) or above$/, (low) => `为 ${low} 或更高`],
+  [
+    /^(.+): for (\d+) of (\d+) seeds the limit lies outside the rates that they ran at; the tuning seeds' is taken there\.$/,
+    (arm, count, all) =>
+      `${translated(arm)}：${all} 个随机种子中有 ${count} 个的界限在所试学习率之外，此时采用调参种子的界限。`,
+  ],
   [
     /^(.+) was tried at the largest rate of the grid, which was too short\.$/,
     (arm) => `${translated(arm)}在最大的学习率下仍能训练：所试的学习率范围不够大。`,

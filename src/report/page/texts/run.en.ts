@@ -1,5 +1,9 @@
 /** English words of a run's page. */
 import { formatCount } from '../../../common/format.js';
+import type { RunConfig } from '../../../run/config.js';
+import { backendLine } from '../../lines.js';
+
+type Computed = Pick<RunConfig, 'backend' | 'mode' | 'device'> & { gpu?: string; tensorflow?: string };
 
 export const run = {
   title: (data: string, norm: string) => `LeNet on ${data}, ${norm}`,
@@ -41,6 +45,7 @@ export const run = {
     moving: 'test, moving average',
     population: 'test, population statistics',
     test: 'test',
+    published: (what: string, accuracy: number) => `reference run, ${what} ${accuracy}`,
     accuracyAxis: 'accuracy',
     lossAxis: 'loss',
     nats: 'nats',
@@ -61,7 +66,7 @@ export const run = {
     panels: ['x, what comes in', 'x̂ = (x − μ) / σ', 'y = γ · x̂ + β', 'sigmoid(y), what goes on'],
     value: 'value',
     share: 'share of values',
-    summary: { mean: 'mean', deviation: 'deviation' },
+    summary: 'mean {mean}, deviation {deviation}',
     shown: (channel: string) => `Drawn here: ${channel}.`,
   },
   activations: {
@@ -104,7 +109,7 @@ export const run = {
   gallery: {
     title: 'What does it say of test images?',
     lead: (count: number) => `The first ${count} images of the test set, as they come.`,
-    says: (name: string) => `${name},`,
+    says: (name: string) => `${name}, `,
     is: (name: string) => `is: ${name}`,
     right: 'right',
     wrong: 'wrong',
@@ -139,12 +144,14 @@ export const run = {
     recipe: 'Recipe',
     recipeText: (learningRate: number, batchSize: number, epochs: number) =>
       `SGD, learning rate ${learningRate}, batch size ${batchSize}, epochs: ${epochs}`,
-    normText: (momentum: number, epsilon: number) => `momentum ${momentum}, ε ${epsilon}`,
+    normText: (momentum: number, epsilon: string) => `momentum ${momentum}, ε ${epsilon}`,
     data: 'Data',
     sha: (hash: string) => `SHA-256 ${hash}`,
     machine: 'Machine',
     cores: (cores: number, memory: string) => `${cores} cores, ${memory}`,
     backend: 'Computed by',
+    backendText: ({ backend, mode, ...computer }: Computed) =>
+      `${backendLine({ ...computer, name: backend })}, ${mode}`,
     versions: 'Versions',
     files: 'Files of the folder',
     glossary: {

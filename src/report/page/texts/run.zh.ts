@@ -2,6 +2,8 @@
 import { formatCount } from '../../../common/format.js';
 import type { run as english } from './run.en.js';
 
+const MODES = { fused: '融合内核', graph: '计算图', eager: '逐个算子' };
+
 export const run: typeof english = {
   title: (data, norm) => `LeNet 在 ${data} 上的训练：${norm}`,
   norms: { scratch: '从零实现的批量规范化', builtin: '框架内置的批量规范化', none: '不使用批量规范化' },
@@ -35,6 +37,7 @@ export const run: typeof english = {
     moving: '测试（移动平均）',
     population: '测试（总体统计量）',
     test: '测试',
+    published: (what, accuracy) => `参考结果，${what} ${accuracy}`,
     accuracyAxis: '精度',
     lossAxis: '损失',
     nats: 'nat',
@@ -55,7 +58,7 @@ export const run: typeof english = {
     panels: ['x（输入）', 'x̂ = (x − μ) / σ', 'y = γ · x̂ + β', 'sigmoid(y)（输出）'],
     value: '取值',
     share: '所占比例',
-    summary: { mean: '均值', deviation: '标准差' },
+    summary: '均值 {mean}，标准差 {deviation}',
     shown: (channel) => `此处为${channel}。`,
   },
   activations: {
@@ -134,6 +137,10 @@ export const run: typeof english = {
     machine: '机器',
     cores: (cores, memory) => `${cores} 核，${memory}`,
     backend: '计算后端',
+    backendText: ({ backend, mode, device, gpu, tensorflow }) =>
+      [`${backend} 后端`, `设备 ${device}${gpu === undefined ? '' : `（${gpu}）`}`]
+        .concat(tensorflow === undefined ? [] : `TensorFlow ${tensorflow}`, MODES[mode])
+        .join('，'),
     versions: '版本',
     files: '文件夹中的文件',
     glossary: {

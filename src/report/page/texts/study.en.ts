@@ -25,7 +25,7 @@ const titles: Record<string, string> = {
 export const study = {
   title: 'What does batch normalization do?',
   lead: (claims: number, trials: number) =>
-    `${claims} claims about batch normalization, each held against trainings on this machine by a rule that was written down before any of them began: ${formatCount(trials)} trainings in all.`,
+    `${claims} claims about batch normalization, each held against trainings by a rule that was written down before any of them began: ${formatCount(trials)} trainings in all.`,
   counts: { holds: 'claims hold', 'does not hold': 'do not hold', undecided: 'are undecided' },
   quick:
     'A quick look: fewer seeds and epochs, each verdict at 95 % with no allowance for there being several. The full study decides.',
@@ -48,12 +48,12 @@ export const study = {
     value: 'Value',
   },
   leftOut: (title: string, why: string) => `Left out: ${title}. ${why}`,
-  claimed: 'Claim:',
+  claimed: 'Claim: ',
   numbers: 'The numbers',
   numbersOf: (title: string) => `Numbers: ${title}`,
   secondary: 'Beside it, without a verdict',
   secondaryOf: (title: string) => `Beside it: ${title}`,
-  literature: 'Literature:',
+  literature: 'Literature: ',
   provenance: 'Where this comes from',
   effectLabel: (title: string) =>
     `${title}: each seed a dot, the mean and its intervals as bars, margins as dashed lines`,
@@ -106,5 +106,10 @@ export const study = {
     literature: literature.text,
   }),
   /** Any other words that a result brings: names of measures, axes and lines, units, criteria, remarks. */
-  phrase: (text: string) => text,
+  phrase: signed,
 };
+
+/** With the minus sign that the page's other numbers have. */
+export function signed(text: string): string {
+  return text.replaceAll(/(?<!\w)-(?=\d)/g, '−');
+}

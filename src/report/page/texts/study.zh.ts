@@ -2,13 +2,13 @@
 import { formatBytes, formatCount } from '../../../common/format.js';
 import { claims } from './claims.zh.js';
 import { translated } from './phraseRules.zh.js';
-import type { study as english } from './study.en.js';
+import { signed, type study as english } from './study.en.js';
 
 export const study: typeof english = {
   title: '批量规范化到底做了什么？',
   lead: (count, trials) =>
-    `关于批量规范化的 ${count} 个论断，每一个都用在本机上完成的训练来检验；检验规则在任何训练开始之前就已写定。共 ${formatCount(trials)} 次训练。`,
-  counts: { holds: '个论断成立', 'does not hold': '个不成立', undecided: '个未定' },
+    `关于批量规范化的 ${count} 个论断，每一个都用实际训练来检验；检验规则在任何训练开始之前就已写定。共 ${formatCount(trials)} 次训练。`,
+  counts: { holds: '成立的论断', 'does not hold': '不成立的论断', undecided: '未定的论断' },
   quick: '这是快速版：随机种子和轮数较少，每个结论按 95 % 判定，未对多个论断同时检验做校正。最终结论以完整研究为准。',
   quickLook: '快速版',
   verdicts: { holds: '成立', 'does not hold': '不成立', undecided: '未定' },
@@ -80,5 +80,5 @@ export const study: typeof english = {
       `LeNet，${formatCount(examples)} 张图像训练 ${epochs} 轮，批量大小 ${batchSize}。`,
   },
   said: (claim) => claims[claim.claim] ?? { ...claim, literature: claim.literature.text },
-  phrase: translated,
+  phrase: (text) => signed(translated(text)),
 };
