@@ -22,7 +22,15 @@ const LONG = [
     'data/otherData',
     'documentation',
   ],
-  ...['fuzz/download', 'graph/fused', 'graph/library', 'graph/loop', 'graph/sanitize', 'graph/targets'],
+  ...[
+    'fuzz/download',
+    'graph/fused',
+    'graph/library',
+    'graph/loop',
+    'graph/sanitize',
+    'graph/targets',
+    'graph/versions',
+  ],
   ...['report/browser', 'report/runPage', 'run/faults', 'run/fixtures', 'run/kill', 'run/longRun'],
   ...[
     'runtime/cudaInstall',

@@ -103,8 +103,7 @@ export async function compileSteps<Name extends string>(
   const backend = requireNative('compile the step');
   const recorded = await withDraws(options.seed, (draws) => recordAll(backend, definitions, { variables, xla, draws }));
   try {
-    const moves = [...recorded.recorded.values()].some(({ graph }) => graph.updates.size > 0);
-    const { fuse = !rules && moves } = options;
+    const { fuse = !rules && [...recorded.recorded.values()].some(({ graph }) => graph.updates.size > 0) } = options;
     const fused = fuse && !xla ? await fusedOf(backend, recorded, options.signal) : undefined;
     return openSteps(backend, recorded, { rules, xla, fused });
   } catch (error) {

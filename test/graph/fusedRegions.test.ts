@@ -70,7 +70,7 @@ it.each<[string, number, StepFunction]>([
 });
 
 it.each([
-  { shape: [512, 64], others: ['MatMul', 'Reshape', 'Add'] },
+  { shape: [512, 64], others: ['MatMul', 'Add'] },
   { shape: [1024, 32], others: ['MatMul'] },
 ])('leaves a bias to the product before it if its shape $shape is the same', ({ shape, others }) => {
   const bias = tf.variable(tf.ones([shape[1] ?? 0]));
@@ -96,10 +96,10 @@ it('fuses by default a step that assigns to variables, as one that trains does',
 });
 
 it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
-  const chain: StepFunction = (x) => [x.mul(2).add(1).tanh()];
-  expect(fusedOf(chain, [float(128, 64)]).others).toEqual(['Mul', 'Add', 'Tanh']);
-  expect(fusedOf(chain, [float(128, 640)]).others).toEqual([]);
-  const step = await compileStep(chain, { inputs: [float(128, 64)], variables: [], fuse: true });
+  const [one, two]: StepFunction[] = [(x) => [x.tanh()], (x) => [x.tanh().add(1)]];
+  expect(fusedOf(one as StepFunction, [float(128, 64)]).others).toEqual(['Tanh']);
+  expect(fusedOf(two as StepFunction, [float(128, 64)]).others).toEqual([]);
+  const step = await compileStep(one as StepFunction, { inputs: [float(128, 64)], variables: [], fuse: true });
   expect(step.fused).toEqual({ reason: 'there is nothing to fuse' });
   expect(step.run(tf.ones([128, 64]))[0]?.shape).toEqual([128, 64]);
 });

@@ -8,10 +8,14 @@ import { record, type StepFunction } from '../../src/graph/record/record.js';
 import { averagePoolGrad } from '../../src/graph/rewrite/averagePoolGrad.js';
 import { convInputGrad } from '../../src/graph/rewrite/convInputGrad.js';
 import { rewrite } from '../../src/graph/rewrite/index.js';
+import { leakyReluGrad } from '../../src/graph/rewrite/leakyReluGrad.js';
 import { matMul } from '../../src/graph/rewrite/matMul.js';
+import { packedProducts, productsOfParts } from '../../src/graph/rewrite/productsOfParts.js';
 import { reduceRows } from '../../src/graph/rewrite/reduceRows.js';
+import { reshapes } from '../../src/graph/rewrite/reshapes.js';
 import type { Rule } from '../../src/graph/rewrite/rule.js';
 import { sigmoidGrad } from '../../src/graph/rewrite/sigmoidGrad.js';
+import { sumOfProducts } from '../../src/graph/rewrite/sumOfProducts.js';
 import { wideBroadcast } from '../../src/graph/rewrite/wideBroadcast.js';
 import { amount } from '../support/amount.js';
 import { compileStep } from '../support/compiled.js';
@@ -23,15 +27,19 @@ const listed =
   (...inputs) =>
     [step(...inputs)].flat();
 
+/** What gives their ops the form that these rules know. */
+const BEFORE = new Map([sumOfProducts, productsOfParts, packedProducts].map((rule) => [rule, [reshapes, matMul]]));
+const withBefore = (rule: Rule) => [...(BEFORE.get(rule) ?? []), rule];
+
 function fired(rule: Rule, step: Step, inputs: tf.Tensor[]): number {
   const graph = record(nativeBackend() as NativeBackend, listed(step), inputs, []);
-  return rewrite(graph, [rule]).fired.get(rule.name) ?? 0;
+  return rewrite(graph, withBefore(rule)).fired.get(rule.name) ?? 0;
 }
 
 /** The worst difference between a step as it was recorded and rewritten by one rule, relative to its largest value. */
 async function difference(rule: Rule, step: Step, inputs: tf.Tensor[]): Promise<number> {
   const results: Float32Array[][] = [];
-  for (const rules of [[], [rule]]) {
+  for (const rules of [[], withBefore(rule)]) {
     const compiled = await compileStep(listed(step), { inputs, variables: [], rules });
     results.push(tf.tidy(() => compiled.run(...inputs).map((tensor) => tensor.dataSync<'float32'>())));
     compiled.dispose();
@@ -60,7 +68,137 @@ interface Case {
 const x4 = (x: tf.Tensor) => x as tf.Tensor4D;
 const int = (shape: number[]) => tf.cast(tf.randomUniform(shape, 0, 9, 'float32', 3), 'int32');
 
+const several = (least: number, most: number) => fc.integer({ min: least, max: most });
+const add = (terms: tf.Tensor[]) => terms.reduce((a, b) => a.add(b));
+/** By time step. */
+const steps = (x: tf.Tensor) => tf.unstack(x);
+/** The gradient that each time step has of a matrix. */
+const gradients = (a: tf.Tensor, b: tf.Tensor) =>
+  steps(a).map((each, i) => each.matMul(steps(b)[i] as tf.Tensor, true));
+
 const CASES: Case[] = [
+  {
+    rule: reshapes,
+    fires: fc.tuple(image, fc.boolean()).map(([shape, same]) => ({
+      step: (x) => (same ? x.reshape(shape).add(1) : x.reshape([-1]).reshape([...shape].reverse())),
+      shapes: [shape],
+    })),
+    ignores: {
+      'another shape': { step: (x) => x.reshape([3, 2]).add(1), inputs: () => [normal([2, 3], 1)] },
+      'another type': { step: (x) => tf.cast(x, 'float32').add(1), inputs: () => [int([2, 3])] },
+    },
+  },
+  {
+    rule: sumOfProducts,
+    fires: fc
+      .tuple(
+        several(4, 7),
+        several(2, 5),
+        several(2, 5),
+        several(2, 5),
+        fc.constantFrom('matrix', 'bias', 'parts', 'more'),
+      )
+      .map(([count, rows, k, n, kind]) => ({
+        step: (a, b) => {
+          const all = gradients(a, b);
+          if (kind === 'matrix') return add(all);
+          if (kind === 'bias') return add(steps(b).map((each) => each.sum(0)));
+          if (kind === 'more') return add([...all.slice(0, 2), tf.ones([k, n]), ...all.slice(2)]).mul(2);
+          return add(gradients(b, a).map((each, i) => tf.concat([all[i] as tf.Tensor, each.transpose()], 1)));
+        },
+        shapes: [
+          [count, rows, k],
+          [count, rows, n],
+        ],
+      })),
+    ignores: {
+      'three terms': {
+        step: (a, b) => add(gradients(a, b)),
+        inputs: () => [normal([3, 4, 5], 1), normal([3, 4, 2], 2)],
+      },
+      'sums of which each is a result': {
+        step: (a, b) => {
+          const sums: tf.Tensor[] = [];
+          for (const each of gradients(a, b)) sums.push(sums.length > 0 ? (sums.at(-1) as tf.Tensor).add(each) : each);
+          return sums;
+        },
+        inputs: () => [normal([6, 4, 5], 1), normal([6, 4, 2], 2)],
+      },
+      'products of which each is a result': {
+        step: (a, b) => {
+          const all = gradients(a, b);
+          return [add(all), ...all];
+        },
+        inputs: () => [normal([6, 4, 5], 1), normal([6, 4, 2], 2)],
+      },
+      'products of other matrices': {
+        step: (a, b) => add(steps(a).map((each, i) => each.matMul(steps(b)[i] as tf.Tensor))),
+        inputs: () => [normal([6, 4, 5], 1), normal([6, 5, 2], 2)],
+      },
+      'sums over another axis': {
+        step: (x) => add(steps(x).map((each) => each.sum(1))),
+        inputs: () => [normal([6, 4, 5], 1)],
+      },
+      integers: {
+        step: (a, b) => add(gradients(a, b)),
+        inputs: () => [int([6, 4, 5]), int([6, 4, 2])],
+      },
+    },
+  },
+  {
+    rule: productsOfParts,
+    fires: fc
+      .tuple(several(2, 6), size(5), several(2, 5), several(2, 5), fc.boolean())
+      .map(([count, rows, k, n, tb]) => ({
+        step: (x, w) => steps(x).map((each) => each.matMul(w, false, tb)),
+        shapes: [[count, rows, k], tb ? [n, k] : [k, n]],
+      })),
+    ignores: {
+      'a part that is multiplied by another matrix': {
+        step: (x, w) => steps(x).map((each, i) => each.matMul(i === 2 ? w.mul(2) : w)),
+        inputs: () => [normal([4, 3, 5], 1), normal([5, 2], 2)],
+      },
+      'a part that is multiplied otherwise': {
+        step: (x, w) => steps(x).map((each, i) => each.matMul(w, false, i === 2)),
+        inputs: () => [normal([4, 3, 5], 1), normal([5, 5], 2)],
+      },
+      'parts that are transposed': {
+        step: (x, w) => steps(x).map((each) => each.matMul(w, true)),
+        inputs: () => [normal([4, 5, 3], 1), normal([5, 2], 2)],
+      },
+      'parts along another axis': {
+        step: (x, w) => tf.unstack(x, 1).map((each) => each.matMul(w)),
+        inputs: () => [normal([4, 3, 5], 1), normal([5, 2], 2)],
+      },
+    },
+  },
+  {
+    rule: packedProducts,
+    fires: fc
+      .tuple(several(2, 6), size(5), several(2, 5), several(2, 5), fc.boolean())
+      .map(([count, rows, k, n, tb]) => ({
+        step: (x, w) => tf.stack(tf.unstack(x, 1).map((each) => each.matMul(w, false, tb))),
+        shapes: [[rows, count, k], tb ? [n, k] : [k, n]],
+      })),
+    ignores: {
+      'several matrices': {
+        step: (x, w) => tf.stack(steps(x).map((each, i) => each.matMul(i === 2 ? w.mul(2) : w))),
+        inputs: () => [normal([4, 3, 5], 1), normal([5, 2], 2)],
+      },
+      'another axis': {
+        step: (x, w) =>
+          tf.stack(
+            steps(x).map((each) => each.matMul(w)),
+            1,
+          ),
+        inputs: () => [normal([4, 3, 5], 1), normal([5, 2], 2)],
+      },
+      'one that is no product': {
+        step: (x, w) => tf.stack([...steps(x).map((each) => each.matMul(w)), w]),
+        inputs: () => [normal([4, 5, 5], 1), normal([5, 5], 2)],
+      },
+    },
+  },
   {
     rule: matMul,
     // tfjs multiplies vectors in another way.
@@ -108,6 +246,27 @@ const CASES: Case[] = [
           return dy.mul(y.mul(tf.scalar(1).sub(y)));
         },
         inputs: () => [normal([1, 3], 1), normal([2, 3], 2)],
+      },
+    },
+  },
+  {
+    rule: leakyReluGrad,
+    fires: image.map((shape) => ({
+      step: (x, dy) => tf.grad((t) => t.leakyRelu(0.3))(x, dy),
+      shapes: [shape, shape],
+    })),
+    ignores: {
+      'a slope below 0': {
+        step: (x, dy) => tf.grad((t) => t.leakyRelu(-0.5))(x, dy),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
+      },
+      'a choice by something else': {
+        step: (x, y) => tf.where(y.greater(0), x.leakyRelu(0.2), y),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
+      },
+      'a choice by another number': {
+        step: (x, y) => tf.where(x.greater(1), x.leakyRelu(0.2), y),
+        inputs: () => [normal([3, 4], 1), normal([3, 4], 2)],
       },
     },
   },

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 
 export type Setting = readonly [owner: object, name: string, value: unknown];
 
-/** What changes by itself, or decides nothing before the model is compiled again. */
+/** What changes by itself, or is seen in the weights themselves. */
 const PASSING = ['_refCount', 'iterations_', 'trainable_'];
 
 const isConstant = (value: unknown) => ['number', 'boolean', 'string'].includes(typeof value);

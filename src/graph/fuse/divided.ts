@@ -15,8 +15,11 @@ export function divided(
   isAgain: (step: Step) => boolean,
 ): Stage[] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
+  const places = new Map(steps.map((step, i) => [step, i]));
+  const own: Step[][] = [[]];
+  for (const step of steps) (own[stageOf(step)] ??= []).push(step);
   const stages: Stage[] = [];
-  for (let number = Math.max(0, ...steps.map(stageOf)); number >= 0; number--) {
+  for (let number = own.length - 1; number >= 0; number--) {
     const needed = new Set<Step>();
     const visit = (step: Step) => {
       if (needed.has(step)) return;
@@ -27,8 +30,8 @@ export function divided(
         else stored.add(id);
       }
     };
-    for (const step of steps) if (stageOf(step) === number && stored.has(step.output.id)) visit(step);
-    stages.unshift({ number, steps: steps.filter((step) => needed.has(step)) });
+    for (const step of own[number] ?? []) if (stored.has(step.output.id)) visit(step);
+    stages.push({ number, steps: [...needed].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0)) });
   }
-  return stages;
+  return stages.reverse();
 }

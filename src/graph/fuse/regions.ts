@@ -14,13 +14,16 @@ export interface Region {
 
 /** By what they make. */
 type Made = ReadonlyMap<number, Step>;
+/** By the op that they are. */
+type Found = ReadonlyMap<Node, readonly Step[]>;
 
 export function findRegions(known: Steps): Region[] {
   const { nodes, outputs, updates } = known.graph;
-  const steps = new Map(nodes.flatMap((node) => known.stepsOf(node)).map((step) => [step.output.id, step]));
-  const levels = leveled(known, steps);
-  const last = Math.max(0, ...levels.values());
-  delay(known, steps, levels, last);
+  const found: Found = new Map(nodes.map((node) => [node, known.stepsOf(node)]));
+  const steps = new Map([...found.values()].flat().map((step) => [step.output.id, step]));
+  const levels = leveled(known, steps, found);
+  const last = [...levels.values()].reduce((a, b) => Math.max(a, b), 0);
+  delay(known, steps, found, { levels, last });
   const stored = new Set([...outputs, ...updates.values()].map(({ id }) => known.source(id)));
   for (const node of nodes) if (isOther(known, steps, node)) for (const id of node.inputs) stored.add(known.source(id));
   const levelOf = ({ output }: Step) => levels.get(output.id) ?? 0;
@@ -42,12 +45,12 @@ function isOther(known: Steps, steps: Made, node: Node): boolean {
 }
 
 /** The level of each value: it rises where an op of TensorFlow's reads a fused one. */
-function leveled(known: Steps, steps: Made): Map<number, number> {
+function leveled(known: Steps, steps: Made, found: Found): Map<number, number> {
   const levels = new Map<number, number>();
   const above = (ids: readonly number[], rise: number) =>
     Math.max(0, ...ids.map((id) => (levels.get(id) ?? 0) + (steps.has(id) ? rise : 0)));
   for (const node of known.graph.nodes) {
-    for (const { output, operands } of known.stepsOf(node)) {
+    for (const { output, operands } of found.get(node) ?? []) {
       const ids = operands.map(({ id }) => id);
       levels.set(output.id, above(ids, 0));
     }
@@ -59,14 +62,19 @@ function leveled(known: Steps, steps: Made): Map<number, number> {
 }
 
 /** What is not of the batch's size, such as new weights, waits until it is read, or for the end. */
-function delay(known: Steps, steps: Made, levels: Map<number, number>, last: number): void {
+function delay(
+  known: Steps,
+  steps: Made,
+  found: Found,
+  { levels, last }: { levels: Map<number, number>; last: number },
+): void {
   const latest = new Map<number, number>();
   const levelOf = (id = 0) => levels.get(id) ?? 0;
   const readAt = (id: number, level: number) => latest.set(id, Math.min(latest.get(id) ?? last, level));
   for (const node of known.graph.nodes.toReversed()) {
     if (isOther(known, steps, node))
       for (const id of node.inputs) readAt(known.source(id), levelOf(node.outputs[0]?.id) - 1);
-    for (const step of known.stepsOf(node).toReversed()) {
+    for (const step of found.get(node)?.toReversed() ?? []) {
       const { id } = step.output;
       if (canWait(step, steps)) levels.set(id, latest.get(id) ?? last);
       for (const operand of step.operands) readAt(operand.id, levelOf(id));

@@ -5,8 +5,8 @@ import type { Step } from './fusedStep.js';
 /** What TensorFlow could move in memory in the time that it takes to begin with an op, in bytes. */
 const OP = 1 << 14;
 
-/** Measured on a recurrent layer, whose many small values stay in the CPU's cache and whose ops run side by side. */
-const LEAST = 1 << 18;
+/** Two ops: small values stay in the CPU's cache, and ops run side by side; but a recurrent layer has thousands of them. */
+const LEAST = 2 * OP;
 
 /** It saves ops, and values that are not stored; and TensorFlow is slow to add up rows, or lacks the op. */
 export function isWorthIt(steps: readonly Step[], outputs: readonly Value[]): boolean {

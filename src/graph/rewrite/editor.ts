@@ -1,6 +1,16 @@
 /** A graph under construction: emits ops, each only once, and knows how every value was made. */
 import { createHash } from 'node:crypto';
-import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, types, type Value } from '../graph.js';
+import {
+  attribute,
+  type Attribute,
+  type Constant,
+  DTYPE,
+  type Graph,
+  type Node,
+  sizeOf,
+  types,
+  type Value,
+} from '../graph.js';
 
 const { float32, int32 } = DTYPE;
 
@@ -18,7 +28,11 @@ export class Editor {
   readonly producers = new Map<number, Node>();
   /** Old ids of what was replaced. */
   private readonly replaced = new Map<number, number>();
-  private readonly emitted = new Map<string, number>();
+  private readonly emitted = new Map<string, number[]>();
+  /** By what they read, of the graph that is rewritten; undefined stands for its results. */
+  private readonly readers = new Map<number, (Node | undefined)[]>();
+  /** Each value's place in the order of the nodes. */
+  private readonly places = new Map<number, number>();
   private nextId: number;
 
   constructor(graph: Graph) {
@@ -26,6 +40,19 @@ export class Editor {
     this.nextId = Math.min(0, ...made.map(({ id }) => id)) - 1;
     for (const value of [...graph.inputs, ...graph.variables]) this.values.set(value.id, value);
     for (const constant of graph.constants.values()) this.replace(constant.id, this.constant(constant));
+    const results = [...graph.outputs, ...graph.updates.values()].map(({ id }) => id);
+    const reads = (id: number, reader?: Node) => {
+      const others = this.readers.get(id);
+      if (others) others.push(reader);
+      else this.readers.set(id, [reader]);
+    };
+    for (const node of graph.nodes) for (const id of node.inputs) reads(id, node);
+    for (const id of results) reads(id);
+  }
+
+  /** Who reads a value in the graph as it was given, where undefined stands for its results; nobody what is new. */
+  readersOf(id: number): readonly (Node | undefined)[] {
+    return this.readers.get(id) ?? [];
   }
 
   value(id: number): Value {
@@ -36,6 +63,11 @@ export class Editor {
 
   shape(id: number): readonly number[] {
     return this.value(id).shape;
+  }
+
+  /** Where a value stands among all that nodes make; -1 for what is given. */
+  placeOf(id: number): number {
+    return this.places.get(id) ?? -1;
   }
 
   /** What stands for an old id now. */
@@ -53,8 +85,8 @@ export class Editor {
       const constant = { id: this.nextId--, shape, dtype, values };
       this.constants.set(constant.id, constant);
       this.values.set(constant.id, constant);
-      return constant.id;
-    });
+      return [constant.id];
+    })[0] as number;
   }
 
   /** Emits an op with one output, unless the same was emitted before. */
@@ -69,14 +101,12 @@ export class Editor {
       for (const output of node.outputs) {
         this.values.set(output.id, output);
         this.producers.set(output.id, node);
+        this.places.set(output.id, this.places.size);
       }
-      return node.outputs[0]?.id ?? 0;
-    };
-    if (node.op === RANDOM || node.outputs.length !== 1) {
-      emit();
       return node.outputs.map(({ id }) => id);
-    }
-    return [this.once(JSON.stringify([node.op, node.attributes, node.inputs]), emit)];
+    };
+    if (node.op === RANDOM) return emit();
+    return this.once(JSON.stringify([node.op, node.attributes, node.inputs]), emit);
   }
 
   // What rules emit; on float32 values.
@@ -116,6 +146,31 @@ export class Editor {
     return this.op(op, attributes, [x, this.ints([0])], this.shape(x).slice(1));
   }
 
+  /** Matrices of one width under each other. */
+  stack(parts: readonly number[]): number {
+    const unpacked = this.producers.get(parts[0] ?? 0);
+    const isWhole = unpacked?.op === 'Unpack' && attribute(unpacked, 'axis') === 0;
+    const width = this.shape(parts[0] ?? 0)[1] ?? 0;
+    const rows = parts.reduce((sum, part) => sum + (this.shape(part)[0] ?? 0), 0);
+    if (isWhole && unpacked.outputs.map(({ id }) => id).join() === parts.join())
+      return this.reshape(unpacked.inputs[0] ?? 0, [rows, width]);
+    return this.concat(parts, 0, [rows, width]);
+  }
+
+  /** Of matrices that `stack` put under each other: each. */
+  unpack(stacked: number, count: number): number[] {
+    const [rows = 0, width = 0] = this.shape(stacked);
+    const shape = [rows / count, width];
+    const outputs = Array.from({ length: count }, () => ({ id: this.nextId--, shape, dtype: float32 }));
+    const attributes = [...types({ T: float32 }), whole('num', count), whole('axis', 0)];
+    return this.add({ op: 'Unpack', attributes, inputs: [this.reshape(stacked, [count, ...shape])], outputs });
+  }
+
+  concat(parts: readonly number[], axis: number, shape: readonly number[]): number {
+    const attributes = [whole('N', parts.length), ...types({ T: float32, Tidx: int32 })];
+    return this.op('ConcatV2', attributes, [...parts, this.ints([axis], [])], shape);
+  }
+
   /** Slices of `x` along `axis`, at constant positions, in the order of `indices`. */
   gather(x: number, indices: readonly number[], axis: number): number {
     const attributes = [whole('batch_dims', 0), ...types({ Tparams: float32, Tindices: int32, Taxis: int32 })];
@@ -130,8 +185,7 @@ export class Editor {
   gatherOrZero(x: number, indices: readonly (number | undefined)[]): number {
     const [rows = 0, width = 0] = this.shape(x);
     const zero = this.floats(new Array<number>(width).fill(0), [1, width]);
-    const attributes = [whole('N', 2), ...types({ T: float32, Tidx: int32 })];
-    const extended = this.op('ConcatV2', attributes, [x, zero, this.ints([0], [])], [rows + 1, width]);
+    const extended = this.concat([x, zero], 0, [rows + 1, width]);
     const positions = indices.map((index) => index ?? rows);
     return this.gather(extended, positions, 0);
   }
@@ -148,9 +202,9 @@ export class Editor {
     return this.op('Transpose', types({ T: float32, Tperm: int32 }), [x, this.ints(order)], shape);
   }
 
-  private once(key: string, make: () => number): number {
-    const id = this.emitted.get(key) ?? make();
-    this.emitted.set(key, id);
-    return id;
+  private once(key: string, make: () => number[]): number[] {
+    const ids = this.emitted.get(key) ?? make();
+    this.emitted.set(key, ids);
+    return ids;
   }
 }

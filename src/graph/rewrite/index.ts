@@ -3,13 +3,29 @@ import { DTYPE, type Graph, type Node, type Value } from '../graph.js';
 import { averagePoolGrad } from './averagePoolGrad.js';
 import { convInputGrad } from './convInputGrad.js';
 import { Editor } from './editor.js';
+import { leakyReluGrad } from './leakyReluGrad.js';
 import { matMul } from './matMul.js';
+import { packedProducts, productsOfParts } from './productsOfParts.js';
 import { reduceRows } from './reduceRows.js';
 import type { Rule } from './rule.js';
+import { sumOfProducts } from './sumOfProducts.js';
+import { reshapes } from './reshapes.js';
 import { sigmoidGrad } from './sigmoidGrad.js';
 import { wideBroadcast } from './wideBroadcast.js';
 
-export const RULES: readonly Rule[] = [matMul, sigmoidGrad, averagePoolGrad, reduceRows, wideBroadcast, convInputGrad];
+export const RULES: readonly Rule[] = [
+  reshapes,
+  matMul,
+  productsOfParts,
+  packedProducts,
+  sumOfProducts,
+  sigmoidGrad,
+  leakyReluGrad,
+  averagePoolGrad,
+  reduceRows,
+  wideBroadcast,
+  convInputGrad,
+];
 
 /** Those that save time on a device, with or without XLA, which has code of its own on every one. */
 export function rulesFor({ gpu, xla }: { gpu: boolean; xla: boolean }): readonly Rule[] {
