@@ -9,6 +9,7 @@ const LONG = [
   ...[
     'bench/bench',
     'bench/gpu',
+    'bench/model',
     'bench/pack',
     'cli/compare',
     'cli/fit',
@@ -19,6 +20,7 @@ const LONG = [
     'cli/terminal',
     'common/lock',
     'data/otherData',
+    'documentation',
   ],
   ...[
     'fuzz/download',

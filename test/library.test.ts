@@ -29,7 +29,7 @@ describe("import … from 'bn-train'", () => {
       'BatchNorm BnTrainError GroupNorm MovingNoise batchNorm compileStep fold groupNorm lenet loadFashionMnist mlp openBackend populationStatistics recalibrate train withBatchNorm withStatistics',
     ]);
     expect(await run(`const name = 'bn-train/graph'; ${names}`)).toEqual([
-      'compileStep compileSteps minimize optimizerVariables random',
+      'accelerate compileStep compileSteps minimize optimizerVariables random',
     ]);
   });
 

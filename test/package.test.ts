@@ -4,7 +4,10 @@ import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ALL } from './support/amount.js';
 import { root } from './support/program.js';
 
 type Manifest = Record<string, unknown> & {
@@ -80,4 +83,18 @@ it('has every source that is compiled where it is installed', () => {
   ];
   for (const name of sources)
     expect(readFileSync(path.join(unpacked, name))).toEqual(readFileSync(path.join(root, name)));
+});
+
+it('has a manifest that publint finds nothing wrong with', async () => {
+  const { messages, pkg } = await publint({ pkgDir: unpacked, pack: false, strict: true });
+  expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+});
+
+it.runIf(ALL)('has types wherever TypeScript looks for them', async () => {
+  const { checkPackage, createPackageFromTarballData } = await import('@arethetypeswrong/core');
+  const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(tarball))));
+  if (!analysis.types) throw new Error('no types in the tarball');
+  expect(Object.keys(analysis.entrypoints)).toEqual(Object.keys(manifestIn(unpacked).exports));
+  // ES modules alone, which Node loads by `require`, too, since 20.19.
+  expect(analysis.problems.filter(({ kind }) => kind !== 'CJSResolvesToESM')).toEqual([]);
 });

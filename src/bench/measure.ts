@@ -1,7 +1,7 @@
 /** Measures programs turn by turn, all of them in each turn, so that a machine that slows down does so for all. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cannot } from '../common/errors.js';
-import type { Program, Turn } from './program.js';
+import type { Pace, Program } from './program.js';
 
 /** Enough to meet an epoch's smaller last batch, and for compilers to have done what they do. */
 const LEAST_WARM_UP = 10;
@@ -22,17 +22,17 @@ interface MeasureOptions {
 export interface Series {
   program: string;
   name: string;
-  turns: Turn[];
+  turns: Pace[];
 }
 
 /** In the order of the programs; their turns move on by one contestant each. Throws a BnTrainError when two have one name. */
 export async function measure(
-  programs: Program[],
+  programs: Program<Pace>[],
   { steps, turns, pause = 0, signal, onTurn }: MeasureOptions,
 ): Promise<Series[]> {
   assertDistinct(programs.map(({ hello }) => hello.program));
   const measured = programs.flatMap((program) =>
-    program.hello.contestants.map((name) => ({ program, name, turns: [] as Turn[] })),
+    program.hello.contestants.map((name) => ({ program, name, turns: [] as Pace[] })),
   );
   for (let turn = 0; turn <= turns; turn++) {
     onTurn?.(turn);

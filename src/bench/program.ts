@@ -32,9 +32,12 @@ export const TURN = v.object({
 });
 export type Turn = v.InferOutput<typeof TURN>;
 
-export interface Program {
+/** What speeds are made of. */
+export type Pace = Pick<Turn, 'steps' | 'examples' | 'seconds'>;
+
+export interface Program<Result extends Pace = Turn> {
   readonly hello: Hello;
   /** Trains the contestant `name` for so many steps more; it is built when it first runs. */
-  run(name: string, steps: number): Promise<Turn>;
+  run(name: string, steps: number): Promise<Result>;
   close(): Promise<void>;
 }

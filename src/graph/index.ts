@@ -6,8 +6,8 @@ export type { AccelerateOptions, Acceleration } from './accelerate/accelerated.j
 export { compileStep, compileSteps } from './compile.js';
 export type { CompiledStep, CompileOptions, StepDefinition } from './compile.js';
 export type { Declared, InputExample, Signatures } from './declarations.js';
-export type { Input } from './inputs.js';
-export type { CompiledSteps } from './compiledSteps.js';
+export type { Input, Plain } from './inputs.js';
+export type { CompiledSteps, Fusion } from './compiledSteps.js';
 export { minimize, optimizerVariables } from './optimizer.js';
 export type { Generator } from './random.js';
 export type { InputSpec, StepFunction } from './record/record.js';

@@ -8,5 +8,5 @@ export { GroupNorm, type GroupNormConfig } from './groupLayer.js';
 export { lenet, type LenetConfig, type Norm, type NormFactory } from './lenet.js';
 export { mlp, type MlpConfig } from './mlp.js';
 export { MovingNoise, type Draws } from './noise.js';
-export { type LayerStatistics, withStatistics } from './population.js';
+export { type Batch, type LayerStatistics, withStatistics } from './population.js';
 export { populationStatistics, recalibrate } from './recalibrate.js';

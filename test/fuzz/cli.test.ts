@@ -184,6 +184,7 @@ const FLAGS: Record<string, (value: unknown) => boolean> = {
   seeds: isWholeFrom(1),
   jobs: isWholeFrom(1),
   shard: (value) => typeof value === 'string',
+  model: (value) => typeof value === 'string',
   merge: (value) => Array.isArray(value) && value.length > 0 && value.every(isName),
   ...Object.fromEntries(
     ['dataDir', 'runtimeDir', 'runDir', 'studyDir', 'resume', 'output'].map((name) => [name, isName]),

@@ -24,7 +24,7 @@ export const FLOORS: Floor[] = [
   {
     run: { rooms: ['nn', 'train'], outside: ['node', 'tfjs', 'valibot'] },
     verify: { rooms: ['nn', 'graph', 'train'], outside: ['tfjs'] },
-    bench: { rooms: ['nn', 'data', 'train'], outside: ['node', 'tfjs', 'valibot'] },
+    bench: { rooms: ['nn', 'data', 'graph', 'train'], outside: ['node', 'tfjs', 'valibot'] },
   },
   {
     study: {

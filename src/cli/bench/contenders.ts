@@ -25,6 +25,9 @@ export interface BenchFlags extends PlaceOptions {
   json?: boolean;
 }
 
+/** With a file of its own, which may say how many examples a step takes. */
+export type ModelBenchFlags = Omit<BenchFlags, 'batchSize'> & { batchSize?: number | undefined };
+
 /** What Node runs as this program. */
 export const PROGRAM = fileURLToPath(new URL('../../../bin/bn-train.js', import.meta.url));
 
