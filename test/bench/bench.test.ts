@@ -125,7 +125,7 @@ describe('bench/compare.sh', () => {
   it('the peers are Python', async () => {
     const folder = path.join(root, 'bench/peers');
     const files = readdirSync(folder).filter((name) => name.endsWith('.py'));
-    expect(files).toHaveLength(4);
+    expect(files).toHaveLength(5);
     const check = ['-m', 'py_compile', ...files.map((name) => path.join(folder, name))];
     const { code, stderr } = await start('python3', check, { env: { PYTHONPYCACHEPREFIX: work } }).result;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -224,11 +224,15 @@ describe('XLA', () => {
 });
 
 describe('the rewrites', () => {
+  const names = [
+    ...['reshapes', 'matMul', 'productsOfParts', 'packedProducts', 'sumOfProducts'],
+    ...['sigmoidGrad', 'leakyReluGrad'],
+  ];
   it.each([
     { gpu: false, xla: false, names: RULES.map(({ name }) => name) },
-    { gpu: true, xla: false, names: ['matMul', 'sigmoidGrad'] },
-    { gpu: false, xla: true, names: ['matMul', 'sigmoidGrad'] },
-    { gpu: true, xla: true, names: ['matMul', 'sigmoidGrad'] },
+    { gpu: true, xla: false, names },
+    { gpu: false, xla: true, names },
+    { gpu: true, xla: true, names },
   ])('are those that save time: GPU $gpu, XLA $xla', ({ names, ...where }) => {
     expect(rulesFor(where).map(({ name }) => name)).toEqual(names);
   });

@@ -24,6 +24,17 @@ constexpr int kLanes = 4;
 #endif
 typedef int32_t Mask __attribute__((vector_size(kLanes * sizeof(int32_t)), aligned(4), may_alias));
 
+// x[source], lane by lane; Clang has no such builtin for lanes that are not constant.
+static inline Mask permuted_(Mask x, Mask source) {
+#ifdef __clang__
+  Mask y;
+  for (int l = 0; l < kLanes; ++l) y[l] = x[source[l] % kLanes];
+  return y;
+#else
+  return __builtin_shuffle(x, source);
+#endif
+}
+
 // Each of RUNS runs of C elements comes TIMES times. As loops over so few would be too short for vectors, each vector is
 // filled with as many runs as it has room for; the last ones do not go beyond the ends.
 template <int RUNS, int TIMES, int C, typename T>
@@ -35,7 +46,7 @@ static inline void repeatRuns_(T* to, const T* from) {
 #pragma GCC unroll 16
     for (int i = 0; i < kAll; i += kGroup) {
       const int at = i < kAll - kGroup ? i : kAll - kGroup, begin = at / TIMES, read = begin < kLast ? begin : kLast;
-      const Mask x = *reinterpret_cast<const Mask*>(from + read), y = __builtin_shuffle(x, source + (begin - read));
+      const Mask y = permuted_(*reinterpret_cast<const Mask*>(from + read), source + (begin - read));
       __builtin_memcpy(to + at, &y, at + kLanes <= kAll ? sizeof y : kGroup * sizeof(T));
     }
   } else {
