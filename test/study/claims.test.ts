@@ -265,6 +265,11 @@ describe('learning-rates', () => {
     );
   });
 
+  it('a grid that goes far enough is not called too short, though its largest rate was tried', () => {
+    const found = whole(judged('learning-rates', limits(1, 30)));
+    expect(found.remarks.join(' ')).not.toContain('too short');
+  });
+
   it('a run that diverged did not train', () => {
     const outcome: Outcome = (arm, trial, block) => {
       const record = limits(1, 10)(arm, trial, block);
