@@ -266,7 +266,9 @@ describe('learning-rates', () => {
   });
 
   it('a grid that goes far enough is not called too short, though its largest rate was tried', () => {
-    const found = whole(judged('learning-rates', limits(1, 30)));
+    const outcome: Outcome = (arm, trial) => limits(1, 30)(arm, trial, 'edges');
+    const found = whole(judged('learning-rates', outcome));
+    expect(found.remarks).toContain('batch normalization: the limit lies between 30 and 100.');
     expect(found.remarks.join(' ')).not.toContain('too short');
   });
 
