@@ -68,6 +68,13 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
     await page.close();
   });
 
+  it('a phone breaks the names of rows between words', async () => {
+    const { page } = await openPage(browser, file, { width: 340, scheme: 'light' });
+    const said = await page.locator('#grid .canvas svg text').allTextContents();
+    expect(said.map((text) => text.trim())).toEqual(expect.arrayContaining(['none', 'batch', 'normalization']));
+    await page.close();
+  });
+
   describe('the page of a study', () => {
     const { study, records } = madeUpStudy(true);
     const written = (language: Language) => path.join(path.dirname(file), `study-${language}.html`);
@@ -85,6 +92,13 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
         await opened.page.close();
       },
     );
+
+    it('shows the whole grid on a phone, without scrolling', async () => {
+      const { page } = await openPage(browser, written('en'), { width: 360, scheme: 'light' });
+      const hidden = await page.locator('.explorer').evaluate((grid) => grid.scrollWidth - grid.clientWidth);
+      expect(hidden).toBe(0);
+      await page.close();
+    });
 
     it('has a grid whose cells the keyboard picks, and whose curves follow', async () => {
       const { page } = await openPage(browser, written('en'), { width: 768, scheme: 'light' });

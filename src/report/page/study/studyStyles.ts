@@ -23,6 +23,6 @@ table.cards td::before{content:attr(data-head);color:var(--muted);font-size:.8re
 .explorer{max-height:none}
 .explorer td{padding:2px;border:0}
 .explorer td button{font:inherit;width:100%;min-width:5rem;min-height:2.2rem;border:2px solid transparent;border-radius:.35rem;cursor:pointer}
-@media (max-width:599px){.explorer th{padding:.3rem .35rem}.explorer td button{min-width:3rem}}
+@media (max-width:599px){.explorer th{padding:.3rem .2rem}.explorer td button{min-width:3rem}}
 .explorer td button:disabled{cursor:default}
 .explorer td button[aria-pressed=true]{border-color:var(--ink);box-shadow:inset 0 0 0 2px var(--paper)}`;
