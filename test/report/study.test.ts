@@ -5,6 +5,7 @@ import { pack, unpack } from '../../src/report/live/packed.js';
 import { liveScript } from '../../src/report/page/liveScript.js';
 import { explorerSection } from '../../src/report/page/study/explorer.js';
 import { effectSpec } from '../../src/report/page/study/pictures.js';
+import { specOf } from '../../src/report/page/study/pictures.js';
 import { studyPage } from '../../src/report/page/study/studyPage.js';
 import { TEXTS } from '../../src/report/page/texts/index.js';
 import { claims } from '../../src/report/page/texts/claims.zh.js';
@@ -53,10 +54,30 @@ it('the same study gives the same bytes', () => {
   for (const { claim } of quick.study.left) expect(once).toContain(TEXTS.zh.study.titles[claim]);
 });
 
+it('colors stand for the same networks in every picture', () => {
+  const pictures = study.claims.flatMap((claim) => claim.pictures);
+  const lines = pictures.map((picture) => specOf(picture, TEXTS.en.study)).filter((spec) => spec.kind === 'lines');
+  const series = lines.flatMap((spec) => spec.series);
+  const tonesOf = (name: RegExp) => [...new Set(series.filter((one) => name.test(one.name)).map(({ tone }) => tone))];
+  expect(tonesOf(/^(none|without)( batch normalization)?$/)).toEqual([1]);
+  expect(tonesOf(/^(with )?batch normalization$/)).toEqual([0]);
+  expect(tonesOf(/^batch normalization with noise$/)).toEqual([2]);
+  expect(tonesOf(/^none, (training|test) images$/)).toEqual([1, 4]);
+  expect(tonesOf(/^batch normalization, training images$/)).toEqual([0]);
+});
+
 describe('in Chinese', () => {
   it('every claim has its own words', () => {
     expect(Object.keys(claims)).toEqual(CLAIM_IDS);
     expect(Object.keys(TEXTS.en.study.titles)).toEqual(CLAIM_IDS);
+  });
+
+  it.each(study.claims)('$claim says the same numbers', (claim) => {
+    const numbersOf = (text: string) => [...new Set(text.match(/\d[\d,.]*\d|\d/g))].sort();
+    const said = TEXTS.zh.study.said(claim);
+    expect(numbersOf(said.hypothesis)).toEqual(numbersOf(claim.hypothesis));
+    expect(numbersOf(said.question)).toEqual(numbersOf(claim.question));
+    expect(numbersOf(said.literature)).toEqual(numbersOf(claim.literature.text));
   });
 
   it('no measure, axis, line, criterion or remark stays English', () => {

@@ -265,6 +265,13 @@ describe('learning-rates', () => {
     );
   });
 
+  it('a grid that goes far enough is not called too short, though its largest rate was tried', () => {
+    const outcome: Outcome = (arm, trial) => limits(1, 30)(arm, trial, 'edges');
+    const found = whole(judged('learning-rates', outcome));
+    expect(found.remarks).toContain('batch normalization: the limit lies between 30 and 100.');
+    expect(found.remarks.join(' ')).not.toContain('too short');
+  });
+
   it('a run that diverged did not train', () => {
     const outcome: Outcome = (arm, trial, block) => {
       const record = limits(1, 10)(arm, trial, block);

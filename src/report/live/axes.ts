@@ -70,6 +70,8 @@ export function categoriesOf(
   labelled?: number[],
 ): object {
   const across = direction === 'x';
+  // No less than a long word takes, such as "normalization".
+  const room = Math.max(width / 4, 92);
   const chosen = labelled ? { interval: (index: number) => labelled.includes(index) } : {};
   return {
     type: 'category',
@@ -77,7 +79,7 @@ export function categoriesOf(
     inverse: !across,
     ...nameOf(axis, direction),
     ...(across ? {} : { nameLocation: 'start' }),
-    axisLabel: { ...label, ...chosen, hideOverlap: across, ...(across ? {} : { width: width / 4, overflow: 'break' }) },
+    axisLabel: { ...label, ...chosen, hideOverlap: across, ...(across ? {} : { width: room, overflow: 'break' }) },
     axisTick: { show: false },
     axisLine: { show: across, lineStyle: { color: MUTED } },
   };

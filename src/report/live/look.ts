@@ -50,8 +50,8 @@ export function referenceLines(references: Reference[] = [], extent?: [number, n
       [lying ? 'xAxis' : 'yAxis']: y,
       label: {
         ...{ formatter: name, color: INK, fontSize: 12, position: lying ? 'start' : 'insideEndTop' },
-        // Readable over lines, without hiding them.
-        ...{ textBorderColor: PAPER, textBorderWidth: 3 },
+        // Readable over lines: so wide that the gaps between words show none of them.
+        ...{ textBorderColor: PAPER, textBorderWidth: 6 },
         ...(extent ? { distance: 2 + 16 * i, ...leaning(y, extent) } : {}),
       },
     })),

@@ -36,7 +36,7 @@ figure.chart figcaption{text-wrap:pretty;font-weight:600;margin-bottom:.5rem}
 .swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.4em}
 ${TONES}
 .legend{display:flex;flex-wrap:wrap;gap:.4rem;margin-bottom:.5rem}
-.legend button{font:inherit;font-size:.875rem;color:var(--ink);background:none;border:1px solid var(--muted);border-radius:1rem;padding:.2rem .7rem;cursor:pointer}
+.legend button{font:inherit;font-size:.875rem;color:var(--ink);text-align:start;background:none;border:1px solid var(--muted);border-radius:1rem;padding:.2rem .7rem;cursor:pointer}
 .legend button:disabled{cursor:default;border-color:transparent;padding-left:0}
 .legend button[aria-pressed=false]{color:var(--muted);text-decoration:line-through}
 .legend button[aria-pressed=false] .swatch{opacity:.25}

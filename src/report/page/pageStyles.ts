@@ -11,7 +11,8 @@ header.page{padding-top:1.5rem}
 h1{font-size:1.75rem;line-height:1.25;margin:.5rem 0 1rem}
 h2{font-size:1.35rem;line-height:1.3;margin:3.5rem 0 .75rem;padding-top:.75rem;border-top:1px solid var(--faint)}
 h3{font-size:1.05rem;margin:2rem 0 .5rem}
-h1,h2,h3{text-wrap:pretty}
+h1,h2,h3,p{text-wrap:pretty}
+:lang(zh) :is(h1,h2,h3,dt,.legend,tbody th){word-break:keep-all;overflow-wrap:anywhere}
 p{margin:.75rem 0;max-width:46rem}
 a{color:var(--link)}
 a:focus-visible,button:focus-visible,summary:focus-visible,input:focus-visible,select:focus-visible{outline:2px solid var(--tone-0);outline-offset:2px}
@@ -23,7 +24,8 @@ ${themed('--link:#0b5cad;--good:#1a7f37;--bad:#c62828;', '--link:#7db8f0;--good:
 .note{font-size:.875rem;color:var(--muted)}
 .bar{display:flex;justify-content:space-between;align-items:center;gap:1rem}
 button.plain,.copy{font:inherit;font-size:.875rem;color:var(--ink);background:none;border:1px solid var(--muted);border-radius:.4rem;padding:.25rem .7rem;cursor:pointer}
-nav.contents ol{columns:2;column-gap:2rem;padding-left:1.9rem;margin:.5rem 0 0;font-size:.95rem}
+nav.contents ol{columns:2;column-gap:1rem;padding-left:0;margin:.5rem 0 0;font-size:.95rem}
+nav.contents li{margin-left:1.9rem}
 nav.contents{margin-top:1.5rem}
 @media (max-width:599px){nav.contents ol{columns:1}h1{font-size:1.45rem}h2{font-size:1.2rem;margin-top:2.5rem}}
 dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:1.5rem 0}
@@ -54,13 +56,15 @@ ul.gallery img{width:100%;height:auto;max-width:9rem;image-rendering:pixelated;b
 .filters{display:flex;flex-wrap:wrap;gap:1.25rem;list-style:none;padding:0;margin:1.25rem 0}
 .filters svg{width:6.2rem;height:6.2rem;display:block;border:1px solid var(--faint)}
 .filters li{font-size:.8rem;color:var(--muted)}
+@media (max-width:599px){.filters{display:grid;grid-template-columns:repeat(3,1fr)}.filters svg{width:100%;height:auto}}
 .scroll.matrix{max-height:none}
 .matrix table{border-collapse:separate;border-spacing:2px;font-size:.8rem}
 .matrix td{border:0;padding:0;width:2.9rem;height:2.2rem;text-align:center;border-radius:3px}
 .matrix thead th{padding:.2rem 0;border:0;font-weight:500;position:static;text-align:center;background:none}
 .matrix thead th span{writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap;display:inline-block}
 .matrix tbody th{border:0;padding:0 .5rem 0 0;white-space:nowrap}
-.matrix thead td{background:none;vertical-align:bottom}
+.matrix thead td{background:none;vertical-align:bottom;white-space:nowrap}
+.matrix .note{font-size:inherit}
 :lang(zh) .matrix thead th span{transform:none;text-orientation:upright}
 @media (max-width:599px){.matrix td{width:1.55rem;min-width:1.55rem;height:1.7rem;font-size:.66rem}.scroll.matrix{max-height:none}
 .matrix table{font-size:.7rem;border-spacing:1px}.matrix tbody th{padding-right:.25rem}}
@@ -77,6 +81,7 @@ ${[0, 1, 2, 3, 4, 5, 6].map((n) => `.shade-${n}{background:var(--shade-${n});col
 .controls input[type=range]{grid-column:1/3;width:100%;accent-color:var(--tone-0);margin:.2rem 0}
 .controls select{font:inherit;max-width:100%;color:var(--ink);background:var(--paper);border:1px solid var(--muted);border-radius:.4rem;padding:.2rem}
 .controls .wide{grid-column:1/3;display:flex;flex-wrap:wrap;gap:.5rem;align-items:center}
+.controls p{margin:0}
 .controls output{font-variant-numeric:tabular-nums;font-weight:600}
 @media (min-width:600px) and (min-height:700px){.controls{position:sticky;top:0;z-index:1}}
 @media (max-width:599px){.controls{grid-template-columns:1fr}.controls .wide,.controls input[type=range]{grid-column:1/-1}}

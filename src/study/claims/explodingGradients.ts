@@ -44,7 +44,7 @@ export function explodingGradients({ claim, block }: Evidence<'exploding-gradien
       ),
     ],
     pictures: [atStart(batch, none, range), alongTraining(batch)],
-    remarks: ['At initialization only: how it goes on is in the second picture.'],
+    remarks: ['At initialization only: how it goes on is in the last picture.'],
   };
 }
 

@@ -50,7 +50,6 @@ export function learningRates({ claim, block }: Evidence<'learning-rates'>): Fin
           arm,
           edges.seeds.map((seed) => limits(arm, seed)),
           recordsOf(edges, arm),
-          grid,
         ),
       ),
     ],
@@ -73,12 +72,7 @@ function limitOf(runs: readonly TrialRecord[], grid: readonly number[], accuracy
   return { trains: largest, fails: grid.find((rate) => rate > largest) ?? Infinity };
 }
 
-function remarksOf(
-  arm: Arm,
-  limits: readonly (Limit | undefined)[],
-  runs: readonly TrialRecord[],
-  grid: readonly number[],
-): string[] {
+function remarksOf(arm: Arm, limits: readonly (Limit | undefined)[], runs: readonly TrialRecord[]): string[] {
   const there = limits.filter((limit) => limit !== undefined);
   if (there.length === 0) return [];
   const between = (of: Limit) =>
@@ -90,7 +84,7 @@ function remarksOf(
   ).length;
   return [
     `${ARMS[arm]}: the limit lies ${words}.`,
-    ...(tried.at(-1) === grid.at(-1)
+    ...(there.some(({ fails }) => fails === Infinity)
       ? [`${ARMS[arm]} was tried at the largest rate of the grid, which was too short.`]
       : []),
     ...(outside === 0

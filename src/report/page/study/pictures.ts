@@ -60,13 +60,16 @@ function linesOf({ x, y, series, references }: Extract<Picture, { kind: 'lines' 
   return { kind: 'lines', x: axisOf(x, words), y: axisOf(y, words), series: all, references: named };
 }
 
+/** Warm ones without normalization, green first for networks with noise, blue first for the others. */
+function tonesFor(name: string): number[] {
+  if (/^(without|none)/.test(name)) return [1, 4, 5, 0, 2, 3];
+  return name.endsWith('with noise') ? [2, 3, 0, 4, 5, 1] : [0, 2, 3, 4, 5, 1];
+}
+
 function distinctTones(names: string[]): number[] {
   const taken: number[] = [];
-  for (const [place, name] of names.entries()) {
-    const free = [0, 2, 3, 4, 5, 1].find((tone) => !taken.includes(tone)) ?? place;
-    const wanted = toneOf(name, place);
-    taken.push(wanted === 1 && !taken.includes(1) ? 1 : free);
-  }
+  for (const [place, name] of names.entries())
+    taken.push(tonesFor(name).find((tone) => !taken.includes(tone)) ?? place);
   return taken;
 }
 

@@ -18,9 +18,11 @@ table.cards td::before{content:attr(data-head);color:var(--muted);font-size:.8re
 .numbers th,.numbers td{text-align:left;vertical-align:top}
 .numbers tbody th{white-space:normal}
 .numbers th:first-child{padding-left:0}
+@media (min-width:600px){.numbers td{white-space:nowrap}}
 .scroll td:first-child,.scroll tbody th{text-align:left}
 .explorer{max-height:none}
 .explorer td{padding:2px;border:0}
 .explorer td button{font:inherit;width:100%;min-width:5rem;min-height:2.2rem;border:2px solid transparent;border-radius:.35rem;cursor:pointer}
+@media (max-width:599px){.explorer th{padding:.3rem .35rem}.explorer td button{min-width:3rem}}
 .explorer td button:disabled{cursor:default}
 .explorer td button[aria-pressed=true]{border-color:var(--ink);box-shadow:inset 0 0 0 2px var(--paper)}`;

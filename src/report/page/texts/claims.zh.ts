@@ -22,7 +22,7 @@ export const claims: Record<string, Claim> = {
     question: '在 20 层 sigmoid 网络的第一层，梯度还剩多少？',
     hypothesis:
       '初始化时，没有批量规范化的每个 sigmoid 层都会在向输入传播时使梯度范数减少一半以上；有批量规范化时，减少不到五分之一。',
-    literature: '使用 sigmoid 的 Inception 没有批量规范化时停留在随机水平（千分之一），使用后达到 69.8 %',
+    literature: '使用 sigmoid 的 Inception 没有批量规范化时停留在随机水平（1/1,000），使用后达到 69.8 %',
   },
   'exploding-gradients': {
     title: '梯度在 ReLU 网络中爆炸',
@@ -50,7 +50,7 @@ export const claims: Record<string, Claim> = {
     title: '最终的精度相近',
     text: '训练到最后，两个网络的精度大致相同。',
     question: '如果两个网络都训练足够久，带批量规范化的会更好吗？',
-    hypothesis: '各自使用最合适的学习率训练 20 轮后，测试精度相差不到一个百分点。',
+    hypothesis: '各自使用最合适的学习率训练 15 轮后，测试精度相差不到一个百分点。',
     literature: '学习率相同时，不使用为 72.2 %，使用为 72.7 %（Inception）',
   },
   noise: {

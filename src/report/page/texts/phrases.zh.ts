@@ -106,7 +106,7 @@ export const PHRASES: Record<string, string> = {
   // Remarks.
   "The gradient's norm is not free of the weights' scale, so the second pair of numbers divides by it. That gradients vanish at initialization does not prove that no training could start: other remedies are other weights to start with, and ReLUs.":
     '梯度范数与权重的尺度有关，因此第二组数字除以权重范数。初始化时梯度消失，并不能证明无法开始训练：换用别的初始权重或 ReLU 也是办法。',
-  'At initialization only: how it goes on is in the second picture.': '仅指初始化时；之后的情况见第二张图。',
+  'At initialization only: how it goes on is in the last picture.': '仅指初始化时；之后的情况见最后一张图。',
   'The grid leaves open where between two of its rates the limit lies; the interval is as wide as that, too.':
     '界限位于相邻两个学习率之间，具体位置无法得知；区间也相应地变宽。',
   'The interval over seeds does not contain that other test images would give other accuracies; the bootstrap does.':

@@ -117,8 +117,8 @@ export const run: typeof english = {
     lead: '每一行是同一类的测试图像，每一列是被判为该类的图像；对角线上的是正确的。',
     statistics: { population: '使用总体统计量', moving: '使用移动平均', none: '测试集' },
     accuracy: (share) => `对角线上占 ${share}`,
-    is: '真实类别',
-    called: '判断为',
+    is: '实为',
+    called: '判为',
   },
   provenance: {
     title: '这些结果从何而来？',
