@@ -131,7 +131,7 @@ it('sessions of models that are accelerated and released in turn leave no memory
   expect(process.memoryUsage.rss() - resident).toBeLessThan(2e6 * rounds + 40e6);
 });
 
-describe('dropout', () => {
+describe('dropout and noise', () => {
   it.each<[string, () => tf.layers.Layer]>([
     ['dropout', () => tf.layers.dropout({ rate: 0.25 })],
     ['with a seed', () => tf.layers.dropout({ rate: 0.25, seed: 5 })],
@@ -161,6 +161,38 @@ describe('dropout', () => {
     expect((model.evaluate(ones, ones) as tf.Scalar).dataSync()[0]).toBeCloseTo(1, 6);
     expect(Math.min(...((model.predict(ones) as tf.Tensor).dataSync() as Float32Array))).toBe(1);
   });
+
+  it.each<[string, () => tf.layers.Layer, number]>([
+    // The mean of what is left, and its deviation, as the layer's documentation has them.
+    ['gaussianNoise', () => tf.layers.gaussianNoise({ stddev: 0.5 }), 0.5],
+    ['gaussianDropout', () => tf.layers.gaussianDropout({ rate: 0.2 }), 0.5],
+    ['alphaDropout', () => tf.layers.alphaDropout({ rate: 0.2 }), 0],
+  ])(
+    'of %s draws afresh at each step, as widely as stock, and not when the model predicts',
+    async (_, layer, spread) => {
+      const width = 400;
+      const build = () => {
+        const weighed = dense({ inputShape: [width], units: width, kernelInitializer: 'identity', useBias: false });
+        const model = tf.sequential({ layers: [weighed, layer()] });
+        model.compile({ optimizer: tf.train.sgd(0), loss: (_labels, given) => given.sub(1).square().mean(1) });
+        return model;
+      };
+      const [stock, fast] = [build(), build()];
+      await accelerate(fast, { ...PLAIN, strict: true, seed: 1 });
+      const ones = tf.ones([50, width]);
+      const losses = async (model: tf.LayersModel) => {
+        const found: number[] = [];
+        for (let i = 0; i < 10; i++) found.push((await model.trainOnBatch(ones, ones)) as number);
+        return found;
+      };
+      const [wanted, got] = [await losses(stock), await losses(fast)];
+      const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+      expect(new Set(got).size).toBe(10);
+      expect(mean(got) / mean(wanted)).toBeCloseTo(1, 1);
+      if (spread > 0) expect(Math.sqrt(mean(got))).toBeCloseTo(spread, 1);
+      expect((fast.evaluate(ones, ones) as tf.Scalar).dataSync()[0]).toBe(0);
+    },
+  );
 
   it('is the same for the same seed, in batches of all shapes, and goes on where another shape comes', async () => {
     const losses = async (seed: number) => {
