@@ -22,7 +22,7 @@ export interface Training {
 }
 
 export const normal = <R extends tf.Rank = tf.Rank>(shape: number[], seed: number): tf.Tensor<R> =>
-  tf.randomNormal(shape as tf.ShapeMap[R], 0, 1, 'float32', seed);
+  tf.randomNormal(shape as tf.ShapeMap[R], 0, 1, 'float32', 1 + seed);
 
 export const weightsOf = (model: { weights: tf.LayerVariable[] }): tf.Variable[] =>
   model.weights.map((weight) => weight.read() as tf.Variable);
