@@ -2,13 +2,8 @@
 import { attribute, DTYPE, types } from '../graph.js';
 import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
-import { leakyReluGrad } from '../rewrite/leakyReluGrad.js';
-import { matMul } from '../rewrite/matMul.js';
-import { packedProducts, productsOfParts } from '../rewrite/productsOfParts.js';
-import { reshapes } from '../rewrite/reshapes.js';
+import { GENERAL_RULES } from '../rewrite/index.js';
 import type { Rule } from '../rewrite/rule.js';
-import { sigmoidGrad } from '../rewrite/sigmoidGrad.js';
-import { sumOfProducts } from '../rewrite/sumOfProducts.js';
 import { factors, lateBroadcast, sumOfSums } from './algebra.js';
 import { kernelOf } from './convolution.js';
 import { ROUTE } from './fusedStep.js';
@@ -134,13 +129,7 @@ const plainInputGrad: Rule = {
 };
 
 export const FUSED_RULES: readonly Rule[] = [
-  reshapes,
-  matMul,
-  productsOfParts,
-  packedProducts,
-  sumOfProducts,
-  sigmoidGrad,
-  leakyReluGrad,
+  ...GENERAL_RULES,
   plainInputGrad,
   pooling,
   averagePoolGrad,

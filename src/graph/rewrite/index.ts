@@ -27,9 +27,12 @@ export const RULES: readonly Rule[] = [
   convInputGrad,
 ];
 
+/** Those that were not measured with TensorFlow's kernels for the CPU alone. */
+export const GENERAL_RULES = RULES.filter(({ on }) => on === 'everything');
+
 /** Those that save time on a device, with or without XLA, which has code of its own on every one. */
 export function rulesFor({ gpu, xla }: { gpu: boolean; xla: boolean }): readonly Rule[] {
-  return gpu || xla ? RULES.filter(({ on }) => on === 'everything') : RULES;
+  return gpu || xla ? GENERAL_RULES : RULES;
 }
 
 /** Each rule leaves behind ops that it does not match itself, so that two or three passes are enough. */
