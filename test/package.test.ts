@@ -83,6 +83,7 @@ it('has every source that is compiled where it is installed', () => {
       'graph/fuse/region.h',
       'runtime/region.cc',
       'runtime/settings.cc',
+      'runtime/variables.cc',
     ].map((name) => `src/${name}`),
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => `${NATIVE}/binding/${name}`),
   ];

@@ -1,6 +1,7 @@
 // Part of the addon: the op BnTrainRegion, which runs a region of generated code over its inputs on TensorFlow's threads.
 // It is written in TensorFlow's own C++, as the addon is compiled with the headers that lie beside the libraries.
 #include <dlfcn.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,14 +18,24 @@
 
 namespace {
 
+using tensorflow::PartialTensorShape;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
 
 // Some 50 µs, after which waiting is left to the system.
 constexpr int kPatience = 1000;
 constexpr std::chrono::microseconds kNap(50);
+
+// The one that this thread runs on, where the system tells.
+size_t Core() {
+#ifdef __linux__
+  return static_cast<size_t>(std::max(0, sched_getcpu()));
+#else
+  return 0;
+#endif
+}
 
 void Pause() {
 #if defined(__x86_64__)
@@ -34,17 +45,18 @@ void Pause() {
 #endif
 }
 
-// The chunks of all phases in their order. Whoever is free takes the next that can be begun, the caller too, so that it
-// only ever waits for one that somebody is at; a phase begins when the one before it is done.
+// The chunks of all phases, in as many parts as there are threads. Whoever is free takes the next of its own part, which lies
+// in its core's cache from the phase before, or else of another one. The caller does so, too, and only ever waits for a
+// chunk that somebody is at; a phase begins when the one before it is done.
 class Work {
  public:
-  Work(const Region& region, int64_t chunks, int64_t rows, std::vector<const void*> in, std::vector<void*> out, char* scratch)
-      : region_(region), chunks_(chunks), total_(region.phases * chunks), rows_(rows), in_(in), out_(out), scratch_(scratch) {}
+  Work(const Region& region, int64_t chunks, int64_t parts, int64_t rows, std::vector<const void*> in, std::vector<void*> out, char* scratch)
+      : region_(region), chunks_(chunks), rows_(rows), in_(in), out_(out), scratch_(scratch), taken_(parts) {}
 
   // The caller stays until all is done; a helper until nothing is left to take, or can be taken for a while.
   void Run(bool is_caller) {
-    for (int idle = 0; is_caller ? done_.load(std::memory_order_acquire) < total_
-                                 : taken_.load(std::memory_order_relaxed) < total_ && idle < kPatience;) {
+    const int64_t total = region_.phases * chunks_;
+    for (int idle = 0; done_.load(std::memory_order_acquire) < total && (is_caller || idle < kPatience);) {
       if (Take()) {
         idle = 0;
       } else if (++idle < kPatience) {
@@ -57,22 +69,33 @@ class Work {
 
  private:
   bool Take() {
-    int64_t ticket = taken_.load(std::memory_order_relaxed);
+    const size_t home = Core();
+    for (size_t i = 0; i < taken_.size(); ++i)
+      if (TakeOf((home + i) % taken_.size())) return true;
+    return false;
+  }
+
+  bool TakeOf(int64_t part) {
+    const int64_t parts = taken_.size(), first = chunks_ * part / parts, size = chunks_ * (part + 1) / parts - first;
+    int64_t ticket = taken_[part].load(std::memory_order_relaxed);
     do {
-      if (ticket >= total_ || done_.load(std::memory_order_acquire) < ticket - ticket % chunks_) return false;
-    } while (!taken_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed));
-    region_.run(ticket / chunks_, ticket % chunks_, chunks_, rows_, in_.data(), out_.data(), scratch_);
+      const int64_t phase = ticket / size;
+      if (phase == region_.phases || done_.load(std::memory_order_acquire) < phase * chunks_) return false;
+    } while (!taken_[part].compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed));
+    region_.run(ticket / size, first + ticket % size, chunks_, rows_, in_.data(), out_.data(), scratch_);
     done_.fetch_add(1, std::memory_order_acq_rel);
     return true;
   }
 
   const Region region_;
-  const int64_t chunks_, total_, rows_;
+  const int64_t chunks_, rows_;
   const std::vector<const void*> in_;
   const std::vector<void*> out_;
   // The caller's, as what the pointers lead to: nobody looks there after the last chunk.
   char* const scratch_;
-  std::atomic<int64_t> taken_{0}, done_{0};
+  // By part: how many of its chunks somebody has begun with, over all phases.
+  std::vector<std::atomic<int64_t>> taken_;
+  std::atomic<int64_t> done_{0};
 };
 
 // Follows from shapes alone: sums are kept by chunk, and have the same bits for any number of threads.
@@ -81,30 +104,17 @@ int64_t ChunksFor(int64_t rows, int64_t bytes) {
   return std::max<int64_t>(1, std::min({bytes / kBytes, kMost, rows}));
 }
 
-// A list of shapes is written as numbers: each one's rank, then its sizes.
-absl::Status ReadShapes(const std::vector<int64_t>& numbers, int count, std::vector<TensorShape>* shapes) {
-  for (size_t at = 0; at < numbers.size();) {
-    const int64_t rank = numbers[at++];
-    if (rank < 0 || rank > static_cast<int64_t>(numbers.size() - at)) break;
-    shapes->emplace_back();
-    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({numbers.data() + at, static_cast<size_t>(rank)}, &shapes->back()));
-    at += rank;
-    if (at == numbers.size() && static_cast<int>(shapes->size()) == count) return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError("the shapes of a region are not those of its outputs");
-}
-
 class RegionOp : public tensorflow::OpKernel {
  public:
   explicit RegionOp(tensorflow::OpKernelConstruction* c) : OpKernel(c) {
     std::string file, symbol;
-    std::vector<int64_t> numbers;
     OP_REQUIRES_OK(c, c->GetAttr("library", &file));
     OP_REQUIRES_OK(c, c->GetAttr("symbol", &symbol));
     OP_REQUIRES_OK(c, c->GetAttr("rows", &rows_));
-    OP_REQUIRES_OK(c, c->GetAttr("shapes", &numbers));
+    OP_REQUIRES_OK(c, c->GetAttr("shapes", &shapes_));
     OP_REQUIRES_OK(c, c->GetAttr("forward", &forward_));
-    OP_REQUIRES_OK(c, ReadShapes(numbers, static_cast<int>(forward_.size()), &shapes_));
+    OP_REQUIRES(c, static_cast<int>(forward_.size()) == c->num_outputs(),
+                absl::InvalidArgumentError("there are not as many inputs to take over as outputs"));
     library_.reset(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
     if (library_) region_ = static_cast<const Region*>(dlsym(library_.get(), symbol.c_str()));
     OP_REQUIRES(c, region_ != nullptr, absl::NotFoundError(dlerror()));
@@ -127,14 +137,13 @@ class RegionOp : public tensorflow::OpKernel {
       out.push_back(output->data());
       bytes += output->TotalBytes();
     }
-    const int64_t chunks = ChunksFor(rows_, bytes);
+    auto* const threads = c->device()->tensorflow_cpu_worker_threads()->workers;
+    const int64_t chunks = ChunksFor(rows_, bytes), parts = std::min<int64_t>(chunks, threads->NumThreads());
     Tensor scratch;
     OP_REQUIRES_OK(c, c->allocate_temp(tensorflow::DT_UINT8, {region_->scratch_bytes(rows_, chunks)}, &scratch));
-    const auto work = std::make_shared<Work>(*region_, chunks, rows_, in, out, static_cast<char*>(scratch.data()));
-    // They are awake after a convolution.
-    auto* const threads = c->device()->tensorflow_cpu_worker_threads()->workers;
-    for (int64_t i = 1; i < std::min<int64_t>(chunks, threads->NumThreads()); ++i)
-      threads->Schedule([work] { work->Run(false); });
+    const auto work =
+        std::make_shared<Work>(*region_, chunks, parts, rows_, in, out, static_cast<char*>(scratch.data()));
+    for (int64_t i = 1; i < parts; ++i) threads->Schedule([work] { work->Run(false); });
     work->Run(true);
   }
 
@@ -153,14 +162,14 @@ class RegionOp : public tensorflow::OpKernel {
 
 // TensorFlow's own fusing of products and convolutions needs to know shapes.
 absl::Status InferShapes(InferenceContext* c) {
-  std::vector<int64_t> numbers;
-  std::vector<TensorShape> shapes;
-  TF_RETURN_IF_ERROR(c->GetAttr("shapes", &numbers));
-  TF_RETURN_IF_ERROR(ReadShapes(numbers, c->num_outputs(), &shapes));
+  std::vector<PartialTensorShape> shapes;
+  TF_RETURN_IF_ERROR(c->GetAttr("shapes", &shapes));
+  if (static_cast<int>(shapes.size()) != c->num_outputs())
+    return absl::InvalidArgumentError("there are not as many shapes as outputs");
   for (int i = 0; i < c->num_outputs(); ++i) {
-    std::vector<DimensionHandle> sizes;
-    for (const int64_t size : shapes[i].dim_sizes()) sizes.push_back(c->MakeDim(size));
-    c->set_output(i, c->MakeShape(sizes));
+    ShapeHandle shape;
+    TF_RETURN_IF_ERROR(c->MakeShapeFromPartialTensorShape(shapes[i], &shape));
+    c->set_output(i, shape);
   }
   return absl::OkStatus();
 }
@@ -169,7 +178,7 @@ REGISTER_OP("BnTrainRegion")
     .Attr("library: string")
     .Attr("symbol: string")
     .Attr("rows: int >= 0")
-    .Attr("shapes: list(int)")
+    .Attr("shapes: list(shape)")
     .Attr("forward: list(int)")
     .Attr("Tin: list(type) >= 0")
     .Attr("Tout: list(type) >= 1")

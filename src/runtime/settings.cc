@@ -25,6 +25,7 @@
 #include "absl/log/globals.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
+#include "tensorflow/core/platform/denormal.h"
 
 namespace {
 
@@ -103,6 +104,16 @@ void OpenCudaLibraries() {
   for (std::string file; std::getline(list, file, ':');) dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
 }
 
+// Ops run one after the other in the thread that calls. Otherwise TensorFlow's threads that look for ops keep the cores busy
+// that a region's helpers are to wake up on, and Linux lets these wait behind the caller, for good where it is busy.
+TF_SessionOptions* InlineOptions(TF_Status* status) {
+  // ConfigProto's inter_op_parallelism_threads = -1.
+  const char config[] = "\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+  TF_SessionOptions* options = TF_NewSessionOptions();
+  TF_SetConfig(options, config, sizeof config - 1, status);
+  return options;
+}
+
 }  // namespace
 
 // A GPU that is wanted and does not open is a matter for words.
@@ -124,8 +135,11 @@ extern "C" TF_Session* quiet_TF_LoadSessionFromSavedModel(const TF_SessionOption
                                                            const char* const* tags, int tags_len, TF_Graph* graph,
                                                            TF_Buffer* meta_graph_def, TF_Status* status) {
   const Silence* silence = IsQuiet() ? new Silence : nullptr;
-  TF_Session* session = TF_LoadSessionFromSavedModel(session_options, run_options, export_dir, tags, tags_len, graph,
-                                                     meta_graph_def, status);
+  const bool is_fused = tags_len == 1 && std::strcmp(tags[0], "fused") == 0;
+  TF_SessionOptions* const own = is_fused ? InlineOptions(status) : nullptr;
+  TF_Session* session = TF_LoadSessionFromSavedModel(is_fused ? own : session_options, run_options, export_dir, tags,
+                                                     tags_len, graph, meta_graph_def, status);
+  if (is_fused) TF_DeleteSessionOptions(own);
   delete silence;
   const std::string mark = "_xla_compile_id";
   const char* begin = static_cast<const char*>(meta_graph_def->data);
@@ -140,6 +154,8 @@ extern "C" void quiet_TF_SessionRun(TF_Session* session, const TF_Buffer* run_op
                                     TF_Tensor** output_values, int noutputs, const TF_Operation* const* target_opers,
                                     int ntargets, TF_Buffer* run_metadata, TF_Status* status) {
   const Silence* silence = compiles_by_xla && IsQuiet() ? new Silence : nullptr;
+  // As TensorFlow's own threads do, which may do a part of what this one does.
+  const tensorflow::port::ScopedFlushDenormal flush;
   TF_SessionRun(session, run_options, inputs, input_values, ninputs, outputs, output_values, noutputs, target_opers,
                 ntargets, run_metadata, status);
   delete silence;

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { nativeTensor, nativeValue, nativeBackend, Session, type NativeBackend } from '../../src/graph/binding.js';
 import { buildLibrary, type Library } from '../../src/graph/fuse/library.js';
 import { DTYPE } from '../../src/graph/graph.js';
-import { GraphWriter, intAttr, textAttr, typeAttr } from '../../src/graph/write/nodes.js';
+import { GraphWriter, intAttr, listAttr, shapeAttr, textAttr, typeAttr } from '../../src/graph/write/nodes.js';
 import { ALL, firstOf } from '../support/amount.js';
 import '../support/native.js';
 import { start } from '../support/program.js';
@@ -39,23 +39,27 @@ async function libraryOf(source: string): Promise<Library> {
   return made;
 }
 
-const listAttr = (items: readonly string[]) => {
-  const content = items.join('');
-  return String.fromCharCode(10, content.length) + content;
-};
-
 interface Node {
   library: string;
   symbol?: string;
   shape: [rows: number, width: number];
-  shapes?: number[];
+  shapes?: number[][];
   forward?: number[];
   /** Whether another op reads the region's input. */
   read?: boolean;
+  tag?: string;
 }
 
 /** A session with the region on 2x + 1, so that its input is a value of the graph's own. */
-function open({ library, symbol = 'twice', shape, shapes, forward = [-1, -1, -1], read }: Node): Session {
+function open({
+  library,
+  symbol = 'twice',
+  shape,
+  shapes,
+  forward = [-1, -1, -1],
+  read,
+  tag = 'train',
+}: Node): Session {
   const writer = new GraphWriter();
   const float = typeAttr(DTYPE.float32);
   writer.placeholder('x', { dtype: DTYPE.float32, shape });
@@ -65,15 +69,15 @@ function open({ library, symbol = 'twice', shape, shapes, forward = [-1, -1, -1]
     library: textAttr(library),
     symbol: textAttr(symbol),
     rows: intAttr(shape[0]),
-    shapes: listAttr((shapes ?? [2, ...shape, 0, 0]).map(intAttr)),
-    forward: listAttr(forward.map(intAttr)),
-    Tin: listAttr([float]),
-    Tout: listAttr([float, float, typeAttr(DTYPE.int32)]),
+    shapes: listAttr(shapes ?? [shape, [], []], shapeAttr),
+    forward: listAttr(forward, intAttr),
+    Tin: listAttr([DTYPE.float32], typeAttr),
+    Tout: listAttr([DTYPE.float32, DTYPE.float32, DTYPE.int32], typeAttr),
   });
   writer.add('AddV2', 'later', [read ? 'sum' : 'one', 'region:1'], { T: float });
   for (const i of [0, 1]) writer.add('Identity', `out${i}`, [`region:${i}`], { T: float });
   writer.add('Identity', 'out2', ['region:2'], { T: typeAttr(DTYPE.int32) });
-  return Session.open(native, writer.savedModel('train', 1087), 'train');
+  return Session.open(native, writer.savedModel(tag, 1087), tag);
 }
 
 function run(session: Session, x: tf.Tensor) {
@@ -128,7 +132,25 @@ extern "C" const Region where = {1, none, run};`;
     // Another op reads it too, and may come later.
     expect(await isTaken([0, -1, -1], { read: true })).toBe(0);
     // Of another size.
-    expect(await isTaken([0, -1, -1], { shapes: [2, 8, 9, 0, 0] })).toBe(0);
+    expect(await isTaken([0, -1, -1], { shapes: [[8, 9], [], []] })).toBe(0);
+  });
+
+  it.each([
+    ['fused', true],
+    ['train', false],
+  ])('runs in a session tagged %s in the thread that calls: %s', async (tag, isCaller) => {
+    const thread = `
+#include <sys/syscall.h>
+#include <unistd.h>
+static int64_t none(int64_t, int64_t) { return 0; }
+static void run(int64_t, int64_t, int64_t, int64_t, const void* const*, void* const* out, char*) {
+  *static_cast<int32_t*>(out[2]) = syscall(SYS_gettid) == getpid();
+}
+extern "C" const Region thread = {1, none, run};`;
+    const session = open({ ...(await libraryOf(thread)), symbol: 'thread', shape: [8, 8], tag });
+    const [, , same] = run(session, tf.ones([8, 8])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    expect((await same.data())[0]).toBe(isCaller ? 1 : 0);
+    session.close();
   });
 
   it('gives the same bits with any number of threads, in several of Node’s threads and sessions at once', async () => {
@@ -159,9 +181,12 @@ extern "C" const Region where = {1, none, run};`;
   it.each<{ what: string; change: Partial<Node>; message: RegExp }>([
     { what: 'a library that is not there', change: { library: '/no/such.so' }, message: /\/no\/such\.so: cannot open/ },
     { what: 'one that it is not in', change: { symbol: 'thrice' }, message: /library\.so: undefined symbol: thrice/ },
-    { what: 'shapes that are cut', change: { shapes: [2, 8] }, message: /shapes .*not those of its outputs/ },
-    { what: 'too few shapes', change: { shapes: [2, 8, 8, 0] }, message: /shapes .*not those of its outputs/ },
-    { what: 'a list of takers of another length', change: { forward: [-1] }, message: /not those of its outputs/ },
+    { what: 'too few shapes', change: { shapes: [[8, 8]] }, message: /there are not as many shapes as outputs/ },
+    {
+      what: 'too few takers',
+      change: { forward: [-1] },
+      message: /there are not as many inputs to take over as outputs/,
+    },
   ])('is refused by name with $what', async ({ change, message }) => {
     const made = await libraryOf(`#define WIDTH 8\n${SOURCE}`);
     const go = () => run(open({ ...made, shape: [8, 8], ...change }), tf.ones([8, 8]));

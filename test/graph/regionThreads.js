@@ -7,7 +7,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
 import { nativeBackend, nativeTensor, nativeValue, Session } from '../../dist/graph/binding.js';
 import { buildLibrary } from '../../dist/graph/fuse/library.js';
-import { GraphWriter, intAttr, textAttr, typeAttr } from '../../dist/graph/write/nodes.js';
+import { GraphWriter, intAttr, listAttr, shapeAttr, textAttr, typeAttr } from '../../dist/graph/write/nodes.js';
 import { openBackend } from '../../dist/index.js';
 
 const [ROWS, WIDTH] = [1001, 777];
@@ -39,8 +39,6 @@ static void run(int64_t phase, int64_t chunk, int64_t chunks, int64_t rows, cons
 extern "C" const Region sums = {2, bytes, run};
 `;
 
-const list = (items) => String.fromCharCode(10, items.join('').length) + items.join('');
-
 async function measure() {
   await openBackend('native');
   const native = nativeBackend();
@@ -52,10 +50,10 @@ async function measure() {
     library: textAttr(library),
     symbol: textAttr('sums'),
     rows: intAttr(ROWS),
-    shapes: list([intAttr(1), intAttr(2)]),
-    forward: list([intAttr(-1)]),
-    Tin: list([typeAttr(1)]),
-    Tout: list([typeAttr(1)]),
+    shapes: listAttr([[2]], shapeAttr),
+    forward: listAttr([-1], intAttr),
+    Tin: listAttr([1], typeAttr),
+    Tout: listAttr([1], typeAttr),
   });
   const session = Session.open(native, writer.savedModel('train', 1087), 'train');
   const x = tf.randomUniform([ROWS, WIDTH], -9, 9, 'float32', 5);

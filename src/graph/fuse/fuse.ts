@@ -59,7 +59,7 @@ export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSign
   );
   if ('reason' in fused) return { kernels: fused };
   const graphs = fused.graphs.map((graph, i) => ({ name: steps[i]?.name ?? '', graph }));
-  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
+  return { bytes: encodeSavedModel(graphs, { fused: true }), kernels: fused.kernels };
 }
 
 export function plan(recorded: Graph, headers: string): Planned {
@@ -113,7 +113,7 @@ function node(region: WrittenRegion, known: Steps, at: { library: string; symbol
       { name: 'library', kind: 'string', value: at.library },
       { name: 'symbol', kind: 'string', value: at.symbol },
       { name: 'rows', kind: 'int', value: at.rows },
-      { name: 'shapes', kind: 'int', value: outputs.flatMap(({ shape }) => [shape.length, ...shape]) },
+      { name: 'shapes', kind: 'shapes', value: outputs.map(({ shape }) => shape) },
       { name: 'forward', kind: 'int', value: forward },
       types(
         'Tin',

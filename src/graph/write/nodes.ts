@@ -13,13 +13,16 @@ export const shapeAttr = (shape: readonly number[]) => message(7, dims(shape));
 export const intAttr = (value: number) => int(3, value);
 export const flagAttr = (value: boolean) => int(5, value);
 export const textAttr = (value: string) => text(2, value);
+export const listAttr = <Item>(items: readonly Item[], attr: (item: Item) => Wire) => message(1, each(items, attr));
 
 function encodeAttribute({ kind, value }: Attribute): string {
   switch (kind) {
     case 'type':
       return typeAttr(value);
     case 'types':
-      return message(1, each(value, typeAttr));
+      return listAttr(value, typeAttr);
+    case 'shapes':
+      return listAttr(value, shapeAttr);
     case 'string':
       return textAttr(value);
     case 'float':
@@ -27,7 +30,7 @@ function encodeAttribute({ kind, value }: Attribute): string {
     case 'bool':
       return flagAttr(value);
     case 'int':
-      return typeof value === 'number' ? intAttr(value) : message(1, each(value, intAttr));
+      return typeof value === 'number' ? intAttr(value) : listAttr(value, intAttr);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Writes graphs as one TensorFlow SavedModel whose variables live in the session that loads it. */
 import { DTYPE, type Graph, type Value } from '../graph.js';
-import { GraphWriter, type Place, shapeAttr, textAttr, typeAttr } from './nodes.js';
+import { GraphWriter, listAttr, type Place, shapeAttr, textAttr, typeAttr } from './nodes.js';
 import { type LoopResults, writeLoop } from './whileLoop.js';
 
 /** A graph, and what its nodes' names begin with. All graphs of one SavedModel share their variables. */
@@ -12,6 +12,8 @@ export interface NamedGraph {
 /** The names in a SavedModel by which it is fed and read. */
 export const NAMES = {
   tag: 'train',
+  /** The tag of one that is fused: the addon runs its ops in the thread that calls, as they share their work themselves. */
+  fused: 'fused',
   input: (graph: string, i: number) => `${graph}/in${i}`,
   output: (graph: string, i: number) => `${graph}/out${i}`,
   /** What is fetched of a graph without outputs. */
@@ -24,6 +26,11 @@ export const NAMES = {
   get: (i: number) => `get${i}`,
 };
 
+interface Kind {
+  xla?: boolean;
+  fused?: boolean;
+}
+
 /** A scalar for whoever needs some value. */
 const ONE = 'one';
 
@@ -33,22 +40,22 @@ export const PRODUCER = 1087;
 /**
  * The bytes of saved_model.pb. Signatures: one per graph; one more per graph with inputs, `NAME_many`, which runs it in a
  * loop over inputs with an axis of any size in front and gives outputs with that axis; `set` for all variables and `get`.
- * `xla` has XLA compile each graph into one program.
+ * `xla` has XLA compile each graph into one program; `fused` has ops that only the addon knows.
  */
-export function encodeSavedModel(graphs: readonly NamedGraph[], { xla }: { xla: boolean }): Uint8Array {
+export function encodeSavedModel(graphs: readonly NamedGraph[], { xla = false, fused = false }: Kind): Uint8Array {
   const writer = new GraphWriter();
   writer.whole(ONE, 1);
   const variables = graphs[0]?.graph.variables ?? [];
   for (const [i, variable] of variables.entries()) writeVariable(writer, i, variable);
   for (const { name, graph } of graphs) {
-    writeStep(writer, graph, name, { xla, many: false });
-    if (graph.inputs.length > 0) writeStep(writer, graph, NAMES.many(name), { xla, many: true });
+    writeStep(writer, graph, name, { xla, fused, many: false });
+    if (graph.inputs.length > 0) writeStep(writer, graph, NAMES.many(name), { xla, fused, many: true });
   }
   const named = (nameOf: (i: number) => string) => variables.map((value, i) => [nameOf(i), value] as const);
   const done = variables.map((_, i) => [NAMES.done(i), { shape: [], dtype: DTYPE.int32 }] as const);
   writer.signature('set', named(NAMES.set), done);
   writer.signature('get', [], named(NAMES.get));
-  return writer.savedModel(NAMES.tag, PRODUCER);
+  return writer.savedModel(fused ? NAMES.fused : NAMES.tag, PRODUCER);
 }
 
 function writeVariable(writer: GraphWriter, i: number, { dtype, shape }: Value): void {
@@ -64,7 +71,12 @@ function writeVariable(writer: GraphWriter, i: number, { dtype, shape }: Value):
 const variableName = (i: number) => `var${i}`;
 
 /** Takes the inputs and reads the variables, runs the graph, `many` times or once, assigns, then gives the outputs. */
-function writeStep(writer: GraphWriter, graph: Graph, prefix: string, { xla, many }: { xla: boolean; many: boolean }) {
+function writeStep(
+  writer: GraphWriter,
+  graph: Graph,
+  prefix: string,
+  { xla, fused, many }: Required<Kind> & { many: boolean },
+) {
   const shapeOf = ({ shape }: Value) => (many ? [-1, ...shape] : shape);
   const named = (nameOf: (graph: string, i: number) => string, values: readonly Value[]) =>
     values.map((value, i) => [nameOf(prefix, i), { ...value, shape: shapeOf(value) }] as const);
@@ -73,22 +85,68 @@ function writeStep(writer: GraphWriter, graph: Graph, prefix: string, { xla, man
     prefix,
     cluster: xla ? prefix : undefined,
     inputs: inputs.map(([name, input]) => writer.placeholder(name, input)),
-    variables: graph.variables.map(({ dtype }, i) =>
-      writer.add('ReadVariableOp', `${prefix}/read${i}`, [variableName(i)], { dtype: typeAttr(dtype) }),
-    ),
+    variables: (fused ? readAll : readEach)(writer, graph, prefix),
   };
   const results = many ? writeLoop(writer, graph, place) : writeOnce(writer, graph, place);
-  const updates = [...results.updates].map(([i, value]) => {
-    const from = [variableName(i), value, `^${place.variables[i] ?? ''}`];
-    const type = { dtype: typeAttr(graph.updates.get(i)?.dtype ?? 0) };
-    return `^${writer.add('AssignVariableOp', `${prefix}/update${i}`, from, type)}`;
-  });
+  const updates = (fused ? assignAll : assignEach)(writer, graph, { prefix, read: place.variables }, results.updates);
   if (graph.outputs.length === 0)
     writer.add('Identity', NAMES.ran(prefix), [ONE, ...updates], { T: typeAttr(DTYPE.int32) });
   for (const [i, { dtype }] of graph.outputs.entries())
     writer.add('Identity', NAMES.output(prefix, i), [results.outputs[i] ?? '', ...updates], { T: typeAttr(dtype) });
   writer.signature(prefix, inputs, named(NAMES.output, graph.outputs));
 }
+
+/** Returns the names of what was read. */
+function readEach(writer: GraphWriter, { variables }: Graph, prefix: string): string[] {
+  return variables.map(({ dtype }, i) =>
+    writer.add('ReadVariableOp', `${prefix}/read${i}`, [variableName(i)], { dtype: typeAttr(dtype) }),
+  );
+}
+
+function readAll(writer: GraphWriter, { variables }: Graph, prefix: string): string[] {
+  if (variables.length === 0) return [];
+  const name = writer.add('BnTrainRead', `${prefix}/read`, [], {
+    names: listAttr(
+      variables.map((_, i) => variableName(i)),
+      textAttr,
+    ),
+    shapes: listAttr(
+      variables.map(({ shape }) => shape),
+      shapeAttr,
+    ),
+    Tout: listAttr(
+      variables.map(({ dtype }) => dtype),
+      typeAttr,
+    ),
+  });
+  return variables.map((_, i) => `${name}:${i}`);
+}
+
+type Assign = (
+  writer: GraphWriter,
+  graph: Graph,
+  place: { prefix: string; read: readonly string[] },
+  values: ReadonlyMap<number, string>,
+) => string[];
+
+/** Not before the old values were read. Returns what waits for it. */
+const assignEach: Assign = (writer, { updates }, { prefix, read }, values) =>
+  [...values].map(([i, value]) => {
+    const type = { dtype: typeAttr(updates.get(i)?.dtype ?? 0) };
+    return `^${writer.add('AssignVariableOp', `${prefix}/update${i}`, [variableName(i), value, `^${read[i] ?? ''}`], type)}`;
+  });
+
+const assignAll: Assign = (writer, { updates }, { prefix }, values) => {
+  if (values.size === 0) return [];
+  const name = writer.add('BnTrainAssign', `${prefix}/update`, [...values.values(), `^${prefix}/read`], {
+    names: listAttr([...values.keys()].map(variableName), textAttr),
+    Tin: listAttr(
+      [...values.keys()].map((i) => updates.get(i)?.dtype ?? 0),
+      typeAttr,
+    ),
+  });
+  return [`^${name}`];
+};
 
 function writeOnce(writer: GraphWriter, graph: Graph, place: Place): LoopResults {
   const nameOf = writer.body(graph, place);
