@@ -132,7 +132,7 @@ export function openSteps<Name extends string>(
       given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
       { xla },
     );
-  const session = Session.open(backend, fused?.bytes ?? encode(), fused?.bytes ? NAMES.fused : NAMES.tag);
+  const session = Session.open(backend, fused?.bytes ?? encode(), fused?.tag ?? NAMES.tag);
   const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
   try {
     compiled.write();

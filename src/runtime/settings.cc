@@ -104,8 +104,9 @@ void OpenCudaLibraries() {
   for (std::string file; std::getline(list, file, ':');) dlopen(file.c_str(), RTLD_LAZY | RTLD_LOCAL);
 }
 
-// Ops run one after the other in the thread that calls. Otherwise TensorFlow's threads that look for ops keep the cores busy
-// that a region's helpers are to wake up on, and Linux lets these wait behind the caller, for good where it is busy.
+// Ops run one after the other in the thread that calls, for graphs whose regions do most of the work. Elsewhere TensorFlow's
+// threads that look for ops keep cores busy that a region's helpers are to wake up on, and Linux lets these wait behind the
+// caller instead, often until there is nothing left to do.
 TF_SessionOptions* InlineOptions(TF_Status* status) {
   // ConfigProto's inter_op_parallelism_threads = -1.
   const char config[] = "\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
@@ -135,11 +136,11 @@ extern "C" TF_Session* quiet_TF_LoadSessionFromSavedModel(const TF_SessionOption
                                                            const char* const* tags, int tags_len, TF_Graph* graph,
                                                            TF_Buffer* meta_graph_def, TF_Status* status) {
   const Silence* silence = IsQuiet() ? new Silence : nullptr;
-  const bool is_fused = tags_len == 1 && std::strcmp(tags[0], "fused") == 0;
-  TF_SessionOptions* const own = is_fused ? InlineOptions(status) : nullptr;
-  TF_Session* session = TF_LoadSessionFromSavedModel(is_fused ? own : session_options, run_options, export_dir, tags,
+  const bool is_inline = tags_len == 1 && std::strcmp(tags[0], "inline") == 0;
+  TF_SessionOptions* const own = is_inline ? InlineOptions(status) : nullptr;
+  TF_Session* session = TF_LoadSessionFromSavedModel(is_inline ? own : session_options, run_options, export_dir, tags,
                                                      tags_len, graph, meta_graph_def, status);
-  if (is_fused) TF_DeleteSessionOptions(own);
+  if (is_inline) TF_DeleteSessionOptions(own);
   delete silence;
   const std::string mark = "_xla_compile_id";
   const char* begin = static_cast<const char*>(meta_graph_def->data);

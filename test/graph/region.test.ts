@@ -136,7 +136,7 @@ extern "C" const Region where = {1, none, run};`;
   });
 
   it.each([
-    ['fused', true],
+    ['inline', true],
     ['train', false],
   ])('runs in a session tagged %s in the thread that calls: %s', async (tag, isCaller) => {
     const thread = `

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { sha256Of } from '../../common/files.js';
 import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
-import { encodeSavedModel, type NamedGraph } from '../write/savedModel.js';
+import { encodeSavedModel, type NamedGraph, NAMES } from '../write/savedModel.js';
 import { leads } from './geometry.js';
 import { buildLibrary } from './library.js';
 import { FUSED_RULES } from './lower.js';
@@ -20,12 +20,15 @@ export interface Kernels {
 export interface Fused {
   readonly graphs: readonly Graph[];
   readonly kernels: Kernels;
+  /** Whether most of the work is done by regions, which share it among threads themselves. */
+  readonly isInline: boolean;
 }
 
 /** A graph whose regions are known, and what becomes of it once they are compiled into a library. */
 interface Planned {
   /** By symbol: its translation unit. */
   readonly sources: ReadonlyMap<string, string>;
+  readonly isInline: boolean;
   readonly graph: (library: string) => Graph;
 }
 
@@ -43,12 +46,14 @@ export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Prom
   const built = await buildLibrary([...sources.values()], { signal });
   if ('reason' in built) return built;
   const { library, ...kernels } = built;
-  return { graphs: planned.map(({ graph }) => graph(library)), kernels };
+  const isInline = planned.some((each) => each.isInline);
+  return { graphs: planned.map(({ graph }) => graph(library)), kernels, isInline };
 }
 
 /** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
 export interface FusedSteps {
   readonly bytes?: Uint8Array;
+  readonly tag?: string;
   readonly kernels: Kernels | { readonly reason: string };
 }
 
@@ -59,22 +64,24 @@ export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSign
   );
   if ('reason' in fused) return { kernels: fused };
   const graphs = fused.graphs.map((graph, i) => ({ name: steps[i]?.name ?? '', graph }));
-  return { bytes: encodeSavedModel(graphs, { fused: true }), kernels: fused.kernels };
+  const tag = fused.isInline ? NAMES.inline : NAMES.tag;
+  return { bytes: encodeSavedModel(graphs, { fused: true, tag }), tag, kernels: fused.kernels };
 }
 
 export function plan(recorded: Graph, headers: string): Planned {
   // A step with values of no elements is none to save time in.
-  if (hasEmpty(recorded)) return { sources: new Map(), graph: () => recorded };
+  if (hasEmpty(recorded)) return { sources: new Map(), isInline: false, graph: () => recorded };
   const { graph } = rewrite(recorded, FUSED_RULES);
   const known = new Steps(graph, batchOf(graph));
   const regions = findRegions(known).map((region) => {
     const written = writeRegion(region, known);
     const symbol = `region_${sha256Of(written.source).slice(0, 16)}`;
     const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : sharesOf(written.outputs);
-    return { ...written, symbol, rows };
+    return { ...written, steps: region.steps, symbol, rows };
   });
   return {
     sources: new Map(regions.map(({ symbol, source }) => [symbol, `${headers}\n${source.replace(NAME, symbol)}`])),
+    isInline: regions.some(({ steps }) => steps.some(({ kernel }) => kernel)),
     graph: (library) =>
       sorted(
         graph,

@@ -12,8 +12,8 @@ export interface NamedGraph {
 /** The names in a SavedModel by which it is fed and read. */
 export const NAMES = {
   tag: 'train',
-  /** The tag of one that is fused: the addon runs its ops in the thread that calls, as they share their work themselves. */
-  fused: 'fused',
+  /** The tag of one whose ops the addon runs one after the other, in the thread that calls. */
+  inline: 'inline',
   input: (graph: string, i: number) => `${graph}/in${i}`,
   output: (graph: string, i: number) => `${graph}/out${i}`,
   /** What is fetched of a graph without outputs. */
@@ -29,6 +29,7 @@ export const NAMES = {
 interface Kind {
   xla?: boolean;
   fused?: boolean;
+  tag?: string;
 }
 
 /** A scalar for whoever needs some value. */
@@ -42,7 +43,10 @@ export const PRODUCER = 1087;
  * loop over inputs with an axis of any size in front and gives outputs with that axis; `set` for all variables and `get`.
  * `xla` has XLA compile each graph into one program; `fused` has ops that only the addon knows.
  */
-export function encodeSavedModel(graphs: readonly NamedGraph[], { xla = false, fused = false }: Kind): Uint8Array {
+export function encodeSavedModel(
+  graphs: readonly NamedGraph[],
+  { xla = false, fused = false, tag = NAMES.tag }: Kind,
+): Uint8Array {
   const writer = new GraphWriter();
   writer.whole(ONE, 1);
   const variables = graphs[0]?.graph.variables ?? [];
@@ -55,7 +59,7 @@ export function encodeSavedModel(graphs: readonly NamedGraph[], { xla = false, f
   const done = variables.map((_, i) => [NAMES.done(i), { shape: [], dtype: DTYPE.int32 }] as const);
   writer.signature('set', named(NAMES.set), done);
   writer.signature('get', [], named(NAMES.get));
-  return writer.savedModel(fused ? NAMES.fused : NAMES.tag, PRODUCER);
+  return writer.savedModel(tag, PRODUCER);
 }
 
 function writeVariable(writer: GraphWriter, i: number, { dtype, shape }: Value): void {
@@ -75,7 +79,7 @@ function writeStep(
   writer: GraphWriter,
   graph: Graph,
   prefix: string,
-  { xla, fused, many }: Required<Kind> & { many: boolean },
+  { xla, fused, many }: Required<Omit<Kind, 'tag'>> & { many: boolean },
 ) {
   const shapeOf = ({ shape }: Value) => (many ? [-1, ...shape] : shape);
   const named = (nameOf: (graph: string, i: number) => string, values: readonly Value[]) =>
