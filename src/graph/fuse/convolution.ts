@@ -30,9 +30,12 @@ export function convolution(node: Node, output: Value, known: Known): Step[] {
   const read = node.op === 'Conv2D' ? [first, second] : isTotal ? [first, third] : [third, second];
   const values = read.map((id) => known.value(id));
   const images = isTotal ? values : [values[0] as Value, output];
-  if (!kernel || !images.every((value) => known.isRow(value))) return [];
+  const byRow = images.every((value) => known.isRow(value));
+  // One image beside a batch of them.
+  const isAlone = node.op === 'Conv2D' && known.rows > 1 && output.shape[0] === 1;
+  if (!kernel || !(byRow || isAlone)) return [];
   const operands = values.map((value) => {
-    const moves = images.includes(value);
+    const moves = byRow && images.includes(value);
     const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
     // Of more than one axis, as elements are not read one by one.
     const axes = [
@@ -41,8 +44,8 @@ export function convolution(node: Node, output: Value, known: Known): Step[] {
     ];
     return { ...known.origin(value.id), moves, axes };
   });
-  const width = sizeOf(output.shape) / (isTotal ? 1 : known.rows);
-  const common = { output, byRow: true, width, operands, axes: [], cheap: false, kernel };
+  const width = sizeOf(output.shape) / (isTotal || isAlone ? 1 : known.rows);
+  const common = { output, byRow, width, operands, axes: [], cheap: false, kernel };
   return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op: node.op, ...common }];
 }
 

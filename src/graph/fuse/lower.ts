@@ -6,6 +6,7 @@ import { GENERAL_RULES } from '../rewrite/index.js';
 import type { Rule } from '../rewrite/rule.js';
 import { factors, lateBroadcast, sumOfSums } from './algebra.js';
 import { kernelOf } from './convolution.js';
+import { firstRow } from './firstRow.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
@@ -136,6 +137,7 @@ export const FUSED_RULES: readonly Rule[] = [
   maxPoolGrad,
   normalization,
   softmax,
+  firstRow,
   lateBroadcast,
   sumOfSums,
   factors,

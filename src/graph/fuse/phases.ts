@@ -5,7 +5,7 @@ import { isDirect } from './geometry.js';
 import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
-const LARGE = 1024;
+const LARGE = 8192;
 
 export interface Phase {
   /** Odd for a pass, in which chunks run at once; even for what comes between. */
