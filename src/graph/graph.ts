@@ -20,6 +20,7 @@ export type Attribute = { readonly name: string } & (
   | { readonly kind: 'type' | 'float'; readonly value: number }
   | { readonly kind: 'int'; readonly value: number | readonly number[] }
   | { readonly kind: 'types'; readonly value: readonly number[] }
+  | { readonly kind: 'shapes'; readonly value: readonly (readonly number[])[] }
   | { readonly kind: 'bool'; readonly value: boolean }
   | { readonly kind: 'string'; readonly value: string }
 );

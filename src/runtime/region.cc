@@ -19,8 +19,8 @@ namespace {
 
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
 
 // Some 50 µs, after which waiting is left to the system.
 constexpr int kPatience = 1000;
@@ -81,16 +81,12 @@ int64_t ChunksFor(int64_t rows, int64_t bytes) {
   return std::max<int64_t>(1, std::min({bytes / kBytes, kMost, rows}));
 }
 
-// A list of shapes is written as numbers: each one's rank, then its sizes.
-absl::Status ReadShapes(const std::vector<int64_t>& numbers, int count, std::vector<TensorShape>* shapes) {
-  for (size_t at = 0; at < numbers.size();) {
-    const int64_t rank = numbers[at++];
-    if (rank < 0 || rank > static_cast<int64_t>(numbers.size() - at)) break;
-    shapes->emplace_back();
-    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({numbers.data() + at, static_cast<size_t>(rank)}, &shapes->back()));
-    at += rank;
-    if (at == numbers.size() && static_cast<int>(shapes->size()) == count) return absl::OkStatus();
-  }
+template <typename Context>
+absl::Status ReadOutputs(Context* c, std::vector<TensorShape>* shapes, std::vector<int64_t>* forward) {
+  TF_RETURN_IF_ERROR(c->GetAttr("shapes", shapes));
+  TF_RETURN_IF_ERROR(c->GetAttr("forward", forward));
+  const size_t outputs = c->num_outputs();
+  if (shapes->size() == outputs && forward->size() == outputs) return absl::OkStatus();
   return absl::InvalidArgumentError("the shapes of a region are not those of its outputs");
 }
 
@@ -98,13 +94,10 @@ class RegionOp : public tensorflow::OpKernel {
  public:
   explicit RegionOp(tensorflow::OpKernelConstruction* c) : OpKernel(c) {
     std::string file, symbol;
-    std::vector<int64_t> numbers;
     OP_REQUIRES_OK(c, c->GetAttr("library", &file));
     OP_REQUIRES_OK(c, c->GetAttr("symbol", &symbol));
     OP_REQUIRES_OK(c, c->GetAttr("rows", &rows_));
-    OP_REQUIRES_OK(c, c->GetAttr("shapes", &numbers));
-    OP_REQUIRES_OK(c, c->GetAttr("forward", &forward_));
-    OP_REQUIRES_OK(c, ReadShapes(numbers, static_cast<int>(forward_.size()), &shapes_));
+    OP_REQUIRES_OK(c, ReadOutputs(c, &shapes_, &forward_));
     library_.reset(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
     if (library_) region_ = static_cast<const Region*>(dlsym(library_.get(), symbol.c_str()));
     OP_REQUIRES(c, region_ != nullptr, absl::NotFoundError(dlerror()));
@@ -153,14 +146,13 @@ class RegionOp : public tensorflow::OpKernel {
 
 // TensorFlow's own fusing of products and convolutions needs to know shapes.
 absl::Status InferShapes(InferenceContext* c) {
-  std::vector<int64_t> numbers;
   std::vector<TensorShape> shapes;
-  TF_RETURN_IF_ERROR(c->GetAttr("shapes", &numbers));
-  TF_RETURN_IF_ERROR(ReadShapes(numbers, c->num_outputs(), &shapes));
+  std::vector<int64_t> forward;
+  TF_RETURN_IF_ERROR(ReadOutputs(c, &shapes, &forward));
   for (int i = 0; i < c->num_outputs(); ++i) {
-    std::vector<DimensionHandle> sizes;
-    for (const int64_t size : shapes[i].dim_sizes()) sizes.push_back(c->MakeDim(size));
-    c->set_output(i, c->MakeShape(sizes));
+    ShapeHandle shape;
+    TF_RETURN_IF_ERROR(c->MakeShapeFromTensorShape(shapes[i], &shape));
+    c->set_output(i, shape);
   }
   return absl::OkStatus();
 }
@@ -169,7 +161,7 @@ REGISTER_OP("BnTrainRegion")
     .Attr("library: string")
     .Attr("symbol: string")
     .Attr("rows: int >= 0")
-    .Attr("shapes: list(int)")
+    .Attr("shapes: list(shape)")
     .Attr("forward: list(int)")
     .Attr("Tin: list(type) >= 0")
     .Attr("Tout: list(type) >= 1")

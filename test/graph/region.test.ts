@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { nativeTensor, nativeValue, nativeBackend, Session, type NativeBackend } from '../../src/graph/binding.js';
 import { buildLibrary, type Library } from '../../src/graph/fuse/library.js';
 import { DTYPE } from '../../src/graph/graph.js';
-import { GraphWriter, intAttr, textAttr, typeAttr } from '../../src/graph/write/nodes.js';
+import { GraphWriter, intAttr, shapeAttr, textAttr, typeAttr } from '../../src/graph/write/nodes.js';
 import { ALL, firstOf } from '../support/amount.js';
 import '../support/native.js';
 import { start } from '../support/program.js';
@@ -48,7 +48,7 @@ interface Node {
   library: string;
   symbol?: string;
   shape: [rows: number, width: number];
-  shapes?: number[];
+  shapes?: number[][];
   forward?: number[];
   /** Whether another op reads the region's input. */
   read?: boolean;
@@ -65,7 +65,7 @@ function open({ library, symbol = 'twice', shape, shapes, forward = [-1, -1, -1]
     library: textAttr(library),
     symbol: textAttr(symbol),
     rows: intAttr(shape[0]),
-    shapes: listAttr((shapes ?? [2, ...shape, 0, 0]).map(intAttr)),
+    shapes: listAttr((shapes ?? [shape, [], []]).map(shapeAttr)),
     forward: listAttr(forward.map(intAttr)),
     Tin: listAttr([float]),
     Tout: listAttr([float, float, typeAttr(DTYPE.int32)]),
@@ -128,7 +128,7 @@ extern "C" const Region where = {1, none, run};`;
     // Another op reads it too, and may come later.
     expect(await isTaken([0, -1, -1], { read: true })).toBe(0);
     // Of another size.
-    expect(await isTaken([0, -1, -1], { shapes: [2, 8, 9, 0, 0] })).toBe(0);
+    expect(await isTaken([0, -1, -1], { shapes: [[8, 9], [], []] })).toBe(0);
   });
 
   it('gives the same bits with any number of threads, in several of Node’s threads and sessions at once', async () => {
@@ -159,8 +159,9 @@ extern "C" const Region where = {1, none, run};`;
   it.each<{ what: string; change: Partial<Node>; message: RegExp }>([
     { what: 'a library that is not there', change: { library: '/no/such.so' }, message: /\/no\/such\.so: cannot open/ },
     { what: 'one that it is not in', change: { symbol: 'thrice' }, message: /library\.so: undefined symbol: thrice/ },
-    { what: 'shapes that are cut', change: { shapes: [2, 8] }, message: /shapes .*not those of its outputs/ },
-    { what: 'too few shapes', change: { shapes: [2, 8, 8, 0] }, message: /shapes .*not those of its outputs/ },
+    { what: 'no shapes', change: { shapes: [] }, message: /shapes .*not those of its outputs/ },
+    { what: 'too few shapes', change: { shapes: [[8, 8], []] }, message: /shapes .*not those of its outputs/ },
+    { what: 'a shape with an unknown size', change: { shapes: [[8, -1], [], []] }, message: /-1/ },
     { what: 'a list of takers of another length', change: { forward: [-1] }, message: /not those of its outputs/ },
   ])('is refused by name with $what', async ({ change, message }) => {
     const made = await libraryOf(`#define WIDTH 8\n${SOURCE}`);

@@ -7,7 +7,7 @@ import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
 import { nativeBackend, nativeTensor, nativeValue, Session } from '../../dist/graph/binding.js';
 import { buildLibrary } from '../../dist/graph/fuse/library.js';
-import { GraphWriter, intAttr, textAttr, typeAttr } from '../../dist/graph/write/nodes.js';
+import { GraphWriter, intAttr, shapeAttr, textAttr, typeAttr } from '../../dist/graph/write/nodes.js';
 import { openBackend } from '../../dist/index.js';
 
 const [ROWS, WIDTH] = [1001, 777];
@@ -52,7 +52,7 @@ async function measure() {
     library: textAttr(library),
     symbol: textAttr('sums'),
     rows: intAttr(ROWS),
-    shapes: list([intAttr(1), intAttr(2)]),
+    shapes: list([shapeAttr([2])]),
     forward: list([intAttr(-1)]),
     Tin: list([typeAttr(1)]),
     Tout: list([typeAttr(1)]),

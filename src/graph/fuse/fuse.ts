@@ -1,7 +1,7 @@
 /** Makes of graphs such whose element-wise regions are an op each: generated code, compiled for this machine. */
 import { readFile } from 'node:fs/promises';
 import { sha256Of } from '../../common/files.js';
-import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
 import { encodeSavedModel, type NamedGraph } from '../write/savedModel.js';
 import { leads } from './geometry.js';
@@ -17,9 +17,10 @@ export interface Kernels {
   readonly compiler: string;
 }
 
-export interface Fused {
-  readonly graphs: readonly Graph[];
-  readonly kernels: Kernels;
+/** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
+export interface FusedSteps {
+  readonly bytes?: Uint8Array;
+  readonly kernels: Kernels | { readonly reason: string };
 }
 
 /** A graph whose regions are known, and what becomes of it once they are compiled into a library. */
@@ -34,32 +35,17 @@ const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/f
 /** How many elements count as a row where there is no batch. */
 const SHARE = 16384;
 
-/** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
-export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {
-  const headers = await Promise.all(HEADERS.map((header) => readFile(header, 'utf8')));
-  const planned = graphs.map((graph) => plan(graph, headers.join('')));
-  const sources = new Map(planned.flatMap((each) => [...each.sources]));
-  if (sources.size === 0) return { reason: 'there is nothing to fuse' };
-  const built = await buildLibrary([...sources.values()], { signal });
-  if ('reason' in built) return built;
-  const { library, ...kernels } = built;
-  return { graphs: planned.map(({ graph }) => graph(library)), kernels };
-}
-
-/** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
-export interface FusedSteps {
-  readonly bytes?: Uint8Array;
-  readonly kernels: Kernels | { readonly reason: string };
-}
-
+/** Recorded graphs, fused. Throws what the signal is aborted with. */
 export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSignal): Promise<FusedSteps> {
-  const fused = await fuse(
-    steps.map(({ graph }) => graph),
-    signal,
-  );
-  if ('reason' in fused) return { kernels: fused };
-  const graphs = fused.graphs.map((graph, i) => ({ name: steps[i]?.name ?? '', graph }));
-  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels: fused.kernels };
+  const headers = await Promise.all(HEADERS.map((header) => readFile(header, 'utf8')));
+  const planned = steps.map(({ name, graph }) => ({ name, ...plan(graph, headers.join('')) }));
+  const sources = new Map(planned.flatMap((each) => [...each.sources]));
+  if (sources.size === 0) return { kernels: { reason: 'there is nothing to fuse' } };
+  const built = await buildLibrary([...sources.values()], { signal });
+  if ('reason' in built) return { kernels: built };
+  const { library, ...kernels } = built;
+  const graphs = planned.map(({ name, graph }) => ({ name, graph: graph(library) }));
+  return { bytes: encodeSavedModel(graphs, { xla: false }), kernels };
 }
 
 export function plan(recorded: Graph, headers: string): Planned {
@@ -102,24 +88,16 @@ function batchOf({ inputs }: Graph): number {
 
 function node(region: WrittenRegion, known: Steps, at: { library: string; symbol: string; rows: number }): Node {
   const { inputs, outputs, forward } = region;
-  const types = (name: string, values: readonly Value[]): Attribute => ({
-    name,
-    kind: 'types',
-    value: values.map(({ dtype }) => dtype),
-  });
   return {
     op: 'BnTrainRegion',
     attributes: [
       { name: 'library', kind: 'string', value: at.library },
       { name: 'symbol', kind: 'string', value: at.symbol },
       { name: 'rows', kind: 'int', value: at.rows },
-      { name: 'shapes', kind: 'int', value: outputs.flatMap(({ shape }) => [shape.length, ...shape]) },
+      { name: 'shapes', kind: 'shapes', value: outputs.map(({ shape }) => shape) },
       { name: 'forward', kind: 'int', value: forward },
-      types(
-        'Tin',
-        inputs.map((id) => known.value(id)),
-      ),
-      types('Tout', outputs),
+      { name: 'Tin', kind: 'types', value: inputs.map((id) => known.value(id).dtype) },
+      { name: 'Tout', kind: 'types', value: outputs.map(({ dtype }) => dtype) },
     ],
     inputs,
     outputs,
@@ -131,17 +109,14 @@ function sorted(graph: Graph, known: Steps, regions: readonly Node[]): Graph {
   const producers = new Map(known.producers);
   for (const region of regions) for (const { id } of region.outputs) producers.set(id, region);
   const nodes: Node[] = [];
-  const done = new Set<Node>();
-  const constants = new Map<number, Constant>();
+  const done = new Set<number>();
   const visit = (id: number) => {
-    const constant = graph.constants.get(id);
-    if (constant) constants.set(id, constant);
+    if (done.has(id)) return;
     const producer = producers.get(id);
-    if (!producer || done.has(producer)) return;
-    done.add(producer);
-    for (const input of producer.inputs) visit(input);
-    nodes.push(producer);
+    for (const output of producer?.outputs ?? [{ id }]) done.add(output.id);
+    for (const input of producer?.inputs ?? []) visit(input);
+    if (producer) nodes.push(producer);
   };
   for (const { id } of [...graph.outputs, ...graph.updates.values()]) visit(id);
-  return { ...graph, nodes, constants };
+  return { ...graph, nodes, constants: new Map([...graph.constants].filter(([id]) => done.has(id))) };
 }

@@ -20,6 +20,8 @@ function encodeAttribute({ kind, value }: Attribute): string {
       return typeAttr(value);
     case 'types':
       return message(1, each(value, typeAttr));
+    case 'shapes':
+      return message(1, each(value, shapeAttr));
     case 'string':
       return textAttr(value);
     case 'float':
