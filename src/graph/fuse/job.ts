@@ -1,26 +1,39 @@
 /** One job of a region as C++: for a row after the other, for everything, or for a share of it. */
 import { sizeOf } from '../graph.js';
-import { isDirect, isScalar } from './geometry.js';
+import { isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
-import { typeOf } from './memory.js';
-import type { Place, Setting } from './setting.js';
+import type { Steps } from './loops.js';
+import { type Memory, typeOf } from './memory.js';
 import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
 import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
+
+/** What jobs of one region have in common, and what they leave for those that come later. */
+export interface Setting {
+  readonly known: Steps;
+  readonly memory: Memory;
+  /** The region's steps, by what they make. */
+  readonly made: ReadonlyMap<number, Step>;
+  /** When a value is whole in memory, for those that ever are. */
+  readonly stored: ReadonlyMap<number, number>;
+  /** Sums that chunks leave: how the one of a chunk is addressed. */
+  readonly partial: Map<Step, (of: string) => string>;
+}
 
 export class Job {
   /** Declared once for a chunk, and for each row. */
   private readonly before: string[] = [];
   private readonly perRow: string[] = [];
   private readonly after: string[] = [];
-  private readonly loops: readonly Loop[];
+  readonly loops: readonly Loop[];
   private readonly loopOf: ReadonlyMap<number, number>;
   private readonly pointers = new Map<string, string>();
   private names = 0;
 
   constructor(
     private readonly steps: readonly Step[],
-    private readonly place: Place,
+    readonly time: number,
+    readonly kind: 'rows' | 'all' | 'share',
     private readonly setting: Setting,
   ) {
     this.loops = loopsOf(steps);
@@ -28,32 +41,32 @@ export class Job {
   }
 
   text(): string {
-    const body = this.loops.map((loop, i) => (loop.steps.every(isInLoop) ? this.loop(loop, i) : this.alone(loop, i)));
-    if (this.place.job !== 'rows') return [...this.before, ...body].join('\n  ');
+    const body = this.loops.map((loop, i) => (loop.steps.every(isInLoop) ? this.loop(loop, i) : this.alone(loop)));
+    if (this.kind !== 'rows') return [...this.before, ...body].join('\n  ');
     const rows = ['for (int64_t n = first; n < last; ++n) {', ...this.perRow, ...body].join('\n    ');
     return [...this.before, rows, '}', ...this.after].join('\n  ');
   }
 
   /** A step with a loop of its own. */
-  private alone({ steps: [step] }: Loop, i: number): string {
-    if (step?.kernel) return this.convolution(step, step.kernel, i);
+  private alone({ steps: [step] }: Loop): string {
+    if (step?.kernel) return this.convolution(step, step.kernel);
     const { kind, op, operands, axes, width } = step as Step;
-    const from = operands.map((operand) => this.pointer(operand, i));
-    const to = this.target(step as Step, i);
+    const from = operands.map((operand) => this.pointer(operand));
+    const to = this.target(step as Step);
     if (kind === 'route') return route(to, from, axes);
     const [x] = operands as [Operand];
     if (kind === 'spread') return expand(to, from[0] ?? '', x.axes);
     return reduce(op, to, from[0] ?? '', axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
   }
 
-  private convolution(step: Step, { type, packed }: Kernel, i: number): string {
+  private convolution(step: Step, { type, packed }: Kernel): string {
     const { memory, partial } = this.setting;
-    const [x = '', y = ''] = step.operands.map((operand) => this.pointer(operand, i));
+    const [x = '', y = ''] = step.operands.map((operand) => this.pointer(operand));
     const weights = this.name('w');
     this.before.push(`float* const ${weights} = ${memory.own('float', packed)('chunk')};`);
     if (step.kind === 'conv') {
       this.before.push(`${type}::pack(${y}, ${weights});`);
-      return `${type}::forward(${x}, ${weights}, ${this.target(step, i)});`;
+      return `${type}::forward(${x}, ${weights}, ${this.target(step)});`;
     }
     const result = memory.own('float', step.width);
     this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
@@ -63,7 +76,7 @@ export class Job {
   }
 
   private loop({ width, steps }: Loop, i: number): string {
-    const tile = this.place.job === 'rows' ? tileOfLoop(steps) : undefined;
+    const tile = this.kind === 'rows' ? tileOfLoop(steps) : undefined;
     const at = tile === undefined ? 'i' : 'j + i';
     const locals = new Map<string, string>();
     const start: string[] = [];
@@ -79,9 +92,7 @@ export class Job {
       const scalar = isScalar(operand.axes);
       const type = typeOf(this.setting.known.value(operand.id));
       const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
-      const from = isRepeated
-        ? `${this.repeated(operand, tile, i)}[i]`
-        : `${this.pointer(operand, i)}[${scalar ? 0 : at}]`;
+      const from = isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${scalar ? 0 : at}]`;
       (scalar ? start : body).push(`const ${type} ${name} = ${from};`);
       locals.set(key, name);
       return name;
@@ -103,9 +114,9 @@ export class Job {
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
       body.push(`const ${typeOf(step.output)} ${name} = ${value};`);
       locals.set(`${step.output.id}`, name);
-      if (this.isRead(step, i)) stores.push(`${this.target(step, i)}[${at}] = ${name};`);
+      if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
-    const share = this.place.job === 'share';
+    const share = this.kind === 'share';
     const [begin, end] = share
       ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`]
       : ['0', tile ?? width];
@@ -116,7 +127,7 @@ export class Job {
 
   /** Whether somebody outside its loop reads it. */
   private isRead({ output: { id } }: Step, i: number): boolean {
-    if (this.setting.isStored(id)) return true;
+    if (this.setting.stored.get(id) === this.time) return true;
     return this.steps.some(
       ({ operands, output }) => operands.some((operand) => operand.id === id) && this.loopOf.get(output.id) !== i,
     );
@@ -138,10 +149,10 @@ export class Job {
   }
 
   /** A value that repeats itself along a row, as often as fits into a tile. */
-  private repeated(operand: Operand, tile: number, loop: number): string {
+  private repeated(operand: Operand, tile: number): string {
     const key = `tile ${tile} ${keyOf(operand)}`;
     const isNew = !this.pointers.has(key);
-    const from = this.pointer(operand, loop);
+    const from = this.pointer(operand);
     const type = typeOf(this.setting.known.value(operand.id));
     const name = this.room(key, type, tile);
     const [, period = { size: 1, stride: 1 }] = operand.axes;
@@ -169,27 +180,25 @@ export class Job {
   }
 
   /** What an operand is read from: the first element of a row, or of everything. */
-  private pointer(operand: Operand, loop: number): string {
-    const { id, moves, axes, offset } = operand;
-    const { known, memory, made, reads } = this.setting;
+  private pointer(operand: Operand): string {
+    const { id, moves, offset } = operand;
+    const { known, memory, made } = this.setting;
     const step = made.get(id);
     const shift = offset > 0 ? ` + ${offset}` : '';
     if (step && this.loopOf.has(id)) return `(${this.target(step)}${shift})`;
-    reads.push({ ...this.place, loop, id, direct: isDirect(axes) && (moves || this.place.job !== 'rows'), moves });
     const row = moves ? ` + n * ${sizeOf(known.value(id).shape) / known.rows}` : '';
     return this.named(keyOf(operand), 'p', moves, () => `${memory.base(known.value(id), step)}${row}${shift}`);
   }
 
   /** Where a step of this job leaves what it makes: in memory that others see, or in a row of its own. */
-  private target(step: Step, loop?: number): string {
-    const { memory, isStored, writes } = this.setting;
+  private target(step: Step): string {
+    const { memory, stored } = this.setting;
     const { output, byRow, width } = step;
     const { id } = output;
-    if (!isStored(id))
-      return this.place.job === 'rows'
+    if (stored.get(id) !== this.time)
+      return this.kind === 'rows'
         ? this.room(`to ${id}`, typeOf(output), width)
         : this.named(`to ${id}`, 'b', false, () => memory.shared(typeOf(output), width));
-    if (loop !== undefined) writes.push({ ...this.place, loop, id, direct: true, moves: byRow });
     return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(output, step)}${byRow ? ` + n * ${width}` : ''}`);
   }
 }

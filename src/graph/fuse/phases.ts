@@ -7,15 +7,9 @@ import { divided } from './divided.js';
 /** From here on threads share a value that is not of the batch's size. */
 const LARGE = 1024;
 
-export interface Phase {
-  /** Odd for a pass, in which chunks run at once; even for what comes between. */
-  readonly time: number;
-  /** Each one after those it needs. */
-  readonly steps: readonly Step[];
-}
-
 export interface Schedule {
-  readonly phases: readonly Phase[];
+  /** The steps of each time, which is odd for a pass, in which chunks run at once, and even for what comes between. */
+  readonly phases: readonly (readonly Step[])[];
   /** When a value is whole in memory, for those that ever are. */
   readonly stored: ReadonlyMap<number, number>;
 }
@@ -53,9 +47,7 @@ export function schedule({ steps, outputs }: Region): Schedule {
     if (!pass || step.kind === 'total') wholes.add(step.output.id);
   }
   const isAgain = ({ cheap, output }: Step) => cheap && !wholes.has(output.id);
-  const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain)
-    .filter((stage) => stage.steps.length > 0)
-    .map((stage) => ({ time: stage.number, steps: stage.steps }));
+  const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain);
   return { phases, stored: new Map([...wholes].map((id) => [id, times.get(id) ?? 0])) };
 }
 

@@ -33,7 +33,7 @@ export function findRegions(known: Steps): Region[] {
   for (const { step, reads } of ops) if (!step) for (const id of reads) stored.add(id);
   const levelOf = ({ output }: Step) => levels.get(output.id) ?? 0;
   const stages = divided([...made.values()], levelOf, stored, recomputation(made));
-  return stages.flatMap(({ number, steps: here }) =>
+  return stages.flatMap((here, number) =>
     connected(here, number === last)
       .map((group) => {
         const own = group.filter((step) => levelOf(step) === number).map(({ output }) => output);
