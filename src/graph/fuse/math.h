@@ -64,8 +64,6 @@ static inline float min_(float a, float b) {
   const float least = a < b ? a : b;
   return a != a ? a : least;
 }
-// Passes over NaN.
-static inline float windowMax_(float a, float b) { return b > a ? b : a; }
 static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x + 0.0f); }  // the sum of -0 and 0 is 0
 
 // As the CPU's own instruction has it for NaN and what is too large.
@@ -198,20 +196,36 @@ static inline float erf_(float x) {
   return __builtin_copysignf(a < 1.0f ? near : (z == z ? far : x), x);
 }
 
-// In sixteen sums side by side, whatever the width of the CPU's vectors.
-template <typename F>
-static inline float all_(const float* x, int64_t n, float start, F combine) {
+// What reductions begin with, and how they put two values together.
+struct Sum {
+  static constexpr float start = 0;
+  static inline float of(float a, float b) { return a + b; }
+};
+struct Mean : Sum {};
+struct Max {
+  static constexpr float start = -__builtin_inff();
+  static inline float of(float a, float b) { return max_(a, b); }
+};
+struct Min {
+  static constexpr float start = __builtin_inff();
+  static inline float of(float a, float b) { return min_(a, b); }
+};
+// Begins and goes on as TensorFlow's pooling does, which passes over NaN.
+struct MaxOfWindow {
+  static constexpr float start = -__FLT_MAX__;
+  static inline float of(float a, float b) { return b > a ? b : a; }
+};
+
+// Of n values: in sixteen sums side by side, whatever the width of the CPU's vectors.
+template <typename Op>
+static inline float all_(const float* x, int64_t n) {
   float a[16];
-  for (int l = 0; l < 16; ++l) a[l] = start;
+  for (int l = 0; l < 16; ++l) a[l] = Op::start;
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
-    for (int l = 0; l < 16; ++l) a[l] = combine(a[l], x[i + l]);
-  for (int l = 0; i + l < n; ++l) a[l] = combine(a[l], x[i + l]);
+    for (int l = 0; l < 16; ++l) a[l] = Op::of(a[l], x[i + l]);
+  for (int l = 0; i + l < n; ++l) a[l] = Op::of(a[l], x[i + l]);
   for (int step = 8; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) a[l] = combine(a[l], a[l + step]);
+    for (int l = 0; l < step; ++l) a[l] = Op::of(a[l], a[l + step]);
   return a[0];
 }
-static inline float sum_(const float* x, int64_t n) { return all_(x, n, 0, [](float a, float b) { return a + b; }); }
-static inline float maximum_(const float* x, int64_t n) { return all_(x, n, -__builtin_inff(), max_); }
-static inline float windowMaximum_(const float* x, int64_t n) { return all_(x, n, -__FLT_MAX__, windowMax_); }
-static inline float minimum_(const float* x, int64_t n) { return all_(x, n, __builtin_inff(), min_); }

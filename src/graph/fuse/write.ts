@@ -7,7 +7,7 @@ import { isPass, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
 import type { Step } from './fusedStep.js';
-import { REDUCTION, vectorLoop } from './text.js';
+import { accumulated, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
 export const NAME = '$NAME';
@@ -55,9 +55,8 @@ function jobsOf(time: number, steps: readonly Step[], setting: Setting): Job[] {
 /** Puts together what the chunks have summed up, in their order. */
 function finish(step: Step, { memory, partial, known }: Setting): string {
   const { op, output, width } = step;
-  const { combine } = REDUCTION[op] as (typeof REDUCTION)[string];
   const of = partial.get(step) as (of: string) => string;
-  const add = vectorLoop('0', width, `y[i] = ${combine('y[i]', 'x[i]')};`);
+  const add = vectorLoop('0', width, accumulated(op, 'y[i]', 'x[i]'));
   const more = `for (int64_t c = 1; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
   const first = `const float* const x = ${of('0')}; ${vectorLoop('0', width, 'y[i] = x[i];')}`;
   const each = sizeOf(known.value(step.operands[0]?.id ?? 0).shape) / known.rows / width;
