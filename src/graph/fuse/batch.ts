@@ -3,8 +3,8 @@ import { attribute, type Graph, type Node, type Value } from '../graph.js';
 import { leads, stripped } from './geometry.js';
 import { REDUCTIONS } from './text.js';
 
-/** Ops whose result is their input in another shape. */
-export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
+/** Ops whose result is their input in another shape, where it has the same type. */
+export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient', 'Cast'];
 /** Whose leading axis may have been several. */
 const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
 export const REPEATING = ['Tile', 'BroadcastTo', 'Fill'];

@@ -47,25 +47,17 @@ const SHORT = 16;
 /** Lengths that are known to the compiler, which has code for each vector. */
 const MOST_RUNS = 256;
 
-/** `runs` of `run` elements, with an axis of stride 0 of `times` elements between the two. */
-interface Runs {
-  readonly runs: number;
-  readonly times: number;
-  readonly run: number;
-}
-
-/** The axes of a value whose short runs are repeated, where that is all there is to them. */
-function shortRuns([outer, folded, inner = { size: 1, stride: 1 }, ...rest]: readonly Axis[]): Runs | undefined {
+/** Of a value whose short runs are repeated, where that is all there is to it: how many runs, how often, and of how many. */
+function shortRuns([outer, folded, inner = { size: 1, stride: 1 }, ...rest]: readonly Axis[]): number[] | undefined {
   if (rest.length > 0 || folded?.stride !== 0 || inner.stride !== 1 || outer?.stride !== inner.size) return undefined;
-  const isShort = inner.size < SHORT && outer.size <= MOST_RUNS;
-  return isShort ? { runs: outer.size, times: folded.size, run: inner.size } : undefined;
+  return inner.size < SHORT && outer.size <= MOST_RUNS ? [outer.size, folded.size, inner.size] : undefined;
 }
 
 /** Fills `to` with `from`, which is repeated along axes of stride 0. */
 export function expand(to: string, from: string, axes: readonly Axis[]): string {
   const [first = { size: 1, stride: 0 }, ...rest] = axes;
   const short = shortRuns(axes);
-  if (short) return `repeatRuns_<${short.runs}, ${short.times}, ${short.run}>(${to}, ${from});`;
+  if (short) return `repeatRuns_<${short.join(', ')}>(${to}, ${from});`;
   if (rest.length === 0) return vectorLoop('0', first.size, `${to}[i] = ${from}[i * ${first.stride}];`);
   const size = sizeOf(rest.map((axis) => axis.size));
   const k = `k${rest.length}`;
