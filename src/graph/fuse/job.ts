@@ -3,22 +3,9 @@ import { sizeOf } from '../graph.js';
 import { isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
-import type { Steps } from './loops.js';
-import { type Memory, typeOf } from './memory.js';
+import type { Memory } from './memory.js';
 import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
 import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
-
-/** What jobs of one region have in common, and what they leave for those that come later. */
-export interface Setting {
-  readonly known: Steps;
-  readonly memory: Memory;
-  /** The region's steps, by what they make. */
-  readonly made: ReadonlyMap<number, Step>;
-  /** When a value is whole in memory, for those that ever are. */
-  readonly stored: ReadonlyMap<number, number>;
-  /** Sums that chunks leave: how the one of a chunk is addressed. */
-  readonly partial: Map<Step, (of: string) => string>;
-}
 
 export class Job {
   /** Declared once for a chunk, and for each row. */
@@ -34,34 +21,36 @@ export class Job {
     private readonly steps: readonly Step[],
     readonly time: number,
     readonly kind: 'rows' | 'all' | 'share',
-    private readonly setting: Setting,
+    private readonly memory: Memory,
   ) {
     this.loops = loopsOf(steps);
     this.loopOf = new Map(this.loops.flatMap((loop, i) => loop.steps.map(({ output }) => [output.id, i])));
   }
 
   text(): string {
-    const body = this.loops.map((loop, i) => (loop.steps.every(isInLoop) ? this.loop(loop, i) : this.alone(loop)));
+    const body = this.loops.map((loop, i) =>
+      loop.steps.every(isInLoop) ? this.loop(loop, i) : loop.steps.map((step) => this.alone(step)).join(''),
+    );
     if (this.kind !== 'rows') return [...this.before, ...body].join('\n  ');
     const rows = ['for (int64_t n = first; n < last; ++n) {', ...this.perRow, ...body].join('\n    ');
     return [...this.before, rows, '}', ...this.after].join('\n  ');
   }
 
   /** A step with a loop of its own. */
-  private alone({ steps: [step] }: Loop): string {
-    if (step?.kernel) return this.convolution(step, step.kernel);
-    const { kind, op, operands, axes, width } = step as Step;
+  private alone(step: Step): string {
+    const { kind, op, operands, axes, width, kernel } = step;
     const from = operands.map((operand) => this.pointer(operand));
-    const to = this.target(step as Step);
-    if (kind === 'route') return route(to, from, axes);
+    if (kernel) return this.convolution(step, kernel, from);
     const [x] = operands as [Operand];
-    if (kind === 'spread') return expand(to, from[0] ?? '', x.axes);
-    return reduce(op, to, from[0] ?? '', axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
+    const [start = ''] = from;
+    const to = this.target(step);
+    if (kind === 'route') return route(to, from, axes);
+    if (kind === 'spread') return expand(to, start, x.axes);
+    return reduce(op, to, start, axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
   }
 
-  private convolution(step: Step, { type, packed }: Kernel): string {
-    const { memory, partial } = this.setting;
-    const [x = '', y = ''] = step.operands.map((operand) => this.pointer(operand));
+  private convolution(step: Step, { type, packed }: Kernel, [x = '', y = '']: readonly string[]): string {
+    const { memory } = this;
     const weights = this.name('w');
     this.before.push(`float* const ${weights} = ${memory.own('float', packed)('chunk')};`);
     if (step.kind === 'conv') {
@@ -71,7 +60,7 @@ export class Job {
     const result = memory.own('float', step.width);
     this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
     this.after.push(`${type}::unpack(${weights}, ${result('chunk')});`);
-    partial.set(step, result);
+    memory.partial.set(step, result);
     return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
 
@@ -90,7 +79,7 @@ export class Job {
       if (found !== undefined) return found;
       const name = this.name('x');
       const scalar = isScalar(operand.axes);
-      const type = typeOf(this.setting.known.value(operand.id));
+      const type = this.memory.typeOf(operand.id);
       const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
       const from = isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${scalar ? 0 : at}]`;
       (scalar ? start : body).push(`const ${type} ${name} = ${from};`);
@@ -112,7 +101,7 @@ export class Job {
       }
       const name = this.name('v');
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
-      body.push(`const ${typeOf(step.output)} ${name} = ${value};`);
+      body.push(`const ${this.memory.typeOf(step.output.id)} ${name} = ${value};`);
       locals.set(`${step.output.id}`, name);
       if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
@@ -127,7 +116,7 @@ export class Job {
 
   /** Whether somebody outside its loop reads it. */
   private isRead({ output: { id } }: Step, i: number): boolean {
-    if (this.setting.stored.get(id) === this.time) return true;
+    if (this.memory.stored.get(id) === this.time) return true;
     return this.steps.some(
       ({ operands, output }) => operands.some((operand) => operand.id === id) && this.loopOf.get(output.id) !== i,
     );
@@ -135,7 +124,7 @@ export class Job {
 
   /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */
   private sums(step: Step, width: number): string {
-    const { memory, partial } = this.setting;
+    const { memory } = this;
     const sums = this.name('a');
     const own = memory.own('float', width);
     this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
@@ -144,7 +133,7 @@ export class Job {
     const rest = step.axes.slice(1);
     const axes = tileOf(step.axes) === undefined ? step.axes : [{ size: width / step.width, stride: 0 }, ...rest];
     if (!isWhole) this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, axes, '')} }`);
-    partial.set(step, result);
+    memory.partial.set(step, result);
     return sums;
   }
 
@@ -153,7 +142,7 @@ export class Job {
     const key = `tile ${tile} ${keyOf(operand)}`;
     const isNew = !this.pointers.has(key);
     const from = this.pointer(operand);
-    const type = typeOf(this.setting.known.value(operand.id));
+    const type = this.memory.typeOf(operand.id);
     const name = this.room(key, type, tile);
     const [, period = { size: 1, stride: 1 }] = operand.axes;
     if (isNew) this.before.push(expand(name, from, [{ size: tile / period.size, stride: 0 }, period]));
@@ -162,7 +151,7 @@ export class Job {
 
   /** Room of a chunk's own, by a name. */
   private room(key: string, type: string, count: number): string {
-    return this.named(key, 'e', false, () => this.setting.memory.own(type, count)('chunk'));
+    return this.named(key, 'e', false, () => this.memory.own(type, count)('chunk'));
   }
 
   private name(kind: string): string {
@@ -182,24 +171,24 @@ export class Job {
   /** What an operand is read from: the first element of a row, or of everything. */
   private pointer(operand: Operand): string {
     const { id, moves, offset } = operand;
-    const { known, memory, made } = this.setting;
+    const { known, made } = this.memory;
     const step = made.get(id);
     const shift = offset > 0 ? ` + ${offset}` : '';
     if (step && this.loopOf.has(id)) return `(${this.target(step)}${shift})`;
     const row = moves ? ` + n * ${sizeOf(known.value(id).shape) / known.rows}` : '';
-    return this.named(keyOf(operand), 'p', moves, () => `${memory.base(known.value(id), step)}${row}${shift}`);
+    return this.named(keyOf(operand), 'p', moves, () => `${this.memory.base(id)}${row}${shift}`);
   }
 
   /** Where a step of this job leaves what it makes: in memory that others see, or in a row of its own. */
   private target(step: Step): string {
-    const { memory, stored } = this.setting;
-    const { output, byRow, width } = step;
-    const { id } = output;
-    if (stored.get(id) !== this.time)
+    const { memory } = this;
+    const { byRow, width } = step;
+    const { id } = step.output;
+    if (memory.stored.get(id) !== this.time)
       return this.kind === 'rows'
-        ? this.room(`to ${id}`, typeOf(output), width)
-        : this.named(`to ${id}`, 'b', false, () => memory.shared(typeOf(output), width));
-    return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(output, step)}${byRow ? ` + n * ${width}` : ''}`);
+        ? this.room(`to ${id}`, memory.typeOf(id), width)
+        : this.named(`to ${id}`, 'b', false, () => memory.shared(memory.typeOf(id), width));
+    return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(id)}${byRow ? ` + n * ${width}` : ''}`);
   }
 }
 

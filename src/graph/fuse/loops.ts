@@ -2,7 +2,7 @@
 import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
 import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
-import { convolution } from './convolution.js';
+import { kernelOf } from './convolution.js';
 import { type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 import { REDUCTIONS } from './text.js';
@@ -19,7 +19,7 @@ export class Steps extends Values {
     const [output] = node.outputs;
     if (!output || node.outputs.length !== 1 || this.isView(node, output)) return [];
     if (node.op === ROUTE) return [this.route(node, output)];
-    if (node.op.startsWith('Conv2D')) return convolution(node, output, this);
+    if (node.op.startsWith('Conv2D')) return this.convolution(node, output);
     if (!REDUCTIONS.includes(node.op)) return this.map(node, output);
     const step = this.reduction(node, output);
     return step ? [step] : [];
@@ -127,8 +127,34 @@ export class Steps extends Values {
     return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
   }
 
+  /** None where it is TensorFlow's. */
+  private convolution(node: Node, output: Value): Step[] {
+    const { op } = node;
+    const kernel = kernelOf(node, (id) => this.value(id).shape);
+    const isTotal = op === 'Conv2DBackpropFilter';
+    // The image, or the gradient, that there is one of for each row; then filter or gradient.
+    const [first = 0, second = 0, third = 0] = node.inputs;
+    const read = op === 'Conv2D' ? [first, second] : isTotal ? [first, third] : [third, second];
+    const values = read.map((id) => this.value(id));
+    const images = isTotal ? values : [values[0] as Value, output];
+    if (!kernel || !images.every((value) => this.isRow(value))) return [];
+    const operands = values.map((value) => {
+      const moves = images.includes(value);
+      const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
+      // Of more than one axis, as elements are not read one by one.
+      const axes = [
+        { size, stride: sizeOf(row) },
+        { size: sizeOf(row), stride: 1 },
+      ];
+      return { ...this.origin(value.id), moves, axes };
+    });
+    const width = sizeOf(output.shape) / (isTotal ? 1 : this.rows);
+    const common = { output, byRow: true, width, operands, axes: [], cheap: false, kernel };
+    return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op, ...common }];
+  }
+
   /** Whether it has one of its own, and in full, for each row of the batch. */
-  isRow(value: Value): boolean {
+  private isRow(value: Value): boolean {
     return this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
   }
 

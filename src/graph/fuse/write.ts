@@ -1,7 +1,7 @@
 /** Writes a region as C++. */
 import { sizeOf, type Value } from '../graph.js';
 import { isDirect } from './geometry.js';
-import { Job, type Setting } from './job.js';
+import { Job } from './job.js';
 import { Memory } from './memory.js';
 import { isPass, schedule } from './phases.js';
 import type { Region } from './regions.js';
@@ -23,55 +23,54 @@ export interface WrittenRegion {
 
 export function writeRegion(region: Region, known: Steps): WrittenRegion {
   const { phases, stored } = schedule(region);
-  const made = new Map(region.steps.map((step) => [step.output.id, step]));
-  const setting: Setting = { known, memory: new Memory(region.outputs), made, stored, partial: new Map() };
+  const memory = new Memory(known, region, stored);
   const written: Job[] = [];
   const bodies: string[] = [];
   for (const [time, steps] of [...phases, []].entries()) {
     const totals = (phases[time - 1] ?? []).filter(({ kind }) => kind === 'total');
-    const sums = totals.map((step) => finish(step, setting));
-    const jobs = jobsOf(time, steps, setting);
+    const sums = totals.map((step) => finish(step, memory));
+    const jobs = jobsOf(time, steps, memory);
     if (sums.length + jobs.length === 0) continue;
     const alone = isPass(time) ? [] : ['if (chunk > 0) return;'];
     bodies.push([...alone, ...sums, ...jobs.map((job) => `{\n  ${job.text()}\n  }`)].join('\n  '));
     written.push(...jobs);
   }
   return {
-    source: assemble(bodies, setting.memory),
-    inputs: setting.memory.inputs,
+    source: assemble(bodies, memory),
+    inputs: memory.inputs,
     outputs: region.outputs,
-    forward: takenOver(region.outputs, written, setting),
+    forward: takenOver(written, memory),
   };
 }
 
-function jobsOf(time: number, steps: readonly Step[], setting: Setting): Job[] {
+function jobsOf(time: number, steps: readonly Step[], memory: Memory): Job[] {
   const kindOf = ({ byRow }: Step) => (!isPass(time) ? 'all' : byRow ? 'rows' : 'share');
   return (['all', 'rows', 'share'] as const).flatMap((kind) => {
     const own = steps.filter((step) => kindOf(step) === kind);
-    return own.length > 0 ? new Job(own, time, kind, setting) : [];
+    return own.length > 0 ? new Job(own, time, kind, memory) : [];
   });
 }
 
 /** Puts together what the chunks have summed up, in their order. */
-function finish(step: Step, { memory, partial, known }: Setting): string {
+function finish(step: Step, memory: Memory): string {
   const { op, output, width } = step;
-  const of = partial.get(step) as (of: string) => string;
+  const of = memory.partial.get(step) as (of: string) => string;
   const add = vectorLoop('0', width, accumulated(op, 'y[i]', 'x[i]'));
   const more = `for (int64_t c = 1; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
   const first = `const float* const x = ${of('0')}; ${vectorLoop('0', width, 'y[i] = x[i];')}`;
-  const each = sizeOf(known.value(step.operands[0]?.id ?? 0).shape) / known.rows / width;
+  const each = sizeOf(memory.known.value(step.operands[0]?.id ?? 0).shape) / memory.known.rows / width;
   const mean = op === 'Mean' ? vectorLoop('0', width, `y[i] /= static_cast<float>(rows * ${each});`) : '';
-  return `{ float* const y = ${memory.base(output, { byRow: false, width })}; { ${first} } ${more} ${mean} }`;
+  return `{ float* const y = ${memory.base(output.id)}; { ${first} } ${more} ${mean} }`;
 }
 
 /** Outputs that may take the place of an input: whatever reads it does so before, or in the very turn of the loop. */
-function takenOver(outputs: readonly Value[], jobs: readonly Job[], { known, memory, stored }: Setting): number[] {
+function takenOver(jobs: readonly Job[], { known, region, stored, inputs }: Memory): number[] {
   const taken = new Set<number>();
   const loops = jobs.flatMap(({ time, kind, loops }) => loops.map(({ steps }) => ({ time, kind, steps })));
   const reads = loops.flatMap((loop) =>
     loop.steps.flatMap(({ operands }) => operands.map((operand) => ({ ...operand, loop }))),
   );
-  return outputs.map(({ id: made, dtype, shape }) => {
+  return region.outputs.map(({ id: made, dtype, shape }) => {
     const isMade = ({ output, kind }: Step) => output.id === made && kind !== 'total';
     const write = loops.find(({ time, steps }) => time === stored.get(made) && steps.some(isMade));
     const isBefore = ({ loop, moves, axes }: (typeof reads)[number]) =>
@@ -82,8 +81,8 @@ function takenOver(outputs: readonly Value[], jobs: readonly Job[], { known, mem
       const isFree = isAlike && !taken.has(id) && known.producers.has(id);
       return isFree && reads.every((read) => read.id !== id || isBefore(read));
     };
-    const i = memory.inputs.findIndex(fits);
-    if (i >= 0) taken.add(memory.inputs[i] as number);
+    const i = inputs.findIndex(fits);
+    if (i >= 0) taken.add(inputs[i] as number);
     return i;
   });
 }
@@ -97,9 +96,8 @@ function assemble(bodies: readonly string[], memory: Memory): string {
   );
   const cases = bodies.map((_, k) => `if (phase == ${k}) phase${k}(chunk, chunks, rows, in, out, s);`);
   return `namespace {
-${memory.constants()}
+${memory.text()}
 ${functions.join('\n')}
-int64_t scratch_bytes(int64_t rows, int64_t chunks) { ${memory.scratchBytes()} }
 void run(int64_t phase, ${PARAMETERS}) {
   ${cases.join('\n  ')}
 }
