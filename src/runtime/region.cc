@@ -132,11 +132,7 @@ class RegionOp : public tensorflow::OpKernel {
   }
 
  private:
-  struct Close {
-    void operator()(void* library) const { dlclose(library); }
-  };
-
-  std::unique_ptr<void, Close> library_;
+  std::unique_ptr<void, int (*)(void*)> library_{nullptr, dlclose};
   const Region* region_ = nullptr;
   int64_t rows_ = 0;
   std::vector<TensorShape> shapes_;

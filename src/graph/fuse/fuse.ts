@@ -23,13 +23,6 @@ export interface FusedSteps {
   readonly kernels: Kernels | { readonly reason: string };
 }
 
-/** A graph whose regions are known, and what becomes of it once they are compiled into a library. */
-interface Planned {
-  /** By symbol: its translation unit. */
-  readonly sources: ReadonlyMap<string, string>;
-  readonly graph: (library: string) => Graph;
-}
-
 const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
 
 /** How many elements count as a row where there is no batch. */
@@ -48,9 +41,10 @@ export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSign
   return { bytes: encodeSavedModel(graphs, { xla: false }), kernels };
 }
 
-export function plan(recorded: Graph, headers: string): Planned {
+/** Regions' translation units by their symbols, and what becomes of the graph once they are compiled into a library. */
+export function plan(recorded: Graph, headers: string) {
   // A step with values of no elements is none to save time in.
-  if (hasEmpty(recorded)) return { sources: new Map(), graph: () => recorded };
+  if (hasEmpty(recorded)) return { sources: new Map<string, string>(), graph: () => recorded };
   const { graph } = rewrite(recorded, FUSED_RULES);
   const known = new Steps(graph, batchOf(graph));
   const regions = findRegions(known).map((region) => {
@@ -61,7 +55,7 @@ export function plan(recorded: Graph, headers: string): Planned {
   });
   return {
     sources: new Map(regions.map(({ symbol, source }) => [symbol, `${headers}\n${source.replace(NAME, symbol)}`])),
-    graph: (library) =>
+    graph: (library: string) =>
       sorted(
         graph,
         known,

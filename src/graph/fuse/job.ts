@@ -184,10 +184,7 @@ export class Job {
     const { memory } = this;
     const { byRow, width } = step;
     const { id } = step.output;
-    if (memory.stored.get(id) !== this.time)
-      return this.kind === 'rows'
-        ? this.room(`to ${id}`, memory.typeOf(id), width)
-        : this.named(`to ${id}`, 'b', false, () => memory.shared(memory.typeOf(id), width));
+    if (memory.stored.get(id) !== this.time) return this.room(`to ${id}`, memory.typeOf(id), width);
     return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(id)}${byRow ? ` + n * ${width}` : ''}`);
   }
 }

@@ -28,11 +28,6 @@ export class Memory {
     this.made = new Map(region.steps.map((step) => [step.output.id, step]));
   }
 
-  /** Room for `count` values that all chunks see. */
-  shared(type: string, count: number): string {
-    return `at<${type}>(s, ${this.take('shared', type, count)})`;
-  }
-
   /** Room for `count` values of each chunk: `of` says which one. */
   own(type: string, count: number): (of: string) => string {
     const offset = this.take('own', type, count);
@@ -63,7 +58,7 @@ int64_t scratch_bytes(int64_t rows, int64_t chunks) { return SHARED + chunks * O
     if (output >= 0) return `static_cast<${type}*>(out[${output}])`;
     const made = this.made.get(id);
     if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`;
-    if (!made.byRow || made.kind === 'total') return this.shared(type, made.width);
+    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', type, made.width)})`;
     const offset = this.sizes.row;
     this.sizes.row += made.width * sizeOfType(type);
     return `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`;

@@ -1,7 +1,7 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
 import type { Step } from './fusedStep.js';
-import { isDirect } from './geometry.js';
+import { isDirect, isScalar } from './geometry.js';
 import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
@@ -18,10 +18,8 @@ export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
 export function isShared({ kind, byRow, width, operands }: Step): boolean {
-  const simple = operands.every(
-    ({ moves, axes }) => !moves && (isDirect(axes) || axes.every(({ stride }) => stride === 0)),
-  );
-  return kind === 'map' && !byRow && width >= LARGE && simple;
+  const isSimple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || isScalar(axes)));
+  return kind === 'map' && !byRow && width >= LARGE && isSimple;
 }
 
 export function schedule({ steps, outputs }: Region): Schedule {
@@ -41,7 +39,8 @@ export function schedule({ steps, outputs }: Region): Schedule {
       const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes) && step.width === from.width);
       const together = pass && isPass(before) && isAlike;
       if (!together && isPass(before)) wholes.add(id);
-      time = Math.max(time, together ? before : nextTime(before, pass));
+      // Two passes have something between them, where one thing may follow another.
+      time = Math.max(time, together ? before : before + Number(isPass(before)) + Number(pass));
     }
     times.set(step.output.id, time);
     if (!pass || step.kind === 'total') wholes.add(step.output.id);
@@ -49,10 +48,4 @@ export function schedule({ steps, outputs }: Region): Schedule {
   const isAgain = ({ cheap, output }: Step) => cheap && !wholes.has(output.id);
   const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain);
   return { phases, stored: new Map([...wholes].map((id) => [id, times.get(id) ?? 0])) };
-}
-
-/** The first time after `before` of the kind that is asked for; between two passes one thing may follow another. */
-function nextTime(before: number, pass: boolean): number {
-  if (pass) return isPass(before) ? before + 2 : before + 1;
-  return isPass(before) ? before + 1 : before;
 }

@@ -81,18 +81,15 @@ function canWait({ byRow, kind, operands }: Step, steps: Made): boolean {
 }
 
 /** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
-function recomputation(steps: Made): (step: Step) => boolean {
-  const found = new Map<number, ReadonlySet<number> | undefined>();
-  const leavesOf = (step: Step): ReadonlySet<number> | undefined => {
-    if (!found.has(step.output.id)) found.set(step.output.id, find(step));
-    return found.get(step.output.id);
-  };
-  const find = ({ kind, byRow, cheap, operands }: Step) => {
-    if (!cheap || !(byRow || kind === 'spread')) return undefined;
-    const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: steps.get(id) }));
-    return new Set(rows.flatMap(({ id, from }) => [...((from && leavesOf(from)) ?? [id])]));
-  };
-  return (step) => (leavesOf(step)?.size ?? 2) <= 1;
+function recomputation(made: Made): (step: Step) => boolean {
+  /** Of what cheap steps compute: which rows it takes to read, of which more than one are too many. */
+  const leaves = new Map<number, readonly number[]>();
+  for (const { output, kind, byRow, cheap, operands } of made.values()) {
+    if (!cheap || !(byRow || kind === 'spread')) continue;
+    const rows = operands.filter(({ moves }) => moves).flatMap(({ id }) => leaves.get(id) ?? [id]);
+    leaves.set(output.id, [...new Set(rows)].slice(0, 2));
+  }
+  return ({ output }) => (leaves.get(output.id)?.length ?? 2) <= 1;
 }
 
 /** What hangs together; at the end, all that is not of the batch's size does. */

@@ -7,7 +7,7 @@ import { isPass, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
 import type { Step } from './fusedStep.js';
-import { accumulated, vectorLoop } from './text.js';
+import { accumulated, cleared, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
 export const NAME = '$NAME';
@@ -56,11 +56,10 @@ function finish(step: Step, memory: Memory): string {
   const { op, output, width } = step;
   const of = memory.partial.get(step) as (of: string) => string;
   const add = vectorLoop('0', width, accumulated(op, 'y[i]', 'x[i]'));
-  const more = `for (int64_t c = 1; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
-  const first = `const float* const x = ${of('0')}; ${vectorLoop('0', width, 'y[i] = x[i];')}`;
+  const all = `for (int64_t c = 0; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
   const each = sizeOf(memory.known.value(step.operands[0]?.id ?? 0).shape) / memory.known.rows / width;
   const mean = op === 'Mean' ? vectorLoop('0', width, `y[i] /= static_cast<float>(rows * ${each});`) : '';
-  return `{ float* const y = ${memory.base(output.id)}; { ${first} } ${more} ${mean} }`;
+  return `{ float* const y = ${memory.base(output.id)}; ${cleared(op, 'y', width)} ${all} ${mean} }`;
 }
 
 /** Outputs that may take the place of an input: whatever reads it does so before, or in the very turn of the loop. */
