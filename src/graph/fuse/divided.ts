@@ -12,7 +12,6 @@ export function divided(
   isAgain: (step: Step) => boolean,
 ): Step[][] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
-  const places = new Map(steps.map((step, i) => [step, i]));
   const own: Step[][] = [[]];
   for (const step of steps) (own[stageOf(step)] ??= []).push(step);
   const stages: Step[][] = [];
@@ -28,7 +27,7 @@ export function divided(
       }
     };
     for (const step of own[number] ?? []) if (stored.has(step.output.id)) visit(step);
-    stages[number] = [...needed].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
+    stages[number] = steps.filter((step) => needed.has(step));
   }
   return stages;
 }

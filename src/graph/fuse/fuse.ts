@@ -1,7 +1,7 @@
 /** Makes of graphs such whose element-wise regions are an op each: generated code, compiled for this machine. */
 import { readFile } from 'node:fs/promises';
 import { sha256Of } from '../../common/files.js';
-import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Graph, type Node, sizeOf } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
 import { encodeSavedModel, type NamedGraph } from '../write/savedModel.js';
 import { leads } from './geometry.js';
@@ -25,7 +25,7 @@ export interface FusedSteps {
 
 const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
 
-/** How many elements count as a row where there is no batch. */
+/** How many elements of the largest output count as a row where there is no batch. */
 const SHARE = 16384;
 
 /** Recorded graphs, fused. Throws what the signal is aborted with. */
@@ -50,7 +50,8 @@ export function plan(recorded: Graph, headers: string) {
   const regions = findRegions(known).map((region) => {
     const written = writeRegion(region, known);
     const symbol = `region_${sha256Of(written.source).slice(0, 16)}`;
-    const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : sharesOf(written.outputs);
+    const largest = Math.max(1, ...written.outputs.map(({ shape }) => sizeOf(shape)));
+    const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : Math.ceil(largest / SHARE);
     return { ...written, symbol, rows };
   });
   return {
@@ -67,11 +68,6 @@ export function plan(recorded: Graph, headers: string) {
 function hasEmpty({ inputs, variables, nodes }: Graph): boolean {
   const values = [...inputs, ...variables, ...nodes.flatMap(({ outputs }) => outputs)];
   return values.some(({ shape }) => sizeOf(shape) === 0);
-}
-
-/** How many chunks are worth while where there is no batch. */
-function sharesOf(outputs: readonly Value[]): number {
-  return Math.ceil(Math.max(1, ...outputs.map(({ shape }) => sizeOf(shape))) / SHARE);
 }
 
 /** The size of the batch is that of the first input's first axis. */

@@ -50,17 +50,16 @@ export class Job {
   }
 
   private convolution(step: Step, { type, packed }: Kernel, [x = '', y = '']: readonly string[]): string {
-    const { memory } = this;
     const weights = this.name('w');
-    this.before.push(`float* const ${weights} = ${memory.own('float', packed)('chunk')};`);
+    this.before.push(`float* const ${weights} = ${this.memory.own('float', packed)('chunk')};`);
     if (step.kind === 'conv') {
       this.before.push(`${type}::pack(${y}, ${weights});`);
       return `${type}::forward(${x}, ${weights}, ${this.target(step)});`;
     }
-    const result = memory.own('float', step.width);
+    const result = this.memory.own('float', step.width);
     this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
     this.after.push(`${type}::unpack(${weights}, ${result('chunk')});`);
-    memory.partial.set(step, result);
+    this.memory.partial.set(step, result);
     return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
 
@@ -105,10 +104,8 @@ export class Job {
       locals.set(`${step.output.id}`, name);
       if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
-    const share = this.kind === 'share';
-    const [begin, end] = share
-      ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`]
-      : ['0', tile ?? width];
+    const share = [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] as const;
+    const [begin, end] = this.kind === 'share' ? share : ['0', tile ?? width];
     const inner = vectorLoop(begin, end, [...body, ...stores].join(' '));
     const tiles = tile === undefined ? '' : `for (int64_t j = 0; j < ${width}; j += ${tile})`;
     return [...start, tiles, inner, ...ends].join(' ');
@@ -124,16 +121,15 @@ export class Job {
 
   /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */
   private sums(step: Step, width: number): string {
-    const { memory } = this;
     const sums = this.name('a');
-    const own = memory.own('float', width);
+    const own = this.memory.own('float', width);
     this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
     const isWhole = step.width === width;
-    const result = isWhole ? own : memory.own('float', step.width);
+    const result = isWhole ? own : this.memory.own('float', step.width);
     const rest = step.axes.slice(1);
     const axes = tileOf(step.axes) === undefined ? step.axes : [{ size: width / step.width, stride: 0 }, ...rest];
     if (!isWhole) this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, axes, '')} }`);
-    memory.partial.set(step, result);
+    this.memory.partial.set(step, result);
     return sums;
   }
 
@@ -182,8 +178,8 @@ export class Job {
   /** Where a step of this job leaves what it makes: in memory that others see, or in a row of its own. */
   private target(step: Step): string {
     const { memory } = this;
-    const { byRow, width } = step;
-    const { id } = step.output;
+    const { byRow, width, output } = step;
+    const { id } = output;
     if (memory.stored.get(id) !== this.time) return this.room(`to ${id}`, memory.typeOf(id), width);
     return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(id)}${byRow ? ` + n * ${width}` : ''}`);
   }

@@ -28,8 +28,7 @@ export class Steps extends Values {
   private map(node: Node, output: Value): Step[] {
     const { op, inputs } = node;
     if (this.isBias(node)) return [];
-    const [first, end] = READ[op] ?? [0, inputs.length];
-    const read = inputs.slice(first, end).map((id) => this.value(id));
+    const read = (READ[op] ?? [...inputs.keys()]).map((i) => this.value(inputs[i] as number));
     const expression = expressionOf(node, read);
     if (expression === undefined) return [];
     const byRow = this.batched.has(output.id);
@@ -37,16 +36,17 @@ export class Steps extends Values {
     const given = read.map((value) => this.operand(output, value, byRow, op));
     if (given.includes(undefined)) return [];
     const operands = given as Operand[];
-    const isRepeated = (operand: Operand) => isSpread(operand, byRow);
     const common = { op: expression, output, byRow, width, axes: [], cheap: isCheap(expression) };
-    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isRepeated))
+    if (expression === '$0' && operands[0]?.moves === byRow && operands.some((operand) => isSpread(operand, byRow)))
       return [{ kind: 'spread', ...common, operands }];
-    const spreads = operands.map((operand) => (isRepeated(operand) ? this.spread(operand) : undefined));
-    const direct = operands.map((operand, i) => {
-      const { output: by, width: size = 0 } = spreads[i] ?? {};
-      return by ? { ...operand, id: by.id, axes: [{ size, stride: 1 }], offset: 0 } : operand;
+    const spreads: Step[] = [];
+    const direct = operands.map((operand) => {
+      if (!isSpread(operand, byRow)) return operand;
+      const step = this.spread(operand);
+      spreads.push(step);
+      return { ...operand, id: step.output.id, axes: [{ size: step.width, stride: 1 }], offset: 0 };
     });
-    return [...spreads.filter((step) => step !== undefined), { kind: 'map', ...common, operands: direct }];
+    return [...spreads, { kind: 'map', ...common, operands: direct }];
   }
 
   /** Makes of an operand a value of its own that has an element for each of the reader's: of a row, or of everything. */
@@ -69,14 +69,12 @@ export class Steps extends Values {
     if (isUniform(this.graph.constants.get(value.id)?.values ?? []))
       return { id: value.id, moves: false, axes: [], offset: 0 };
     let [shape, from] = [stripped(output.shape), value.shape];
-    if (op === 'Tile') {
+    const times = output.shape.map((size, i) => size / (value.shape[i] ?? 1));
+    if (op === 'Tile' && times.some((time, i) => time > 1 && (value.shape[i] ?? 1) > 1)) {
+      if (byRow) return undefined;
       // Repeated along an axis that it has: two axes, of which one is broadcast.
-      const times = output.shape.map((size, i) => size / (value.shape[i] ?? 1));
-      const split = times.some((time, i) => time > 1 && (value.shape[i] ?? 1) > 1);
-      if (split && byRow) return undefined;
-      [shape, from] = split
-        ? [times.flatMap((time, i) => [time, value.shape[i] ?? 1]), value.shape.flatMap((size) => [1, size])]
-        : [shape, from];
+      shape = times.flatMap((time, i) => [time, value.shape[i] ?? 1]);
+      from = value.shape.flatMap((size) => [1, size]);
     }
     const own = from.slice(Math.max(0, from.length - shape.length));
     const moves = byRow && own.length === shape.length && own[0] === shape[0];
@@ -137,7 +135,9 @@ export class Steps extends Values {
     const read = op === 'Conv2D' ? [first, second] : isTotal ? [first, third] : [third, second];
     const values = read.map((id) => this.value(id));
     const images = isTotal ? values : [values[0] as Value, output];
-    if (!kernel || !images.every((value) => this.isRow(value))) return [];
+    // Of which there is one of its own, and in full, for each row of the batch.
+    const isRow = (value: Value) => this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
+    if (!kernel || !images.every(isRow)) return [];
     const operands = values.map((value) => {
       const moves = images.includes(value);
       const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
@@ -151,11 +151,6 @@ export class Steps extends Values {
     const width = sizeOf(output.shape) / (isTotal ? 1 : this.rows);
     const common = { output, byRow: true, width, operands, axes: [], cheap: false, kernel };
     return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op, ...common }];
-  }
-
-  /** Whether it has one of its own, and in full, for each row of the batch. */
-  private isRow(value: Value): boolean {
-    return this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
   }
 
   /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */

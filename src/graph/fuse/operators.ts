@@ -46,13 +46,13 @@ const FLOAT: Expressions = {
   Sub: '$0 - $1',
 };
 
-/** Of ops that read for their elements some of their inputs only: which. */
-export const READ: Readonly<Record<string, [first: number, end: number]>> = {
-  Tile: [0, 1],
-  BroadcastTo: [0, 1],
-  Fill: [1, 2],
-  ZerosLike: [0, 0],
-  OnesLike: [0, 0],
+/** Which inputs ops read for their elements, where not all. */
+export const READ: Readonly<Record<string, readonly number[]>> = {
+  Tile: [0],
+  BroadcastTo: [0],
+  Fill: [1],
+  ZerosLike: [],
+  OnesLike: [],
 };
 
 const NUMBER: Expressions = {
@@ -92,13 +92,10 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   if (['Select', 'SelectV2'].includes(op) && given[0] === bool) return '$0 ? $1 : $2';
   const all = (dtypes: readonly number[]) => dtypes.some((dtype) => given.every((own) => own === dtype));
   if (op === 'AddN' && all([float32])) return operands.map((_, i) => `$${i}`).join(' + ');
-  if (op === 'LeakyRelu' && all([float32])) return `$0 < 0 ? ${literal(attribute(node, 'alpha') as number)} * $0 : $0`;
+  // The slope as float32, to the last bit.
+  if (op === 'LeakyRelu' && all([float32]))
+    return `$0 < 0 ? ${Math.fround(attribute(node, 'alpha') as number).toExponential(9)}f * $0 : $0`;
   return BY_TYPES.find(({ dtypes, expressions }) => op in expressions && all(dtypes))?.expressions[op];
 }
 
 export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/(max|min|whole)_\(/g, '('));
-
-/** A number as float32, to the last bit. */
-export function literal(value: number): string {
-  return `${Math.fround(value).toExponential(9)}f`;
-}

@@ -28,8 +28,7 @@ export function schedule({ steps, outputs }: Region): Schedule {
   // First as early as can be.
   const wholes = new Set(outputs.map(({ id }) => id));
   for (const step of steps) {
-    const shared = isShared(step);
-    const pass = step.byRow || shared;
+    const pass = step.byRow || isShared(step);
     let time = pass ? 1 : 0;
     for (const { id, moves, axes } of step.operands) {
       const from = byId.get(id);
