@@ -100,8 +100,7 @@ async function libraryOf(sources: readonly string[], compiler: Compiler, making:
 /** All that decides what "native" means to a compiler. */
 async function cpuFeatures(): Promise<string> {
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
-  const of = (name: RegExp) => name.exec(info)?.[0];
-  const known = [of(/^(flags|Features)\s*:.*$/m), of(/^cpu family\s*:.*$/m), of(/^model\s*:.*$/m)];
+  const known = new Set(info.match(/^(flags|Features|cpu family|model)\s*:.*$/gm));
   return [process.platform, process.arch, os.cpus()[0]?.model, ...known].join('\n');
 }
 
