@@ -104,6 +104,15 @@ int64_t ChunksFor(int64_t rows, int64_t bytes) {
   return std::max<int64_t>(1, std::min({bytes / kBytes, kMost, rows}));
 }
 
+template <typename Context>
+absl::Status ReadOutputs(Context* c, std::vector<TensorShape>* shapes, std::vector<int64_t>* forward) {
+  TF_RETURN_IF_ERROR(c->GetAttr("shapes", shapes));
+  TF_RETURN_IF_ERROR(c->GetAttr("forward", forward));
+  const size_t outputs = c->num_outputs();
+  if (shapes->size() == outputs && forward->size() == outputs) return absl::OkStatus();
+  return absl::InvalidArgumentError("the shapes of a region are not those of its outputs");
+}
+
 class RegionOp : public tensorflow::OpKernel {
  public:
   explicit RegionOp(tensorflow::OpKernelConstruction* c) : OpKernel(c) {
@@ -111,10 +120,7 @@ class RegionOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(c, c->GetAttr("library", &file));
     OP_REQUIRES_OK(c, c->GetAttr("symbol", &symbol));
     OP_REQUIRES_OK(c, c->GetAttr("rows", &rows_));
-    OP_REQUIRES_OK(c, c->GetAttr("shapes", &shapes_));
-    OP_REQUIRES_OK(c, c->GetAttr("forward", &forward_));
-    OP_REQUIRES(c, static_cast<int>(forward_.size()) == c->num_outputs(),
-                absl::InvalidArgumentError("there are not as many inputs to take over as outputs"));
+    OP_REQUIRES_OK(c, ReadOutputs(c, &shapes_, &forward_));
     library_.reset(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
     if (library_) region_ = static_cast<const Region*>(dlsym(library_.get(), symbol.c_str()));
     OP_REQUIRES(c, region_ != nullptr, absl::NotFoundError(dlerror()));
@@ -148,11 +154,7 @@ class RegionOp : public tensorflow::OpKernel {
   }
 
  private:
-  struct Close {
-    void operator()(void* library) const { dlclose(library); }
-  };
-
-  std::unique_ptr<void, Close> library_;
+  std::unique_ptr<void, int (*)(void*)> library_{nullptr, dlclose};
   const Region* region_ = nullptr;
   int64_t rows_ = 0;
   std::vector<TensorShape> shapes_;
@@ -162,13 +164,12 @@ class RegionOp : public tensorflow::OpKernel {
 
 // TensorFlow's own fusing of products and convolutions needs to know shapes.
 absl::Status InferShapes(InferenceContext* c) {
-  std::vector<PartialTensorShape> shapes;
-  TF_RETURN_IF_ERROR(c->GetAttr("shapes", &shapes));
-  if (static_cast<int>(shapes.size()) != c->num_outputs())
-    return absl::InvalidArgumentError("there are not as many shapes as outputs");
+  std::vector<TensorShape> shapes;
+  std::vector<int64_t> forward;
+  TF_RETURN_IF_ERROR(ReadOutputs(c, &shapes, &forward));
   for (int i = 0; i < c->num_outputs(); ++i) {
     ShapeHandle shape;
-    TF_RETURN_IF_ERROR(c->MakeShapeFromPartialTensorShape(shapes[i], &shape));
+    TF_RETURN_IF_ERROR(c->MakeShapeFromTensorShape(shapes[i], &shape));
     c->set_output(i, shape);
   }
   return absl::OkStatus();

@@ -176,7 +176,7 @@ it(`repeats ${CHANNELS.join(', ')} channels along rows`, async () => {
 const LOSSES: [string, RegExp, string][] = [
   ['a tile', /j \+ i\]/g, 'i]'],
   ['runs but the first', /l \/ kTimes \* C \+ l % C/g, 'l % C'],
-  ['the sums of a row', /(a\d+)\[i\] = \1\[i\] \+ e\d+\[i\]/g, '$1[i] = 0'],
+  ['the sums of a row', /(a\d+)\[i\] = \w+::of\(\1\[i\], e\d+\[i\]\)/g, '$1[i] = 0'],
 ];
 
 it.each(firstOf(LOSSES, 1))('finds kernels that lose %s', async (_, from, to) => {

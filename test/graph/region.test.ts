@@ -181,12 +181,10 @@ extern "C" const Region thread = {1, none, run};`;
   it.each<{ what: string; change: Partial<Node>; message: RegExp }>([
     { what: 'a library that is not there', change: { library: '/no/such.so' }, message: /\/no\/such\.so: cannot open/ },
     { what: 'one that it is not in', change: { symbol: 'thrice' }, message: /library\.so: undefined symbol: thrice/ },
-    { what: 'too few shapes', change: { shapes: [[8, 8]] }, message: /there are not as many shapes as outputs/ },
-    {
-      what: 'too few takers',
-      change: { forward: [-1] },
-      message: /there are not as many inputs to take over as outputs/,
-    },
+    { what: 'no shapes', change: { shapes: [] }, message: /shapes .*not those of its outputs/ },
+    { what: 'too few shapes', change: { shapes: [[8, 8], []] }, message: /shapes .*not those of its outputs/ },
+    { what: 'a shape with an unknown size', change: { shapes: [[8, -1], [], []] }, message: /-1/ },
+    { what: 'a list of takers of another length', change: { forward: [-1] }, message: /not those of its outputs/ },
   ])('is refused by name with $what', async ({ change, message }) => {
     const made = await libraryOf(`#define WIDTH 8\n${SOURCE}`);
     const go = () => run(open({ ...made, shape: [8, 8], ...change }), tf.ones([8, 8]));

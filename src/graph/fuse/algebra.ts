@@ -40,10 +40,14 @@ export const lateBroadcast: Rule = {
     if (sizeOf(shape) < 2 || cores.every((id, i) => id === inputs[i])) return undefined;
     const small = broadcast(cores.map((id) => editor.shape(id)));
     const result = editor.op(op, types({ T: float32 }), cores, small);
-    if (small.join() === shape.join()) return result;
-    return editor.op('BroadcastTo', types({ T: float32, Tidx: int32 }), [result, editor.ints(shape)], shape);
+    return small.join() === shape.join() ? result : repeated(result, shape, editor);
   },
 };
+
+/** As broadcasting repeats a value. */
+export function repeated(x: number, shape: Shape, editor: Editor): number {
+  return editor.op('BroadcastTo', types({ T: float32, Tidx: int32 }), [x, editor.ints(shape)], shape);
+}
 
 /** The factors of a product that are the same along the axes of a sum, and the product of the others. */
 function split(id: number, editor: Editor, isSame: (id: number) => boolean, depth = DEPTH): [number[], number[]] {
@@ -73,12 +77,8 @@ export const factors: Rule = {
       editor.elementwise('Mul', a, b, broadcast([editor.shape(a), editor.shape(b)]));
     const sum = editor.op(op, [...attributes], [inside.sort((a, b) => a - b).reduce(multiply), axes], shape);
     const isKept = shape.length === large.length;
-    const kept = outside.map((id) =>
-      editor.reshape(
-        id,
-        along(id).filter((_, axis) => isKept || !reduced.has(axis)),
-      ),
-    );
+    const left = (id: number) => along(id).filter((_, axis) => isKept || !reduced.has(axis));
+    const kept = outside.map((id) => editor.reshape(id, left(id)));
     return editor.reshape([sum, ...kept].reduce(multiply), shape);
   },
 };

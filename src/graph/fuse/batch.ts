@@ -1,11 +1,10 @@
 /** Tells which values have the rows of the batch, so that code for one size of it serves another. */
 import { attribute, type Graph, type Node, type Value } from '../graph.js';
 import { leads, stripped } from './geometry.js';
-import { REDUCTION } from './text.js';
+import { REDUCTIONS } from './text.js';
 
-export const REDUCTIONS = Object.keys(REDUCTION);
-/** Ops whose result is their input in another shape. */
-export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient'];
+/** Ops whose result is their input in another shape, where it has the same type. */
+export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient', 'Cast'];
 /** Whose leading axis may have been several. */
 const REGROUPING = [...VIEWS, 'UnsortedSegmentSum'];
 export const REPEATING = ['Tile', 'BroadcastTo', 'Fill'];

@@ -66,8 +66,10 @@ static inline INLINED V first_(V v, int n) {
 template <typename G>
 struct Filters : G {
   using G::H, G::W, G::C, G::KH, G::KW, G::F, G::S, G::OH, G::OW, G::TOP, G::LEFT;
-  static constexpr int HP = (OH - 1) * S + KH, WP = (OW - 1) * S + KW, TAPS = KW * C, WIDE = up_(F, 16), ALL = KH * TAPS * WIDE;
+  static constexpr int HP = (OH - 1) * S + KH, WP = (OW - 1) * S + KW, TAPS = KW * C, WIDE = up_(F, 16);
   static constexpr int LAST = F % kLanes ? F % kLanes : kLanes, VECTORS = (F + kLanes - 1) / kLanes;
+  // Vectors of weights or gradients that are held at once, and the most of sums that there is room for.
+  static constexpr int B = VECTORS % 2 ? 1 : 2, MOST = (kRegisters - 1 - B - (kRegisters < 32)) / B;
   static constexpr bool PADDED = TOP > 0 || LEFT > 0 || HP > H || WP > W;
   static constexpr int ROW = (PADDED ? WP : W) * C;
 
@@ -90,7 +92,6 @@ struct Filters : G {
     return to;
   }
   static void forward(const float* image, const float* w, float* y) {
-    constexpr int B = VECTORS % 2 ? 1 : 2, MOST = (kRegisters - 1 - B - (kRegisters < 32)) / B;
     alignas(64) float room[PADDED ? HP * ROW : 1];
     const float* const x = padded(image, room);
     parts_<VECTORS, B>([&](auto, int v) INLINED {
@@ -123,7 +124,6 @@ struct Filters : G {
   }
   // Adds to sums [KH, KW · C, WIDE].
   static void filterGrad(const float* image, const float* dy, float* sums) {
-    constexpr int B = VECTORS % 2 ? 1 : 2, MOST = (kRegisters - 1 - B - (kRegisters < 32)) / B;
     alignas(64) float room[PADDED ? HP * ROW : 1];
     const float* const x = padded(image, room);
     parts_<VECTORS, B>([&](auto, int v) INLINED {
@@ -164,7 +164,7 @@ struct Columns : G {
   using G::H, G::W, G::C, G::KH, G::KW, G::F, G::S, G::OH, G::OW, G::TOP, G::LEFT;
   static constexpr int HP = (OH - 1) * S + KH, WP = OW + (KW - 1) / S, LEAST = OW * F;
   // What repeats has PERIOD lanes, however wide a vector is.
-  static constexpr int PERIOD = F / common_(F, 16) * 16, P = PERIOD / kLanes, ALL = PERIOD * C * KW * KH;
+  static constexpr int PERIOD = F / common_(F, 16) * 16, P = PERIOD / kLanes;
   static constexpr int VECTORS = (LEAST + kLanes - 1) / kLanes, LAST = LEAST % kLanes ? LEAST % kLanes : kLanes;
   static constexpr int ROW = up_(up_(LEAST, 16) + (KW - 1) / S * F, 16), ROOM = C * S * HP * ROW + up_(F, 16);
 
@@ -282,7 +282,7 @@ struct Columns : G {
 template <typename G>
 struct Input : G {
   using G::H, G::W, G::C, G::KH, G::KW, G::F, G::S, G::OH, G::OW, G::TOP, G::LEFT;
-  static constexpr int LEAST = KW * C, WIDE = up_(LEAST, 16), ALL = KH * F * WIDE;
+  static constexpr int LEAST = KW * C, WIDE = up_(LEAST, 16);
   static constexpr int ROW = most_((OW - 1) * S * C + WIDE, (LEFT + W) * C);
 
   // [KH, F, WIDE]

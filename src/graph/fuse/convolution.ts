@@ -1,6 +1,6 @@
-/** Sees a convolution as a step, where there is a faster kernel for its shapes than TensorFlow's. */
-import { attribute, type Node, sizeOf, type Value } from '../graph.js';
-import type { Kernel, Operand, Step } from './fusedStep.js';
+/** Finds a convolution's kernel, where there is a faster one for its shapes than TensorFlow's. */
+import { attribute, type Node, sizeOf } from '../graph.js';
+import type { Kernel } from './fusedStep.js';
 
 type Shape = readonly number[];
 
@@ -11,42 +11,6 @@ interface Geometry {
   readonly result: Shape;
   readonly stride: number;
   readonly same: boolean;
-}
-
-/** What is asked about a graph. */
-interface Known {
-  readonly rows: number;
-  value(id: number): Value;
-  isRow(value: Value): boolean;
-  origin(id: number): Pick<Operand, 'id' | 'offset'>;
-}
-
-/** As a step; none where it is TensorFlow's. */
-export function convolution(node: Node, output: Value, known: Known): Step[] {
-  const kernel = kernelOf(node, (id) => known.value(id).shape);
-  const isTotal = node.op === 'Conv2DBackpropFilter';
-  // The image, or the gradient, that there is one of for each row; then filter or gradient.
-  const [first = 0, second = 0, third = 0] = node.inputs;
-  const read = node.op === 'Conv2D' ? [first, second] : isTotal ? [first, third] : [third, second];
-  const values = read.map((id) => known.value(id));
-  const images = isTotal ? values : [values[0] as Value, output];
-  const byRow = images.every((value) => known.isRow(value));
-  // One image beside a batch of them.
-  const isAlone = node.op === 'Conv2D' && known.rows > 1 && output.shape[0] === 1;
-  if (!kernel || !(byRow || isAlone)) return [];
-  const operands = values.map((value) => {
-    const moves = byRow && images.includes(value);
-    const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
-    // Of more than one axis, as elements are not read one by one.
-    const axes = [
-      { size, stride: sizeOf(row) },
-      { size: sizeOf(row), stride: 1 },
-    ];
-    return { ...known.origin(value.id), moves, axes };
-  });
-  const width = sizeOf(output.shape) / (isTotal || isAlone ? 1 : known.rows);
-  const common = { output, byRow, width, operands, axes: [], cheap: false, kernel };
-  return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op: node.op, ...common }];
 }
 
 /** The kernel for a convolution or one of its gradients; undefined where it is TensorFlow's. */

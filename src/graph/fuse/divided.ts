@@ -1,24 +1,20 @@
 /** Divides steps that wait for each other: what each stage computes, and what it reads that an earlier one stored. */
 import type { Step } from './fusedStep.js';
 
-export interface Stage {
-  readonly number: number;
-  /** Each one after those it needs; one of an earlier stage is computed again. */
-  readonly steps: readonly Step[];
-}
-
-/** From the last stage to the first, each asks earlier ones for what it does not compute again: that is added to `stored`. */
+/**
+ * The steps of each stage, one of an earlier stage among them where it is computed again. From the last to the first, each
+ * asks earlier ones for what it does not compute again: that is added to `stored`.
+ */
 export function divided(
   steps: readonly Step[],
   stageOf: (step: Step) => number,
   stored: Set<number>,
   isAgain: (step: Step) => boolean,
-): Stage[] {
+): Step[][] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
-  const places = new Map(steps.map((step, i) => [step, i]));
   const own: Step[][] = [[]];
   for (const step of steps) (own[stageOf(step)] ??= []).push(step);
-  const stages: Stage[] = [];
+  const stages: Step[][] = [];
   for (let number = own.length - 1; number >= 0; number--) {
     const needed = new Set<Step>();
     const visit = (step: Step) => {
@@ -31,7 +27,7 @@ export function divided(
       }
     };
     for (const step of own[number] ?? []) if (stored.has(step.output.id)) visit(step);
-    stages.push({ number, steps: [...needed].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0)) });
+    stages[number] = steps.filter((step) => needed.has(step));
   }
-  return stages.reverse();
+  return stages;
 }

@@ -1,17 +1,16 @@
-/** A rule for graphs that are fused: what is computed of a batch's first row only need not wait for all the other rows. */
-import { DTYPE, type Node, sizeOf, types } from '../graph.js';
+/** A rule for graphs that are fused: what is asked of the first row of a batch need not wait for all the others. */
+import { DTYPE, types } from '../graph.js';
 import type { Editor } from '../rewrite/editor.js';
 import type { Rule } from '../rewrite/rule.js';
-import { REDUCTIONS, REPEATING } from './batch.js';
+import { REPEATING } from './batch.js';
 import { kernelOf } from './convolution.js';
 import { expressionOf } from './operators.js';
+import { REDUCTIONS } from './text.js';
 
-const { int32 } = DTYPE;
+/** As much is computed once more for it; a batch of fewer rows is not worth that. */
+const MOST_OPS = 12;
 
-/** How much of what leads to a row is computed twice. */
-const MOST = 12;
-
-/** The slice of a row is taken of what the values are made of, and not of them. */
+/** The slice is taken of what the rows are made of. */
 export const firstRow: Rule = {
   name: 'firstRow',
   on: 'cpu',
@@ -19,46 +18,41 @@ export const firstRow: Rule = {
   apply({ inputs: [x = 0, start = 0], outputs: [{ shape }] }, editor) {
     const [rows = 0, ...row] = editor.shape(x);
     const isFirst = editor.constants.get(start)?.values.every((position) => position === 0) === true;
-    if (!isFirst || rows <= MOST || shape.join() !== [1, ...row].join() || !madeByRow(x, editor)) return undefined;
-    return rowOf(x, editor, { ops: 0, convolutions: 0 });
+    const isRow = isFirst && shape.join() === [1, ...row].join();
+    return isRow && rows > MOST_OPS ? rowOf(x, editor, { ops: MOST_OPS, convolutions: 1 }) : undefined;
   },
 };
 
-/** What makes a value row by row, of inputs that have these rows, too, or are the same for all. */
-function madeByRow(id: number, editor: Editor): Node | undefined {
-  const node = editor.producers.get(id);
-  if (!node) return undefined;
-  const [rows, ...row] = editor.shape(id);
-  const first = editor.shape(node.inputs[0] as number);
-  const shapeOf = (input: number) => editor.shape(input);
-  if (node.op === 'Reshape') return first[0] === rows && sizeOf(row) > 0 ? node : undefined;
-  if (node.op === 'Conv2D') return kernelOf(node, shapeOf) ? node : undefined;
-  if (REDUCTIONS.includes(node.op) || REPEATING.includes(node.op)) return undefined;
-  const values = node.inputs.map((input) => editor.value(input));
-  const isSame = ({ shape }: { shape: readonly number[] }) => shape.length <= row.length || shape[0] === rows;
-  return expressionOf(node, values) !== undefined && values.every(isSame) ? node : undefined;
-}
-
-/** The first row, [1, …]; undefined where that takes too much, or waits for other rows all the same. */
-function rowOf(id: number, editor: Editor, taken: { ops: number; convolutions: number }): number | undefined {
+/** The first row, [1, …]; undefined where that takes too much, or other rows all the same. */
+function rowOf(id: number, editor: Editor, left: { ops: number; convolutions: number }): number | undefined {
   const { shape, dtype } = editor.value(id);
-  const node = madeByRow(id, editor);
   const one = shape.with(0, 1);
-  if (!node) {
-    const { op = '' } = editor.producers.get(id) ?? {};
-    if (REDUCTIONS.includes(op) || REPEATING.includes(op)) return undefined;
+  const node = editor.producers.get(id);
+  const op = node?.op ?? '';
+  if ([...REDUCTIONS, ...REPEATING].includes(op)) return undefined;
+  const isConvolution =
+    node !== undefined && op === 'Conv2D' && kernelOf(node, (input) => editor.shape(input)) !== undefined;
+  const isElements =
+    node !== undefined &&
+    expressionOf(
+      node,
+      node.inputs.map((input) => editor.value(input)),
+    ) !== undefined;
+  if (!node || !(isConvolution || isElements || op === 'Reshape')) {
     const [start, size] = [shape.map(() => 0), one].map((values) => editor.ints(values)) as [number, number];
-    return editor.op('Slice', types({ T: dtype, Index: int32 }), [id, start, size], one, dtype);
+    return editor.op('Slice', types({ T: dtype, Index: DTYPE.int32 }), [id, start, size], one, dtype);
   }
-  taken.convolutions += node.op === 'Conv2D' ? 1 : 0;
-  if (++taken.ops > MOST || taken.convolutions > 1) return undefined;
-  const isMoving = (input: number, i: number) =>
-    node.op === 'Conv2D' ? i === 0 : editor.shape(input).length === shape.length && editor.shape(input)[0] === shape[0];
-  if (node.op === 'Reshape') {
-    const row = rowOf(node.inputs[0] as number, editor, taken);
-    return row === undefined ? undefined : editor.reshape(row, one);
-  }
-  const inputs = node.inputs.map((input, i) => (isMoving(input, i) ? rowOf(input, editor, taken) : input));
+  left.ops -= 1;
+  left.convolutions -= isConvolution ? 1 : 0;
+  if (left.ops < 0 || left.convolutions < 0) return undefined;
+  const inputs = node.inputs.map((input, i) => {
+    const own = editor.shape(input);
+    const hasRows = isConvolution || op === 'Reshape' ? i === 0 : own.length === shape.length;
+    return hasRows && own[0] === shape[0] ? rowOf(input, editor, left) : input;
+  });
   if (inputs.includes(undefined)) return undefined;
-  return editor.op(node.op, [...node.attributes], inputs as number[], one, dtype);
+  const [first = 0] = inputs as number[];
+  // Of which every row is a row.
+  if (op === 'Reshape') return first === node.inputs[0] ? undefined : editor.reshape(first, one);
+  return editor.op(op, [...node.attributes], inputs as number[], one, dtype);
 }

@@ -1,7 +1,7 @@
 /** Makes of graphs such whose element-wise regions are an op each: generated code, compiled for this machine. */
 import { readFile } from 'node:fs/promises';
 import { sha256Of } from '../../common/files.js';
-import { type Attribute, type Constant, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Graph, type Node, sizeOf } from '../graph.js';
 import { rewrite } from '../rewrite/index.js';
 import { encodeSavedModel, type NamedGraph, NAMES } from '../write/savedModel.js';
 import { leads } from './geometry.js';
@@ -17,39 +17,6 @@ export interface Kernels {
   readonly compiler: string;
 }
 
-export interface Fused {
-  readonly graphs: readonly Graph[];
-  readonly kernels: Kernels;
-  /** Whether most of the work is done by regions, which share it among threads themselves. */
-  readonly isInline: boolean;
-}
-
-/** A graph whose regions are known, and what becomes of it once they are compiled into a library. */
-interface Planned {
-  /** By symbol: its translation unit. */
-  readonly sources: ReadonlyMap<string, string>;
-  readonly isInline: boolean;
-  readonly graph: (library: string) => Graph;
-}
-
-const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
-
-/** How many elements count as a row where there is no batch. */
-const SHARE = 16384;
-
-/** Recorded graphs, fused; or the reason why they cannot be. Throws what the signal is aborted with. */
-export async function fuse(graphs: readonly Graph[], signal?: AbortSignal): Promise<Fused | { reason: string }> {
-  const headers = await Promise.all(HEADERS.map((header) => readFile(header, 'utf8')));
-  const planned = graphs.map((graph) => plan(graph, headers.join('')));
-  const sources = new Map(planned.flatMap((each) => [...each.sources]));
-  if (sources.size === 0) return { reason: 'there is nothing to fuse' };
-  const built = await buildLibrary([...sources.values()], { signal });
-  if ('reason' in built) return built;
-  const { library, ...kernels } = built;
-  const isInline = planned.some((each) => each.isInline);
-  return { graphs: planned.map(({ graph }) => graph(library)), kernels, isInline };
-}
-
 /** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
 export interface FusedSteps {
   readonly bytes?: Uint8Array;
@@ -57,32 +24,43 @@ export interface FusedSteps {
   readonly kernels: Kernels | { readonly reason: string };
 }
 
+const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
+
+/** How many elements of the largest output count as a row where there is no batch. */
+const SHARE = 16384;
+
+/** Recorded graphs, fused. Throws what the signal is aborted with. */
 export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSignal): Promise<FusedSteps> {
-  const fused = await fuse(
-    steps.map(({ graph }) => graph),
-    signal,
-  );
-  if ('reason' in fused) return { kernels: fused };
-  const graphs = fused.graphs.map((graph, i) => ({ name: steps[i]?.name ?? '', graph }));
-  const tag = fused.isInline ? NAMES.inline : NAMES.tag;
-  return { bytes: encodeSavedModel(graphs, { fused: true, tag }), tag, kernels: fused.kernels };
+  const headers = await Promise.all(HEADERS.map((header) => readFile(header, 'utf8')));
+  const planned = steps.map(({ name, graph }) => ({ name, ...plan(graph, headers.join('')) }));
+  const sources = new Map(planned.flatMap((each) => [...each.sources]));
+  if (sources.size === 0) return { kernels: { reason: 'there is nothing to fuse' } };
+  const built = await buildLibrary([...sources.values()], { signal });
+  if ('reason' in built) return { kernels: built };
+  const { library, ...kernels } = built;
+  const graphs = planned.map(({ name, graph }) => ({ name, graph: graph(library) }));
+  const tag = planned.some(({ isInline }) => isInline) ? NAMES.inline : NAMES.tag;
+  return { bytes: encodeSavedModel(graphs, { fused: true, tag }), tag, kernels };
 }
 
-export function plan(recorded: Graph, headers: string): Planned {
+/** Regions' translation units by their symbols, and what becomes of the graph once they are compiled into a library. */
+export function plan(recorded: Graph, headers: string) {
   // A step with values of no elements is none to save time in.
-  if (hasEmpty(recorded)) return { sources: new Map(), isInline: false, graph: () => recorded };
+  if (hasEmpty(recorded)) return { sources: new Map<string, string>(), isInline: false, graph: () => recorded };
   const { graph } = rewrite(recorded, FUSED_RULES);
   const known = new Steps(graph, batchOf(graph));
   const regions = findRegions(known).map((region) => {
     const written = writeRegion(region, known);
     const symbol = `region_${sha256Of(written.source).slice(0, 16)}`;
-    const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : sharesOf(written.outputs);
+    const largest = Math.max(1, ...written.outputs.map(({ shape }) => sizeOf(shape)));
+    const rows = region.steps.some(({ byRow }) => byRow) ? known.rows : Math.ceil(largest / SHARE);
     return { ...written, steps: region.steps, symbol, rows };
   });
   return {
     sources: new Map(regions.map(({ symbol, source }) => [symbol, `${headers}\n${source.replace(NAME, symbol)}`])),
+    // What is left to TensorFlow runs quicker side by side, where that is most of the work.
     isInline: regions.some(({ steps }) => steps.some(({ kernel }) => kernel)),
-    graph: (library) =>
+    graph: (library: string) =>
       sorted(
         graph,
         known,
@@ -96,11 +74,6 @@ function hasEmpty({ inputs, variables, nodes }: Graph): boolean {
   return values.some(({ shape }) => sizeOf(shape) === 0);
 }
 
-/** How many chunks are worth while where there is no batch. */
-function sharesOf(outputs: readonly Value[]): number {
-  return Math.ceil(Math.max(1, ...outputs.map(({ shape }) => sizeOf(shape))) / SHARE);
-}
-
 /** The size of the batch is that of the first input's first axis. */
 function batchOf({ inputs }: Graph): number {
   const rows = inputs.find(({ shape }) => shape.length > 0)?.shape[0] ?? 1;
@@ -109,11 +82,6 @@ function batchOf({ inputs }: Graph): number {
 
 function node(region: WrittenRegion, known: Steps, at: { library: string; symbol: string; rows: number }): Node {
   const { inputs, outputs, forward } = region;
-  const types = (name: string, values: readonly Value[]): Attribute => ({
-    name,
-    kind: 'types',
-    value: values.map(({ dtype }) => dtype),
-  });
   return {
     op: 'BnTrainRegion',
     attributes: [
@@ -122,11 +90,8 @@ function node(region: WrittenRegion, known: Steps, at: { library: string; symbol
       { name: 'rows', kind: 'int', value: at.rows },
       { name: 'shapes', kind: 'shapes', value: outputs.map(({ shape }) => shape) },
       { name: 'forward', kind: 'int', value: forward },
-      types(
-        'Tin',
-        inputs.map((id) => known.value(id)),
-      ),
-      types('Tout', outputs),
+      { name: 'Tin', kind: 'types', value: inputs.map((id) => known.value(id).dtype) },
+      { name: 'Tout', kind: 'types', value: outputs.map(({ dtype }) => dtype) },
     ],
     inputs,
     outputs,
@@ -138,17 +103,14 @@ function sorted(graph: Graph, known: Steps, regions: readonly Node[]): Graph {
   const producers = new Map(known.producers);
   for (const region of regions) for (const { id } of region.outputs) producers.set(id, region);
   const nodes: Node[] = [];
-  const done = new Set<Node>();
-  const constants = new Map<number, Constant>();
+  const done = new Set<number>();
   const visit = (id: number) => {
-    const constant = graph.constants.get(id);
-    if (constant) constants.set(id, constant);
+    if (done.has(id)) return;
     const producer = producers.get(id);
-    if (!producer || done.has(producer)) return;
-    done.add(producer);
-    for (const input of producer.inputs) visit(input);
-    nodes.push(producer);
+    for (const output of producer?.outputs ?? [{ id }]) done.add(output.id);
+    for (const input of producer?.inputs ?? []) visit(input);
+    if (producer) nodes.push(producer);
   };
   for (const { id } of [...graph.outputs, ...graph.updates.values()]) visit(id);
-  return { ...graph, nodes, constants };
+  return { ...graph, nodes, constants: new Map([...graph.constants].filter(([id]) => done.has(id))) };
 }

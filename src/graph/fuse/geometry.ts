@@ -34,7 +34,7 @@ export function align(shape: readonly number[], from: readonly number[]): Axis[]
 }
 
 /** Neighbouring axes that are read like one become one. */
-export function merged(axes: readonly Axis[]): Axis[] {
+function merged(axes: readonly Axis[]): Axis[] {
   const result: Axis[] = [];
   for (const axis of axes.filter(({ size }) => size !== 1)) {
     const last = result.at(-1);

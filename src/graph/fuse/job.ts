@@ -1,10 +1,9 @@
 /** One job of a region as C++: for a row after the other, for everything, or for a share of it. */
 import { sizeOf } from '../graph.js';
-import { isDirect, isScalar } from './geometry.js';
+import { isScalar } from './geometry.js';
 import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
-import { typeOf } from './memory.js';
-import type { Place, Setting } from './setting.js';
+import type { Memory } from './memory.js';
 import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
 import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
 
@@ -13,57 +12,59 @@ export class Job {
   private readonly before: string[] = [];
   private readonly perRow: string[] = [];
   private readonly after: string[] = [];
-  private readonly loops: readonly Loop[];
+  readonly loops: readonly Loop[];
   private readonly loopOf: ReadonlyMap<number, number>;
   private readonly pointers = new Map<string, string>();
   private names = 0;
 
   constructor(
     private readonly steps: readonly Step[],
-    private readonly place: Place,
-    private readonly setting: Setting,
+    readonly time: number,
+    readonly kind: 'rows' | 'all' | 'share',
+    private readonly memory: Memory,
   ) {
     this.loops = loopsOf(steps);
     this.loopOf = new Map(this.loops.flatMap((loop, i) => loop.steps.map(({ output }) => [output.id, i])));
   }
 
   text(): string {
-    const body = this.loops.map((loop, i) => (loop.steps.every(isInLoop) ? this.loop(loop, i) : this.alone(loop, i)));
-    if (this.place.job !== 'rows') return [...this.before, ...body].join('\n  ');
+    const body = this.loops.map((loop, i) =>
+      loop.steps.every(isInLoop) ? this.loop(loop, i) : loop.steps.map((step) => this.alone(step)).join(''),
+    );
+    if (this.kind !== 'rows') return [...this.before, ...body].join('\n  ');
     const rows = ['for (int64_t n = first; n < last; ++n) {', ...this.perRow, ...body].join('\n    ');
     return [...this.before, rows, '}', ...this.after].join('\n  ');
   }
 
   /** A step with a loop of its own. */
-  private alone({ steps: [step] }: Loop, i: number): string {
-    if (step?.kernel) return this.convolution(step, step.kernel, i);
-    const { kind, op, operands, axes, width } = step as Step;
-    const from = operands.map((operand) => this.pointer(operand, i));
-    const to = this.target(step as Step, i);
-    if (kind === 'route') return route(to, from, axes);
+  private alone(step: Step): string {
+    const { kind, op, operands, axes, width, kernel } = step;
+    const from = operands.map((operand) => this.pointer(operand));
+    if (kernel) return this.convolution(step, kernel, from);
     const [x] = operands as [Operand];
-    if (kind === 'spread') return expand(to, from[0] ?? '', x.axes);
-    return reduce(op, to, from[0] ?? '', axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
+    const [start = ''] = from;
+    const to = this.target(step);
+    if (kind === 'route') return route(to, from, axes);
+    if (kind === 'spread') return expand(to, start, x.axes);
+    return reduce(op, to, start, axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
   }
 
-  private convolution(step: Step, { type, packed }: Kernel, i: number): string {
-    const { memory, partial } = this.setting;
-    const [x = '', y = ''] = step.operands.map((operand) => this.pointer(operand, i));
+  private convolution(step: Step, { type, packed }: Kernel, [x = '', y = '']: readonly string[]): string {
     const weights = this.name('w');
-    this.before.push(`float* const ${weights} = ${memory.own('float', packed)('chunk')};`);
+    this.before.push(`float* const ${weights} = ${this.memory.own('float', packed)('chunk')};`);
     if (step.kind === 'conv') {
       this.before.push(`${type}::pack(${y}, ${weights});`);
-      return `${type}::forward(${x}, ${weights}, ${this.target(step, i)});`;
+      return `${type}::forward(${x}, ${weights}, ${this.target(step)});`;
     }
-    const result = memory.own('float', step.width);
+    const result = this.memory.own('float', step.width);
     this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
     this.after.push(`${type}::unpack(${weights}, ${result('chunk')});`);
-    partial.set(step, result);
+    this.memory.partial.set(step, result);
     return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
 
   private loop({ width, steps }: Loop, i: number): string {
-    const tile = this.place.job === 'rows' ? tileOfLoop(steps) : undefined;
+    const tile = this.kind === 'rows' ? tileOfLoop(steps) : undefined;
     const at = tile === undefined ? 'i' : 'j + i';
     const locals = new Map<string, string>();
     const start: string[] = [];
@@ -77,11 +78,9 @@ export class Job {
       if (found !== undefined) return found;
       const name = this.name('x');
       const scalar = isScalar(operand.axes);
-      const type = typeOf(this.setting.known.value(operand.id));
+      const type = this.memory.typeOf(operand.id);
       const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
-      const from = isRepeated
-        ? `${this.repeated(operand, tile, i)}[i]`
-        : `${this.pointer(operand, i)}[${scalar ? 0 : at}]`;
+      const from = isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${scalar ? 0 : at}]`;
       (scalar ? start : body).push(`const ${type} ${name} = ${from};`);
       locals.set(key, name);
       return name;
@@ -101,14 +100,12 @@ export class Job {
       }
       const name = this.name('v');
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
-      body.push(`const ${typeOf(step.output)} ${name} = ${value};`);
+      body.push(`const ${this.memory.typeOf(step.output.id)} ${name} = ${value};`);
       locals.set(`${step.output.id}`, name);
-      if (this.isRead(step, i)) stores.push(`${this.target(step, i)}[${at}] = ${name};`);
+      if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
-    const share = this.place.job === 'share';
-    const [begin, end] = share
-      ? [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`]
-      : ['0', tile ?? width];
+    const share = [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] as const;
+    const [begin, end] = this.kind === 'share' ? share : ['0', tile ?? width];
     const inner = vectorLoop(begin, end, [...body, ...stores].join(' '));
     const tiles = tile === undefined ? '' : `for (int64_t j = 0; j < ${width}; j += ${tile})`;
     return [...start, tiles, inner, ...ends].join(' ');
@@ -116,7 +113,7 @@ export class Job {
 
   /** Whether somebody outside its loop reads it. */
   private isRead({ output: { id } }: Step, i: number): boolean {
-    if (this.setting.isStored(id)) return true;
+    if (this.memory.stored.get(id) === this.time) return true;
     return this.steps.some(
       ({ operands, output }) => operands.some((operand) => operand.id === id) && this.loopOf.get(output.id) !== i,
     );
@@ -124,25 +121,24 @@ export class Job {
 
   /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */
   private sums(step: Step, width: number): string {
-    const { memory, partial } = this.setting;
     const sums = this.name('a');
-    const own = memory.own('float', width);
+    const own = this.memory.own('float', width);
     this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
     const isWhole = step.width === width;
-    const result = isWhole ? own : memory.own('float', step.width);
+    const result = isWhole ? own : this.memory.own('float', step.width);
     const rest = step.axes.slice(1);
     const axes = tileOf(step.axes) === undefined ? step.axes : [{ size: width / step.width, stride: 0 }, ...rest];
     if (!isWhole) this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, axes, '')} }`);
-    partial.set(step, result);
+    this.memory.partial.set(step, result);
     return sums;
   }
 
   /** A value that repeats itself along a row, as often as fits into a tile. */
-  private repeated(operand: Operand, tile: number, loop: number): string {
+  private repeated(operand: Operand, tile: number): string {
     const key = `tile ${tile} ${keyOf(operand)}`;
     const isNew = !this.pointers.has(key);
-    const from = this.pointer(operand, loop);
-    const type = typeOf(this.setting.known.value(operand.id));
+    const from = this.pointer(operand);
+    const type = this.memory.typeOf(operand.id);
     const name = this.room(key, type, tile);
     const [, period = { size: 1, stride: 1 }] = operand.axes;
     if (isNew) this.before.push(expand(name, from, [{ size: tile / period.size, stride: 0 }, period]));
@@ -151,7 +147,7 @@ export class Job {
 
   /** Room of a chunk's own, by a name. */
   private room(key: string, type: string, count: number): string {
-    return this.named(key, 'e', false, () => this.setting.memory.own(type, count)('chunk'));
+    return this.named(key, 'e', false, () => this.memory.own(type, count)('chunk'));
   }
 
   private name(kind: string): string {
@@ -169,28 +165,23 @@ export class Job {
   }
 
   /** What an operand is read from: the first element of a row, or of everything. */
-  private pointer(operand: Operand, loop: number): string {
-    const { id, moves, axes, offset } = operand;
-    const { known, memory, made, reads } = this.setting;
+  private pointer(operand: Operand): string {
+    const { id, moves, offset } = operand;
+    const { known, made } = this.memory;
     const step = made.get(id);
     const shift = offset > 0 ? ` + ${offset}` : '';
     if (step && this.loopOf.has(id)) return `(${this.target(step)}${shift})`;
-    reads.push({ ...this.place, loop, id, direct: isDirect(axes) && (moves || this.place.job !== 'rows'), moves });
     const row = moves ? ` + n * ${sizeOf(known.value(id).shape) / known.rows}` : '';
-    return this.named(keyOf(operand), 'p', moves, () => `${memory.base(known.value(id), step)}${row}${shift}`);
+    return this.named(keyOf(operand), 'p', moves, () => `${this.memory.base(id)}${row}${shift}`);
   }
 
   /** Where a step of this job leaves what it makes: in memory that others see, or in a row of its own. */
-  private target(step: Step, loop?: number): string {
-    const { memory, isStored, writes } = this.setting;
-    const { output, byRow, width } = step;
+  private target(step: Step): string {
+    const { memory } = this;
+    const { byRow, width, output } = step;
     const { id } = output;
-    if (!isStored(id))
-      return this.place.job === 'rows'
-        ? this.room(`to ${id}`, typeOf(output), width)
-        : this.named(`to ${id}`, 'b', false, () => memory.shared(typeOf(output), width));
-    if (loop !== undefined) writes.push({ ...this.place, loop, id, direct: true, moves: byRow });
-    return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(output, step)}${byRow ? ` + n * ${width}` : ''}`);
+    if (memory.stored.get(id) !== this.time) return this.room(`to ${id}`, memory.typeOf(id), width);
+    return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(id)}${byRow ? ` + n * ${width}` : ''}`);
   }
 }
 

@@ -100,8 +100,7 @@ async function libraryOf(sources: readonly string[], compiler: Compiler, making:
 /** All that decides what "native" means to a compiler. */
 async function cpuFeatures(): Promise<string> {
   const info = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
-  const of = (name: RegExp) => name.exec(info)?.[0];
-  const known = [of(/^(flags|Features)\s*:.*$/m), of(/^cpu family\s*:.*$/m), of(/^model\s*:.*$/m)];
+  const known = new Set(info.match(/^(flags|Features|cpu family|model)\s*:.*$/gm));
   return [process.platform, process.arch, os.cpus()[0]?.model, ...known].join('\n');
 }
 
@@ -133,14 +132,13 @@ async function fill(folder: string, sources: readonly string[], compiler: Compil
   const waiting = [...sources.keys()].sort((a, b) => length(b) - length(a)).map((i) => units[i]);
   const compile = async () => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift())
-      await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making);
+      await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making).catch(stop);
   };
-  const compiling = Array.from({ length: os.availableParallelism() }, () =>
-    compile().catch((error: unknown) => {
-      waiting.length = 0;
-      throw error;
-    }),
-  );
+  const stop = (error: unknown) => {
+    waiting.length = 0;
+    throw error;
+  };
+  const compiling = Array.from({ length: os.availableParallelism() }, compile);
   // The folder is not left, and then removed, while some are still writing to it.
   await Promise.allSettled(compiling);
   await Promise.all(compiling);

@@ -4,7 +4,6 @@ import { isDirect } from './geometry.js';
 import type { Operand, Step } from './fusedStep.js';
 
 export interface Loop {
-  readonly depth: number;
   readonly width: number;
   /** Of `map` and `total`; any other step is alone. */
   readonly steps: Step[];
@@ -19,32 +18,29 @@ const widthOf = (step: Step) => (step.kind === 'map' ? step.width : lengthOf(ste
 /** Each after those whose results it reads from memory. What is read in the same turn goes from step to step in registers. */
 export function loopsOf(steps: readonly Step[]): Loop[] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
-  const eachRead = (to: Step, visit: (from: Step, gap: number) => void) => {
-    for (const { id, axes } of to.operands) {
-      const from = made.get(id);
-      if (!from) continue;
-      const isAlike = isInLoop(from) && isInLoop(to) && widthOf(from) === widthOf(to);
-      visit(from, isAlike && (isDirect(axes) || axes.length === 0) ? 0 : 1);
-    }
+  const isAlike = (a: Step, b: Step) => isInLoop(a) && isInLoop(b) && widthOf(a) === widthOf(b);
+  /** How many loops later than what it reads a step is at least. */
+  const gap = (step: Step, { id, axes }: Operand) => {
+    const from = made.get(id);
+    return from && isAlike(from, step) && (isDirect(axes) || axes.length === 0) ? 0 : 1;
   };
   const depths = new Map<Step, number>();
-  const depthOf = (step: Step) => depths.get(step) ?? 0;
+  const depthOf = (step?: Step) => (step && depths.get(step)) ?? -1;
   for (const step of steps)
-    eachRead(step, (from, gap) => depths.set(step, Math.max(depthOf(step), depthOf(from) + gap)));
-  // What nobody here reads joins the last loop of its length, and all else waits until it is read.
-  const last = (width: number) =>
-    Math.max(...steps.filter((step) => isInLoop(step) && widthOf(step) === width).map(depthOf));
-  const latest = new Map(steps.filter(isInLoop).map((step) => [step, last(widthOf(step))]));
-  for (const step of steps.toReversed()) {
-    depths.set(step, latest.get(step) ?? depthOf(step));
-    eachRead(step, (from, gap) => latest.set(from, Math.min(latest.get(from) ?? Infinity, depthOf(step) - gap)));
-  }
+    depths.set(
+      step,
+      Math.max(0, ...step.operands.map((operand) => depthOf(made.get(operand.id)) + gap(step, operand))),
+    );
+  // From the one that can be made last to the first, each joins the last loop that it can.
   const loops: Loop[] = [];
-  for (const step of [...steps].sort((a, b) => depthOf(a) - depthOf(b))) {
-    const [depth, width] = [depthOf(step), widthOf(step)];
-    const found = loops.find((each) => each.depth === depth && each.width === width && each.steps.every(isInLoop));
-    if (found && isInLoop(step)) found.steps.push(step);
-    else loops.push({ depth, width, steps: [step] });
+  const later = new Map<number, number>();
+  for (const step of steps.toReversed().sort((a, b) => depthOf(b) - depthOf(a))) {
+    const first = later.get(step.output.id) ?? 0;
+    const found = loops.findIndex((loop, i) => i >= first && loop.steps.every((other) => isAlike(other, step)));
+    const i = found >= 0 ? found : loops.push({ width: widthOf(step), steps: [] }) - 1;
+    loops[i]?.steps.unshift(step);
+    for (const operand of step.operands)
+      later.set(operand.id, Math.max(later.get(operand.id) ?? 0, i + gap(step, operand)));
   }
-  return loops;
+  return loops.reverse();
 }

@@ -1,10 +1,11 @@
 /** Sees each op that can be fused as loops. */
 import { type Node, sizeOf, type Value } from '../graph.js';
-import { axesOf, REDUCTIONS, REPEATING } from './batch.js';
+import { axesOf, REPEATING } from './batch.js';
 import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
-import { convolution } from './convolution.js';
+import { kernelOf } from './convolution.js';
 import { type Operand, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
+import { REDUCTIONS } from './text.js';
 import { isSpread } from './tiles.js';
 import { Values } from './values.js';
 
@@ -18,7 +19,7 @@ export class Steps extends Values {
     const [output] = node.outputs;
     if (!output || node.outputs.length !== 1 || this.isView(node, output)) return [];
     if (node.op === ROUTE) return [this.route(node, output)];
-    if (node.op.startsWith('Conv2D')) return convolution(node, output, this);
+    if (node.op.startsWith('Conv2D')) return this.convolution(node, output);
     if (!REDUCTIONS.includes(node.op)) return this.map(node, output);
     const step = this.reduction(node, output);
     return step ? [step] : [];
@@ -27,8 +28,7 @@ export class Steps extends Values {
   private map(node: Node, output: Value): Step[] {
     const { op, inputs } = node;
     if (this.isBias(node)) return [];
-    const [first, end] = READ[op] ?? [0, inputs.length];
-    const read = inputs.slice(first, end).map((id) => this.value(id));
+    const read = (READ[op] ?? [...inputs.keys()]).map((i) => this.value(inputs[i] as number));
     const expression = expressionOf(node, read);
     if (expression === undefined) return [];
     const byRow = this.batched.has(output.id);
@@ -36,16 +36,17 @@ export class Steps extends Values {
     const given = read.map((value) => this.operand(output, value, byRow, op));
     if (given.includes(undefined)) return [];
     const operands = given as Operand[];
-    const isRepeated = (operand: Operand) => isSpread(operand, byRow);
     const common = { op: expression, output, byRow, width, axes: [], cheap: isCheap(expression) };
-    if (expression === '$0' && operands[0]?.moves === byRow && operands.some(isRepeated))
+    if (expression === '$0' && operands[0]?.moves === byRow && operands.some((operand) => isSpread(operand, byRow)))
       return [{ kind: 'spread', ...common, operands }];
-    const spreads = operands.map((operand) => (isRepeated(operand) ? this.spread(operand) : undefined));
-    const direct = operands.map((operand, i) => {
-      const { output: by, width: size = 0 } = spreads[i] ?? {};
-      return by ? { ...operand, id: by.id, axes: [{ size, stride: 1 }], offset: 0 } : operand;
+    const spreads: Step[] = [];
+    const direct = operands.map((operand) => {
+      if (!isSpread(operand, byRow)) return operand;
+      const step = this.spread(operand);
+      spreads.push(step);
+      return { ...operand, id: step.output.id, axes: [{ size: step.width, stride: 1 }], offset: 0 };
     });
-    return [...spreads.filter((step) => step !== undefined), { kind: 'map', ...common, operands: direct }];
+    return [...spreads, { kind: 'map', ...common, operands: direct }];
   }
 
   /** Makes of an operand a value of its own that has an element for each of the reader's: of a row, or of everything. */
@@ -68,14 +69,12 @@ export class Steps extends Values {
     if (isUniform(this.graph.constants.get(value.id)?.values ?? []))
       return { id: value.id, moves: false, axes: [], offset: 0 };
     let [shape, from] = [stripped(output.shape), value.shape];
-    if (op === 'Tile') {
+    const times = output.shape.map((size, i) => size / (value.shape[i] ?? 1));
+    if (op === 'Tile' && times.some((time, i) => time > 1 && (value.shape[i] ?? 1) > 1)) {
+      if (byRow) return undefined;
       // Repeated along an axis that it has: two axes, of which one is broadcast.
-      const times = output.shape.map((size, i) => size / (value.shape[i] ?? 1));
-      const split = times.some((time, i) => time > 1 && (value.shape[i] ?? 1) > 1);
-      if (split && byRow) return undefined;
-      [shape, from] = split
-        ? [times.flatMap((time, i) => [time, value.shape[i] ?? 1]), value.shape.flatMap((size) => [1, size])]
-        : [shape, from];
+      shape = times.flatMap((time, i) => [time, value.shape[i] ?? 1]);
+      from = value.shape.flatMap((size) => [1, size]);
     }
     const own = from.slice(Math.max(0, from.length - shape.length));
     const moves = byRow && own.length === shape.length && own[0] === shape[0];
@@ -126,9 +125,35 @@ export class Steps extends Values {
     return { kind: 'route', op, output, byRow, width: sizeOf(large), operands, axes, cheap: false };
   }
 
-  /** Whether it has one of its own, and in full, for each row of the batch. */
-  isRow(value: Value): boolean {
-    return this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
+  /** None where it is TensorFlow's. */
+  private convolution(node: Node, output: Value): Step[] {
+    const { op } = node;
+    const kernel = kernelOf(node, (id) => this.value(id).shape);
+    const isTotal = op === 'Conv2DBackpropFilter';
+    // The image, or the gradient, that there is one of for each row; then filter or gradient.
+    const [first = 0, second = 0, third = 0] = node.inputs;
+    const read = op === 'Conv2D' ? [first, second] : isTotal ? [first, third] : [third, second];
+    const values = read.map((id) => this.value(id));
+    const images = isTotal ? values : [values[0] as Value, output];
+    // Of which there is one of its own, and in full, for each row of the batch.
+    const isRow = (value: Value) => this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
+    const byRow = images.every(isRow);
+    // One image beside a batch of them.
+    const isAlone = op === 'Conv2D' && this.rows > 1 && output.shape[0] === 1;
+    if (!kernel || !(byRow || isAlone)) return [];
+    const operands = values.map((value) => {
+      const moves = byRow && images.includes(value);
+      const [size = 0, ...row] = moves ? value.shape.slice(1) : value.shape;
+      // Of more than one axis, as elements are not read one by one.
+      const axes = [
+        { size, stride: sizeOf(row) },
+        { size: sizeOf(row), stride: 1 },
+      ];
+      return { ...this.origin(value.id), moves, axes };
+    });
+    const width = sizeOf(output.shape) / (isTotal || isAlone ? 1 : this.rows);
+    const common = { output, byRow, width, operands, axes: [], cheap: false, kernel };
+    return [isTotal ? { kind: 'total', op: 'Sum', ...common } : { kind: 'conv', op, ...common }];
   }
 
   /** TensorFlow adds a bias while it multiplies, also where a reshape to the same shape is in between. */

@@ -1,43 +1,25 @@
 /** Rules for graphs that are fused: ops that have loops of their own become steps that share one. */
-import { attribute, DTYPE, types } from '../graph.js';
+import { attribute, DTYPE, type Node, types } from '../graph.js';
 import { convInputGrad } from '../rewrite/convInputGrad.js';
 import type { Editor } from '../rewrite/editor.js';
 import { GENERAL_RULES } from '../rewrite/index.js';
 import type { Rule } from '../rewrite/rule.js';
-import { factors, lateBroadcast, sumOfSums } from './algebra.js';
+import { factors, lateBroadcast, repeated, sumOfSums } from './algebra.js';
 import { kernelOf } from './convolution.js';
 import { firstRow } from './firstRow.js';
 import { ROUTE } from './fusedStep.js';
 import { WINDOW } from './text.js';
 
-const { float32, int32 } = DTYPE;
-const KEEP = { name: 'keep_dims', kind: 'bool', value: true } as const;
+type Shape = readonly number[];
 
 /** Of a pooling over whole windows that do not overlap: the image, [n, rows, in window, columns, in window, channels]. */
-function windows(node: Parameters<Rule['apply']>[0], image: readonly number[], pooled: readonly number[]) {
-  const [, height = 0, width = 0] = attribute(node, 'ksize') as readonly number[];
-  const strides = attribute(node, 'strides') as readonly number[];
-  const [batch = 0, rows = 0, columns = 0, channels = 0] = pooled;
-  const isWhole = image[1] === rows * height && image[2] === columns * width;
-  if (
-    attribute(node, 'data_format') !== 'NHWC' ||
-    !isWhole ||
-    height * width < 2 ||
-    strides[1] !== height ||
-    strides[2] !== width
-  )
-    return undefined;
+function windows(node: Node, image: Shape, [batch = 0, rows = 0, columns = 0, channels = 0]: Shape) {
+  const [, height = 0, width = 0] = attribute(node, 'ksize') as Shape;
+  const [, down, across] = attribute(node, 'strides') as Shape;
+  const isWhole = image[1] === rows * height && image[2] === columns * width && down === height && across === width;
+  if (attribute(node, 'data_format') !== 'NHWC' || !isWhole || height * width < 2) return undefined;
   const small = [batch, rows, 1, columns, 1, channels];
   return { large: [batch, rows, height, columns, width, channels], small, size: height * width };
-}
-
-/** Over both axes of the windows. */
-function pool(op: string, x: number, large: readonly number[], pooled: readonly number[], editor: Editor): number {
-  const attributes = [
-    { name: 'keep_dims', kind: 'bool', value: false } as const,
-    ...types({ T: float32, Tidx: int32 }),
-  ];
-  return editor.op(op, attributes, [editor.reshape(x, large), editor.ints([2, 4])], pooled);
 }
 
 const pooling: Rule = {
@@ -48,22 +30,31 @@ const pooling: Rule = {
     const [x = 0] = node.inputs;
     const pooled = node.outputs[0].shape;
     const found = windows(node, editor.shape(x), pooled);
-    return found && pool(node.op === 'AvgPool' ? 'Mean' : WINDOW, x, found.large, pooled, editor);
+    const op = node.op === 'AvgPool' ? 'Mean' : WINDOW;
+    return found && editor.reduce(op, editor.reshape(x, found.large), [2, 4], pooled);
   },
 };
 
-const maxPoolGrad: Rule = {
-  name: 'maxPoolGrad',
+const poolingGrad: Rule = {
+  name: 'poolingGrad',
   on: 'cpu',
-  ops: ['MaxPoolGrad'],
+  ops: ['AvgPoolGrad', 'MaxPoolGrad'],
   apply(node, editor) {
-    const [x = 0, y = 0, dy = 0] = node.inputs;
-    const found = windows(node, editor.shape(x), editor.shape(dy));
+    const [x = 0, y = 0] = node.inputs;
+    const dy = node.inputs.at(-1) as number;
+    const image = node.outputs[0].shape;
+    const found = windows(node, image, editor.shape(dy));
     if (!found) return undefined;
-    const inputs = [editor.reshape(x, found.large), editor.reshape(y, found.small), editor.reshape(dy, found.small)];
-    return editor.reshape(editor.op(ROUTE, [], inputs, found.large), editor.shape(x));
+    const { large, small, size } = found;
+    const given = editor.reshape(dy, small);
+    const ofMaximum = () => editor.op(ROUTE, [], [editor.reshape(x, large), editor.reshape(y, small), given], large);
+    const ofMean = () => repeated(editor.elementwise('Mul', given, editor.floats([1 / size], [])), large, editor);
+    return editor.reshape(node.op === 'MaxPoolGrad' ? ofMaximum() : ofMean(), image);
   },
 };
+
+const unary = (editor: Editor, op: string, x: number) =>
+  editor.op(op, types({ T: DTYPE.float32 }), [x], editor.shape(x));
 
 /** By given statistics; TensorFlow gives them back, too. */
 const normalization: Rule = {
@@ -74,12 +65,7 @@ const normalization: Rule = {
     const [x = 0, gamma = 0, beta = 0, mean = 0, variance = 0] = node.inputs;
     if (attribute(node, 'is_training') !== false || attribute(node, 'data_format') !== 'NHWC') return undefined;
     const epsilon = editor.floats([attribute(node, 'epsilon') as number], []);
-    const deviation = editor.op(
-      'Rsqrt',
-      types({ T: float32 }),
-      [editor.elementwise('Add', variance, epsilon)],
-      editor.shape(variance),
-    );
+    const deviation = unary(editor, 'Rsqrt', editor.elementwise('Add', variance, epsilon));
     const slope = editor.elementwise('Mul', gamma, deviation);
     return editor.elementwise('Add', editor.elementwise('Mul', editor.elementwise('Sub', x, mean), slope), beta);
   },
@@ -92,34 +78,14 @@ const softmax: Rule = {
   ops: ['Softmax', 'LogSoftmax'],
   apply(node, editor) {
     const [x = 0] = node.inputs;
-    const shape = editor.shape(x);
-    const over = (op: string, of: number) => {
-      const sizes = [...shape.slice(0, -1), 1];
-      return editor.op(op, [KEEP, ...types({ T: float32, Tidx: int32 })], [of, editor.ints([shape.length - 1])], sizes);
-    };
-    const unary = (op: string, of: number) => editor.op(op, types({ T: float32 }), [of], editor.shape(of));
+    const last = editor.shape(x).length - 1;
+    const over = (op: string, of: number) => editor.reduce(op, of, [last], [...editor.shape(x).slice(0, -1), 1]);
     const centred = editor.elementwise('Sub', x, over('Max', x));
-    const exponentials = unary('Exp', centred);
+    const exponentials = unary(editor, 'Exp', centred);
     const sum = over('Sum', exponentials);
     return node.op === 'Softmax'
       ? editor.elementwise('RealDiv', exponentials, sum)
-      : editor.elementwise('Sub', centred, unary('Log', sum));
-  },
-};
-
-const averagePoolGrad: Rule = {
-  name: 'averagePoolGrad',
-  on: 'cpu',
-  ops: ['AvgPoolGrad'],
-  apply(node, editor) {
-    const [, dy = 0] = node.inputs;
-    const image = node.outputs[0].shape;
-    const found = windows(node, image, editor.shape(dy));
-    if (!found) return undefined;
-    const share = editor.elementwise('Mul', editor.reshape(dy, found.small), editor.floats([1 / found.size], []));
-    const attributes = types({ T: float32, Tidx: int32 });
-    const spread = editor.op('BroadcastTo', attributes, [share, editor.ints(found.large)], found.large);
-    return editor.reshape(spread, image);
+      : editor.elementwise('Sub', centred, unary(editor, 'Log', sum));
   },
 };
 
@@ -133,8 +99,7 @@ export const FUSED_RULES: readonly Rule[] = [
   ...GENERAL_RULES,
   plainInputGrad,
   pooling,
-  averagePoolGrad,
-  maxPoolGrad,
+  poolingGrad,
   normalization,
   softmax,
   firstRow,

@@ -64,8 +64,6 @@ static inline float min_(float a, float b) {
   const float least = a < b ? a : b;
   return a != a ? a : least;
 }
-// Passes over NaN.
-static inline float windowMax_(float a, float b) { return b > a ? b : a; }
 static inline float sign_(float x) { return x > 0 ? 1 : (x < 0 ? -1 : x + 0.0f); }  // the sum of -0 and 0 is 0
 
 // As the CPU's own instruction has it for NaN and what is too large.
@@ -76,18 +74,22 @@ static inline int32_t int_(float x) {
 // By halves: of int_ and a conversion GCC 12 makes one rounding, which keeps -0, in some loops and not in others.
 static inline float whole_(int32_t i) { return static_cast<float>(i >> 16) * 65536.0f + static_cast<float>(i & 0xffff); }
 
-static inline float float_(int32_t bits) {
-  float x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-}
-static inline int32_t bits_(float x) {
-  int32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  return bits;
+// Of the same bits.
+template <typename To, typename From>
+static inline To as_(From from) {
+  To to;
+  __builtin_memcpy(&to, &from, sizeof to);
+  return to;
 }
 
-static inline float power_(int32_t k) { return float_(static_cast<int32_t>((static_cast<uint32_t>(k) + 127u) << 23)); }
+// The highest power's factor comes first.
+template <typename... Factors>
+static inline float polynomial_(float x, float sum, Factors... factors) {
+  ((sum = sum * x + factors), ...);
+  return sum;
+}
+
+static inline float power_(int32_t k) { return as_<float>(static_cast<int32_t>((static_cast<uint32_t>(k) + 127u) << 23)); }
 
 // x = k ln 2 + r with whole k and |r| <= ln 2 / 2; p = e^r - 1, by its Taylor series: the term left out is below 2^-26.
 struct Reduced {
@@ -99,13 +101,8 @@ static inline Reduced reduce_(float x) {
   const float rounded = x * 1.44269504f + kRound;
   const float k = rounded - kRound;
   const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
-  float q = 1.0f / 5040;
-  q = q * r + 1.0f / 720;
-  q = q * r + 1.0f / 120;
-  q = q * r + 1.0f / 24;
-  q = q * r + 1.0f / 6;
-  q = q * r + 0.5f;
-  return {q * r * r + r, bits_(rounded) - bits_(kRound)};
+  const float q = polynomial_(r, 1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f);
+  return {q * r * r + r, as_<int32_t>(rounded) - as_<int32_t>(kRound)};
 }
 // Beyond the bounds the results below are those at the bounds; NaN stays.
 static inline float clamp_(float x, float least, float most) {
@@ -133,17 +130,13 @@ static inline float log_(float x) {
   const bool tiny = x < 1.17549435e-38f;
   const float y = tiny ? x * 8388608.0f : x;
   // Unsigned, as whole numbers that overflow have no meaning otherwise.
-  const uint32_t u = static_cast<uint32_t>(bits_(y));
+  const uint32_t u = as_<uint32_t>(y);
   const int32_t i = static_cast<int32_t>(u - 0x3f3504f3u);
   const int32_t e = i >> 23;
   const float k = static_cast<float>(e - (tiny ? 23 : 0));
-  const float f = float_(static_cast<int32_t>(u - (static_cast<uint32_t>(e) << 23))) - 1.0f;
+  const float f = as_<float>(static_cast<int32_t>(u - (static_cast<uint32_t>(e) << 23))) - 1.0f;
   const float s = f / (2.0f + f), z = s * s;
-  float q = 2.0f / 11;
-  q = q * z + 2.0f / 9;
-  q = q * z + 2.0f / 7;
-  q = q * z + 2.0f / 5;
-  q = q * z + 2.0f / 3;
+  const float q = polynomial_(z, 2.0f / 11, 2.0f / 9, 2.0f / 7, 2.0f / 5, 2.0f / 3);
   const float half = 0.5f * f * f;
   const float value = k * 0.693359375f + (f - (half - (s * (half + z * q) + k * -2.12194440e-4f)));
   const float special = x == 0 ? -__builtin_inff() : (x > 0 ? x : __builtin_nanf(""));
@@ -178,40 +171,45 @@ static inline float softplus_(float x) {
 // By its Taylor series up to 1, and beyond by Abramowitz and Stegun, 7.1.26.
 static inline float erf_(float x) {
   const float a = __builtin_fabsf(x), z = x * x;
-  float q = -1.0f / 6894720;
-  q = q * z + 1.0f / 685440;
-  q = q * z - 1.0f / 75600;
-  q = q * z + 1.0f / 9360;
-  q = q * z - 1.0f / 1320;
-  q = q * z + 1.0f / 216;
-  q = q * z - 1.0f / 42;
-  q = q * z + 1.0f / 10;
-  q = q * z - 1.0f / 3;
+  const float q = polynomial_(z, -1.0f / 6894720, 1.0f / 685440, -1.0f / 75600, 1.0f / 9360, -1.0f / 1320, 1.0f / 216,
+                              -1.0f / 42, 1.0f / 10, -1.0f / 3);
   const float near = 1.12837917f * (a + a * (q * z));
   const float t = 1.0f / (1.0f + 0.3275911f * a);
-  float r = 1.061405429f;
-  r = r * t - 1.453152027f;
-  r = r * t + 1.421413741f;
-  r = r * t - 0.284496736f;
-  r = r * t + 0.254829592f;
+  const float r = polynomial_(t, 1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f);
   const float far = 1.0f - r * t * exp_(-z);
   return __builtin_copysignf(a < 1.0f ? near : (z == z ? far : x), x);
 }
 
-// In sixteen sums side by side, whatever the width of the CPU's vectors.
-template <typename F>
-static inline float all_(const float* x, int64_t n, float start, F combine) {
+// What reductions begin with, and how they put two values together.
+struct Sum {
+  static constexpr float start = 0;
+  static inline float of(float a, float b) { return a + b; }
+};
+struct Mean : Sum {};
+struct Max {
+  static constexpr float start = -__builtin_inff();
+  static inline float of(float a, float b) { return max_(a, b); }
+};
+struct Min {
+  static constexpr float start = __builtin_inff();
+  static inline float of(float a, float b) { return min_(a, b); }
+};
+// Begins and goes on as TensorFlow's pooling does, which passes over NaN.
+struct MaxOfWindow {
+  static constexpr float start = -__FLT_MAX__;
+  static inline float of(float a, float b) { return b > a ? b : a; }
+};
+
+// Of n values: in sixteen sums side by side, whatever the width of the CPU's vectors.
+template <typename Op>
+static inline float all_(const float* x, int64_t n) {
   float a[16];
-  for (int l = 0; l < 16; ++l) a[l] = start;
+  for (int l = 0; l < 16; ++l) a[l] = Op::start;
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
-    for (int l = 0; l < 16; ++l) a[l] = combine(a[l], x[i + l]);
-  for (int l = 0; i + l < n; ++l) a[l] = combine(a[l], x[i + l]);
+    for (int l = 0; l < 16; ++l) a[l] = Op::of(a[l], x[i + l]);
+  for (int l = 0; i + l < n; ++l) a[l] = Op::of(a[l], x[i + l]);
   for (int step = 8; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) a[l] = combine(a[l], a[l + step]);
+    for (int l = 0; l < step; ++l) a[l] = Op::of(a[l], a[l + step]);
   return a[0];
 }
-static inline float sum_(const float* x, int64_t n) { return all_(x, n, 0, [](float a, float b) { return a + b; }); }
-static inline float maximum_(const float* x, int64_t n) { return all_(x, n, -__builtin_inff(), max_); }
-static inline float windowMaximum_(const float* x, int64_t n) { return all_(x, n, -__FLT_MAX__, windowMax_); }
-static inline float minimum_(const float* x, int64_t n) { return all_(x, n, __builtin_inff(), min_); }

@@ -1,25 +1,31 @@
 /** Where a region's values lie: what it is given, what it gives, and scratch memory in between. */
-import type { Value } from '../graph.js';
+import type { Step } from './fusedStep.js';
 import { C_TYPES } from './operators.js';
+import type { Region } from './regions.js';
+import type { Values } from './values.js';
 
 /** A cache line. */
 const LINE = 64;
 
 const sizeOfType = (type: string): number => ({ bool: 1, uint8_t: 1 })[type] ?? 4;
 
-export const typeOf = ({ dtype }: Value): string => C_TYPES.get(dtype) as string;
-
 /** Offsets into scratch memory: what all chunks share, then what each has for itself, then values for every row. */
 export class Memory {
   private readonly sizes = { shared: 0, own: 0, row: 0 };
   private readonly bases = new Map<number, string>();
   readonly inputs: number[] = [];
+  /** The region's steps, by what they make. */
+  readonly made: ReadonlyMap<number, Step>;
+  /** Sums that chunks leave: how the one of a chunk is addressed. */
+  readonly partial = new Map<Step, (of: string) => string>();
 
-  constructor(private readonly outputs: readonly Value[]) {}
-
-  /** Room for `count` values that all chunks see. */
-  shared(type: string, count: number): string {
-    return `at<${type}>(s, ${this.take('shared', type, count)})`;
+  /** `stored` says when a value is whole in memory, for those that ever are. */
+  constructor(
+    readonly known: Values,
+    readonly region: Region,
+    readonly stored: ReadonlyMap<number, number>,
+  ) {
+    this.made = new Map(region.steps.map((step) => [step.output.id, step]));
   }
 
   /** Room for `count` values of each chunk: `of` says which one. */
@@ -29,28 +35,30 @@ export class Memory {
   }
 
   /** The first element of a whole value: given, if the region does not make it. */
-  base(value: Value, made: { byRow: boolean; width: number } | undefined): string {
-    const found = this.bases.get(value.id) ?? this.place(value, made);
-    this.bases.set(value.id, found);
+  base(id: number): string {
+    const found = this.bases.get(id) ?? this.place(id);
+    this.bases.set(id, found);
     return found;
   }
 
+  typeOf(id: number): string {
+    return C_TYPES.get(this.known.value(id).dtype) as string;
+  }
+
   /** C++ for the sizes. */
-  constants(): string {
-    const { shared, own } = this.sizes;
-    return `constexpr int64_t SHARED = ${shared}, OWN = ${own};`;
+  text(): string {
+    const { shared, own, row } = this.sizes;
+    return `constexpr int64_t SHARED = ${shared}, OWN = ${own};
+int64_t scratch_bytes(int64_t rows, int64_t chunks) { return SHARED + chunks * OWN + rows * ${row}; }`;
   }
 
-  scratchBytes(): string {
-    return `return SHARED + chunks * OWN + rows * ${this.sizes.row};`;
-  }
-
-  private place(value: Value, made: { byRow: boolean; width: number } | undefined): string {
-    const type = typeOf(value);
-    const output = this.outputs.findIndex(({ id }) => id === value.id);
+  private place(id: number): string {
+    const type = this.typeOf(id);
+    const output = this.region.outputs.findIndex((value) => value.id === id);
     if (output >= 0) return `static_cast<${type}*>(out[${output}])`;
-    if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(value.id) - 1}])`;
-    if (!made.byRow) return this.shared(type, made.width);
+    const made = this.made.get(id);
+    if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`;
+    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', type, made.width)})`;
     const offset = this.sizes.row;
     this.sizes.row += made.width * sizeOfType(type);
     return `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`;

@@ -11,8 +11,14 @@ export const C_TYPES: ReadonlyMap<number, string> = new Map([
   [bool, 'bool'],
 ]);
 
-/** Of float32; $0, $1 … stand for operands. */
-const FLOAT: Readonly<Record<string, string>> = {
+type Expressions = Readonly<Record<string, string>>;
+
+/** What `math.h` has by the op's name. */
+const FUNCTIONS = ['Erf', 'Exp', 'Expm1', 'Log', 'Log1p', 'Sigmoid', 'Sign', 'Softplus', 'Tanh'];
+
+/** $0, $1 … stand for operands. */
+const FLOAT: Expressions = {
+  ...Object.fromEntries(FUNCTIONS.map((op) => [op, `${op.toLowerCase()}_($0)`])),
   Abs: '__builtin_fabsf($0)',
   Add: '$0 + $1',
   AddV2: '$0 + $1',
@@ -20,14 +26,8 @@ const FLOAT: Readonly<Record<string, string>> = {
   DivNoNan: '$1 == 0 ? 0 : $0 / $1',
   Elu: '$0 < 0 ? expm1_($0) : $0',
   EluGrad: '$1 < 0 ? $0 * ($1 + 1) : $0',
-  Erf: 'erf_($0)',
-  Exp: 'exp_($0)',
-  Expm1: 'expm1_($0)',
   Floor: '__builtin_floorf($0)',
-  Inv: '1 / $0',
   IsNan: '$0 != $0',
-  Log: 'log_($0)',
-  Log1p: 'log1p_($0)',
   Maximum: 'max_($0, $1)',
   Minimum: 'min_($0, $1)',
   Mul: '$0 * $1',
@@ -39,27 +39,23 @@ const FLOAT: Readonly<Record<string, string>> = {
   Relu6: 'min_(max_($0, 0), 6)',
   Rsqrt: '1 / __builtin_sqrtf($0)',
   Selu: '1.0507009873554805f * ($0 < 0 ? 1.6732632423543772f * expm1_($0) : $0)',
-  Sigmoid: 'sigmoid_($0)',
   SigmoidGrad: '$1 * $0 * (1 - $0)',
-  Sign: 'sign_($0)',
-  Softplus: 'softplus_($0)',
   Sqrt: '__builtin_sqrtf($0)',
   Square: '$0 * $0',
   SquaredDifference: '($0 - $1) * ($0 - $1)',
   Sub: '$0 - $1',
-  Tanh: 'tanh_($0)',
 };
 
-/** Of ops that read for their elements some of their inputs only: which. */
-export const READ: Readonly<Record<string, [first: number, end: number]>> = {
-  Tile: [0, 1],
-  BroadcastTo: [0, 1],
-  Fill: [1, 2],
-  ZerosLike: [0, 0],
-  OnesLike: [0, 0],
+/** Which inputs ops read for their elements, where not all. */
+export const READ: Readonly<Record<string, readonly number[]>> = {
+  Tile: [0],
+  BroadcastTo: [0],
+  Fill: [1],
+  ZerosLike: [],
+  OnesLike: [],
 };
 
-const COMPARISONS: Readonly<Record<string, string>> = {
+const NUMBER: Expressions = {
   Equal: '$0 == $1',
   Greater: '$0 > $1',
   GreaterEqual: '$0 >= $1',
@@ -67,16 +63,16 @@ const COMPARISONS: Readonly<Record<string, string>> = {
   LessEqual: '$0 <= $1',
   NotEqual: '$0 != $1',
 };
+const BOOL: Expressions = { LogicalAnd: '$0 & $1', LogicalNot: '!$0', LogicalOr: '$0 | $1' };
+const ANY: Expressions = { Tile: '$0', BroadcastTo: '$0', Fill: '$0', ZerosLike: '0', OnesLike: '1' };
 
-const LOGIC: Readonly<Record<string, string>> = {
-  LogicalAnd: '$0 & $1',
-  LogicalNot: '!$0',
-  LogicalOr: '$0 | $1',
-};
-
-const SELECTS = ['Select', 'SelectV2'];
-const COPIES = ['Tile', 'BroadcastTo', 'Fill'];
-const FILLS: Readonly<Record<string, string>> = { ZerosLike: '0', OnesLike: '1' };
+/** By what all operands may be, of one type. */
+const BY_TYPES = [
+  { dtypes: [float32], expressions: FLOAT },
+  { dtypes: [float32, int32], expressions: NUMBER },
+  { dtypes: [bool], expressions: BOOL },
+  { dtypes: [...C_TYPES.keys()], expressions: ANY },
+];
 
 /** So quick that computing one again takes no longer than reading it. */
 const COSTLY = /_\(|powf|sqrtf|\//;
@@ -86,28 +82,20 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   const { op } = node;
   const output = node.outputs[0] as Value;
   const given = operands.map(({ dtype }) => dtype);
-  const all = (...dtypes: number[]) => given.every((dtype) => dtypes.includes(dtype) && dtype === given[0]);
   const to = C_TYPES.get(output.dtype);
   if (to === undefined || !given.every((dtype) => C_TYPES.has(dtype))) return undefined;
   if (op === 'Cast' && given[0] === float32 && output.dtype === int32) return 'int_($0)';
   if (op === 'Cast' && given[0] === int32 && output.dtype === float32) return 'whole_($0)';
   if (op === 'Cast') return output.dtype === bool ? '$0 != 0' : `static_cast<${to}>($0)`;
-  if (COPIES.includes(op)) return '$0';
-  if (op in FILLS) return FILLS[op];
   // The older one picks whole rows by a vector.
   if (op === 'Select' && operands[0]?.shape.length !== output.shape.length) return undefined;
-  if (SELECTS.includes(op) && given[0] === bool) return '$0 ? $1 : $2';
-  if (op in LOGIC) return all(bool) ? LOGIC[op] : undefined;
-  if (op in COMPARISONS) return all(float32, int32) ? COMPARISONS[op] : undefined;
-  if (!all(float32)) return undefined;
-  if (op === 'AddN') return operands.map((_, i) => `$${i}`).join(' + ');
-  if (op === 'LeakyRelu') return `$0 < 0 ? ${literal(attribute(node, 'alpha') as number)} * $0 : $0`;
-  return FLOAT[op];
+  if (['Select', 'SelectV2'].includes(op) && given[0] === bool) return '$0 ? $1 : $2';
+  const all = (dtypes: readonly number[]) => dtypes.some((dtype) => given.every((own) => own === dtype));
+  if (op === 'AddN' && all([float32])) return operands.map((_, i) => `$${i}`).join(' + ');
+  // The slope as float32, to the last bit.
+  if (op === 'LeakyRelu' && all([float32]))
+    return `$0 < 0 ? ${Math.fround(attribute(node, 'alpha') as number).toExponential(9)}f * $0 : $0`;
+  return BY_TYPES.find(({ dtypes, expressions }) => op in expressions && all(dtypes))?.expressions[op];
 }
 
 export const isCheap = (expression: string): boolean => !COSTLY.test(expression.replaceAll(/(max|min|whole)_\(/g, '('));
-
-/** A number as float32, to the last bit. */
-export function literal(value: number): string {
-  return `${Math.fround(value).toExponential(9)}f`;
-}

@@ -1,21 +1,15 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
 import type { Step } from './fusedStep.js';
-import { isDirect } from './geometry.js';
+import { isDirect, isScalar } from './geometry.js';
 import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
 const LARGE = 8192;
 
-export interface Phase {
-  /** Odd for a pass, in which chunks run at once; even for what comes between. */
-  readonly time: number;
-  /** Each one after those it needs. */
-  readonly steps: readonly Step[];
-}
-
 export interface Schedule {
-  readonly phases: readonly Phase[];
+  /** The steps of each time, which is odd for a pass, in which chunks run at once, and even for what comes between. */
+  readonly phases: readonly (readonly Step[])[];
   /** When a value is whole in memory, for those that ever are. */
   readonly stored: ReadonlyMap<number, number>;
 }
@@ -24,10 +18,8 @@ export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
 export function isShared({ kind, byRow, width, operands }: Step): boolean {
-  const simple = operands.every(
-    ({ moves, axes }) => !moves && (isDirect(axes) || axes.every(({ stride }) => stride === 0)),
-  );
-  return kind === 'map' && !byRow && width >= LARGE && simple;
+  const isSimple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || isScalar(axes)));
+  return kind === 'map' && !byRow && width >= LARGE && isSimple;
 }
 
 export function schedule({ steps, outputs }: Region): Schedule {
@@ -36,8 +28,7 @@ export function schedule({ steps, outputs }: Region): Schedule {
   // First as early as can be.
   const wholes = new Set(outputs.map(({ id }) => id));
   for (const step of steps) {
-    const shared = isShared(step);
-    const pass = step.byRow || shared;
+    const pass = step.byRow || isShared(step);
     let time = pass ? 1 : 0;
     for (const { id, moves, axes } of step.operands) {
       const from = byId.get(id);
@@ -47,20 +38,13 @@ export function schedule({ steps, outputs }: Region): Schedule {
       const isAlike = step.byRow === from.byRow && (step.byRow ? moves : isDirect(axes) && step.width === from.width);
       const together = pass && isPass(before) && isAlike;
       if (!together && isPass(before)) wholes.add(id);
-      time = Math.max(time, together ? before : nextTime(before, pass));
+      // Two passes have something between them, where one thing may follow another.
+      time = Math.max(time, together ? before : before + Number(isPass(before)) + Number(pass));
     }
     times.set(step.output.id, time);
     if (!pass || step.kind === 'total') wholes.add(step.output.id);
   }
   const isAgain = ({ cheap, output }: Step) => cheap && !wholes.has(output.id);
-  const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain)
-    .filter((stage) => stage.steps.length > 0)
-    .map((stage) => ({ time: stage.number, steps: stage.steps }));
+  const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain);
   return { phases, stored: new Map([...wholes].map((id) => [id, times.get(id) ?? 0])) };
-}
-
-/** The first time after `before` of the kind that is asked for; between two passes one thing may follow another. */
-function nextTime(before: number, pass: boolean): number {
-  if (pass) return isPass(before) ? before + 2 : before + 1;
-  return isPass(before) ? before + 1 : before;
 }

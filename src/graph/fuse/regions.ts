@@ -12,23 +12,28 @@ export interface Region {
   readonly outputs: readonly Value[];
 }
 
+/** A step, or an op that stays TensorFlow's and is not only another shape of its input: by values whose elements it reads. */
+interface Op {
+  readonly step?: Step;
+  readonly reads: readonly number[];
+  readonly makes: readonly number[];
+}
+
 /** By what they make. */
 type Made = ReadonlyMap<number, Step>;
-/** By the op that they are. */
-type Found = ReadonlyMap<Node, readonly Step[]>;
 
 export function findRegions(known: Steps): Region[] {
   const { nodes, outputs, updates } = known.graph;
-  const found: Found = new Map(nodes.map((node) => [node, known.stepsOf(node)]));
-  const steps = new Map([...found.values()].flat().map((step) => [step.output.id, step]));
-  const levels = leveled(known, steps, found);
+  const ops = nodes.flatMap((node) => opsOf(node, known));
+  const made: Made = new Map(ops.flatMap(({ step }) => (step ? [[step.output.id, step]] : [])));
+  const levels = leveled(ops, made);
   const last = [...levels.values()].reduce((a, b) => Math.max(a, b), 0);
-  delay(known, steps, found, { levels, last });
+  delay(ops, made, { levels, last });
   const stored = new Set([...outputs, ...updates.values()].map(({ id }) => known.source(id)));
-  for (const node of nodes) if (isOther(known, steps, node)) for (const id of node.inputs) stored.add(known.source(id));
+  for (const { step, reads } of ops) if (!step) for (const id of reads) stored.add(id);
   const levelOf = ({ output }: Step) => levels.get(output.id) ?? 0;
-  const stages = divided([...steps.values()], levelOf, stored, recomputation(steps));
-  return stages.flatMap(({ number, steps: here }) =>
+  const stages = divided([...made.values()], levelOf, stored, recomputation(made));
+  return stages.flatMap((here, number) =>
     connected(here, number === last)
       .map((group) => {
         const own = group.filter((step) => levelOf(step) === number).map(({ output }) => output);
@@ -38,47 +43,33 @@ export function findRegions(known: Steps): Region[] {
   );
 }
 
-/** An op that stays TensorFlow's, and is not only another shape of its input. */
-function isOther(known: Steps, steps: Made, node: Node): boolean {
+function opsOf(node: Node, known: Steps): Op[] {
   const [output] = node.outputs;
-  return !output || (!steps.has(output.id) && !known.isView(node, output));
+  if (output && known.isView(node, output)) return [];
+  const steps = known.stepsOf(node);
+  if (steps.length === 0)
+    return [{ reads: node.inputs.map((id) => known.source(id)), makes: node.outputs.map(({ id }) => id) }];
+  return steps.map((step) => ({ step, reads: step.operands.map(({ id }) => id), makes: [step.output.id] }));
 }
 
 /** The level of each value: it rises where an op of TensorFlow's reads a fused one. */
-function leveled(known: Steps, steps: Made, found: Found): Map<number, number> {
+function leveled(ops: readonly Op[], made: Made): Map<number, number> {
   const levels = new Map<number, number>();
-  const above = (ids: readonly number[], rise: number) =>
-    Math.max(0, ...ids.map((id) => (levels.get(id) ?? 0) + (steps.has(id) ? rise : 0)));
-  for (const node of known.graph.nodes) {
-    for (const { output, operands } of found.get(node) ?? []) {
-      const ids = operands.map(({ id }) => id);
-      levels.set(output.id, above(ids, 0));
-    }
-    const sources = node.inputs.map((id) => known.source(id));
-    const level = above(sources, isOther(known, steps, node) ? 1 : 0);
-    for (const { id } of node.outputs) if (!levels.has(id)) levels.set(id, level);
+  for (const { step, reads, makes } of ops) {
+    const level = Math.max(0, ...reads.map((id) => (levels.get(id) ?? 0) + (!step && made.has(id) ? 1 : 0)));
+    for (const id of makes) levels.set(id, level);
   }
   return levels;
 }
 
 /** What is not of the batch's size, such as new weights, waits until it is read, or for the end. */
-function delay(
-  known: Steps,
-  steps: Made,
-  found: Found,
-  { levels, last }: { levels: Map<number, number>; last: number },
-): void {
+function delay(ops: readonly Op[], made: Made, { levels, last }: { levels: Map<number, number>; last: number }): void {
   const latest = new Map<number, number>();
-  const levelOf = (id = 0) => levels.get(id) ?? 0;
-  const readAt = (id: number, level: number) => latest.set(id, Math.min(latest.get(id) ?? last, level));
-  for (const node of known.graph.nodes.toReversed()) {
-    if (isOther(known, steps, node))
-      for (const id of node.inputs) readAt(known.source(id), levelOf(node.outputs[0]?.id) - 1);
-    for (const step of found.get(node)?.toReversed() ?? []) {
-      const { id } = step.output;
-      if (canWait(step, steps)) levels.set(id, latest.get(id) ?? last);
-      for (const operand of step.operands) readAt(operand.id, levelOf(id));
-    }
+  for (const { step, reads, makes } of ops.toReversed()) {
+    const [id = 0] = makes;
+    if (step && canWait(step, made)) levels.set(id, latest.get(id) ?? last);
+    const level = (levels.get(id) ?? 0) - (step ? 0 : 1);
+    for (const read of reads) latest.set(read, Math.min(latest.get(read) ?? last, level));
   }
 }
 
@@ -90,36 +81,28 @@ function canWait({ byRow, kind, operands }: Step, steps: Made): boolean {
 }
 
 /** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
-function recomputation(steps: Made): (step: Step) => boolean {
-  const found = new Map<number, ReadonlySet<number> | undefined>();
-  const leavesOf = (step: Step): ReadonlySet<number> | undefined => {
-    if (!found.has(step.output.id)) found.set(step.output.id, find(step));
-    return found.get(step.output.id);
-  };
-  const find = ({ kind, byRow, cheap, operands }: Step) => {
-    if (!cheap || !(byRow || kind === 'spread')) return undefined;
-    const rows = operands.filter(({ moves }) => moves).map(({ id }) => ({ id, from: steps.get(id) }));
-    return new Set(rows.flatMap(({ id, from }) => [...((from && leavesOf(from)) ?? [id])]));
-  };
-  return (step) => (leavesOf(step)?.size ?? 2) <= 1;
+function recomputation(made: Made): (step: Step) => boolean {
+  /** Of what cheap steps compute: which rows it takes to read, of which more than one are too many. */
+  const leaves = new Map<number, readonly number[]>();
+  for (const { output, kind, byRow, cheap, operands } of made.values()) {
+    if (!cheap || !(byRow || kind === 'spread')) continue;
+    const rows = operands.filter(({ moves }) => moves).flatMap(({ id }) => leaves.get(id) ?? [id]);
+    leaves.set(output.id, [...new Set(rows)].slice(0, 2));
+  }
+  return ({ output }) => (leaves.get(output.id)?.length ?? 2) <= 1;
 }
 
 /** What hangs together; at the end, all that is not of the batch's size does. */
 function connected(here: readonly Step[], isLast: boolean): Step[][] {
-  const made = new Map(here.map((step) => [step.output.id, step]));
-  const parents = new Map<Step, Step>();
-  const root = (step: Step): Step => {
-    const parent = parents.get(step);
-    return parent ? root(parent) : step;
-  };
-  const join = (a: Step, b: Step) => {
-    const [from, to] = [root(a), root(b)];
-    if (from !== to) parents.set(from, to);
-  };
-  for (const step of here) for (const { id } of step.operands) join(made.get(id) ?? step, step);
-  const small = here.filter(({ byRow }) => !byRow);
-  if (isLast) for (const step of small) join(step, small[0] ?? step);
-  const groups = new Map<Step, Step[]>();
-  for (const step of here) groups.set(root(step), [...(groups.get(root(step)) ?? []), step]);
-  return [...groups.values()];
+  const groupOf = new Map<number, Step[]>();
+  const small = isLast ? here.find(({ byRow }) => !byRow) : undefined;
+  for (const step of here) {
+    const ids = step.operands.map(({ id }) => id);
+    if (small && !step.byRow) ids.push(small.output.id);
+    const found = new Set(ids.map((id) => groupOf.get(id)).filter((group) => group !== undefined));
+    const [group = [], ...others] = found;
+    group.push(...others.flat(), step);
+    for (const { output } of [...others.flat(), step]) groupOf.set(output.id, group);
+  }
+  return [...new Set(groupOf.values())];
 }

@@ -5,21 +5,8 @@ import type { Axis } from './geometry.js';
 /** The maximum of a pooling's window; no op of TensorFlow's. */
 export const WINDOW = 'MaxOfWindow';
 
-/** How a reduction of TensorFlow's puts two values together, what it begins with, and the function for many in a row. */
-export const REDUCTION: Readonly<
-  Record<string, { combine: (a: string, b: string) => string; start: string; all: string }>
-> = {
-  Sum: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
-  Mean: { combine: (a, b) => `${a} + ${b}`, start: '0', all: 'sum_' },
-  // Begins and goes on as TensorFlow's pooling does, which sees no NaN.
-  [WINDOW]: {
-    combine: (a, b) => `windowMax_(${a}, ${b})`,
-    start: '-__FLT_MAX__',
-    all: 'windowMaximum_',
-  },
-  Max: { combine: (a, b) => `max_(${a}, ${b})`, start: '-__builtin_inff()', all: 'maximum_' },
-  Min: { combine: (a, b) => `min_(${a}, ${b})`, start: '__builtin_inff()', all: 'minimum_' },
-};
+/** What `math.h` has by their names. */
+export const REDUCTIONS: readonly string[] = ['Sum', 'Mean', 'Max', 'Min', WINDOW];
 
 /** A window as small as this is added up in one expression. */
 const UNROLLED = 16;
@@ -32,12 +19,11 @@ export const vectorLoop = (from: string, to: number | string, body: string): str
   `_Pragma("GCC ivdep") for (int64_t i = ${from}; i < ${to}; ++i) { ${body} }`;
 
 /** Puts a value to a sum, or what an op has for one. */
-export const accumulated = (op: string, sum: string, value: string): string =>
-  `${sum} = ${(REDUCTION[op] as (typeof REDUCTION)[string]).combine(sum, value)};`;
+export const accumulated = (op: string, sum: string, value: string): string => `${sum} = ${op}::of(${sum}, ${value});`;
 
 /** What sums begin with. */
 export const cleared = (op: string, sums: string, width: number): string =>
-  vectorLoop('0', width, `${sums}[i] = ${(REDUCTION[op] as (typeof REDUCTION)[string]).start};`);
+  vectorLoop('0', width, `${sums}[i] = ${op}::start;`);
 
 /** An axis of two values at once: of the one that has all elements, and of the one where some are repeated. */
 interface Both extends Axis {
@@ -61,25 +47,17 @@ const SHORT = 16;
 /** Lengths that are known to the compiler, which has code for each vector. */
 const MOST_RUNS = 256;
 
-/** `runs` of `run` elements, with an axis of stride 0 of `times` elements between the two. */
-interface Runs {
-  readonly runs: number;
-  readonly times: number;
-  readonly run: number;
-}
-
-/** The axes of a value whose short runs are repeated, where that is all there is to them. */
-function shortRuns([outer, folded, inner = { size: 1, stride: 1 }, ...rest]: readonly Axis[]): Runs | undefined {
+/** Of a value whose short runs are repeated, where that is all there is to it: how many runs, how often, and of how many. */
+function shortRuns([outer, folded, inner = { size: 1, stride: 1 }, ...rest]: readonly Axis[]): number[] | undefined {
   if (rest.length > 0 || folded?.stride !== 0 || inner.stride !== 1 || outer?.stride !== inner.size) return undefined;
-  const isShort = inner.size < SHORT && outer.size <= MOST_RUNS;
-  return isShort ? { runs: outer.size, times: folded.size, run: inner.size } : undefined;
+  return inner.size < SHORT && outer.size <= MOST_RUNS ? [outer.size, folded.size, inner.size] : undefined;
 }
 
 /** Fills `to` with `from`, which is repeated along axes of stride 0. */
 export function expand(to: string, from: string, axes: readonly Axis[]): string {
   const [first = { size: 1, stride: 0 }, ...rest] = axes;
   const short = shortRuns(axes);
-  if (short) return `repeatRuns_<${short.runs}, ${short.times}, ${short.run}>(${to}, ${from});`;
+  if (short) return `repeatRuns_<${short.join(', ')}>(${to}, ${from});`;
   if (rest.length === 0) return vectorLoop('0', first.size, `${to}[i] = ${from}[i * ${first.stride}];`);
   const size = sizeOf(rest.map((axis) => axis.size));
   const k = `k${rest.length}`;
@@ -92,33 +70,25 @@ export function expand(to: string, from: string, axes: readonly Axis[]): string 
 
 /** Reduces `from` over its axes of stride 0 into `to`, and applies `finish` to each result. */
 export function reduce(op: string, to: string, from: string, axes: readonly Axis[], finish: string): string {
-  const { combine, start, all } = REDUCTION[op] as (typeof REDUCTION)[string];
   const outer = both(axes).slice(0, -1);
   const last = axes.at(-1) ?? { size: 1, stride: 1 };
   const kept = outer.filter(({ stride }) => stride !== 0);
   const folded = outer.filter(({ stride }) => stride === 0);
-  if (last.stride === 0)
-    return nest(kept, 'k', (whole, part) => {
-      const more = nest(
-        folded,
-        'r',
-        (at) => `a = ${combine('a', `${all}(${from} + ${whole} + ${at}, ${last.size})`)};`,
-      );
-      return `float a = ${start}; ${more} ${to}[${part}] = a${finish};`;
-    });
-  if (sizeOf(folded.map(({ size }) => size)) <= UNROLLED)
-    return nest(kept, 'k', (whole, part) => {
-      const terms = positions(folded).map((at) => `${from}[${whole} + i + ${at}]`);
-      const value = op === WINDOW || terms.length === 0 ? terms.reduce(combine, start) : terms.reduce(combine);
-      return vectorLoop('0', last.size, `${to}[${part} + i] = (${value})${finish};`);
-    });
+  const isWindow = sizeOf(folded.map(({ size }) => size)) <= UNROLLED;
   return nest(kept, 'k', (whole, part) => {
+    if (last.stride === 0) {
+      const all = (at: string) => accumulated(op, 'a', `all_<${op}>(${from} + ${whole} + ${at}, ${last.size})`);
+      return `float a = ${op}::start; ${nest(folded, 'r', all)} ${to}[${part}] = a${finish};`;
+    }
     const element = `${to}[${part} + i]`;
-    const more = nest(folded, 'r', (at) =>
-      vectorLoop('0', last.size, `${element} = ${combine(element, `${from}[${whole} + ${at} + i]`)};`),
-    );
-    const [before, after] = [`${element} = ${start};`, `${element} = ${element}${finish};`];
-    return [vectorLoop('0', last.size, before), more, finish && vectorLoop('0', last.size, after)].join(' ');
+    if (isWindow) {
+      const terms = positions(folded).map((at) => `${from}[${whole} + i + ${at}]`);
+      const value = [`${op}::start`, ...terms].reduce((a, b) => `${op}::of(${a}, ${b})`);
+      return vectorLoop('0', last.size, `${element} = ${value}${finish};`);
+    }
+    const add = (at: string) => vectorLoop('0', last.size, accumulated(op, element, `${from}[${whole} + ${at} + i]`));
+    const after = finish && vectorLoop('0', last.size, `${element} = ${element}${finish};`);
+    return `${cleared(op, `(${to} + ${part})`, last.size)} ${nest(folded, 'r', add)} ${after}`;
   });
 }
 

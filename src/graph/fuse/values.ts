@@ -1,6 +1,7 @@
 /** The values of a graph: which are other shapes of others, and which have the rows of the batch. */
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
-import { batchedValues, REDUCTIONS, VIEWS } from './batch.js';
+import { batchedValues, VIEWS } from './batch.js';
+import { REDUCTIONS } from './text.js';
 
 /** A graph with what fusing asks about its values. */
 export class Values {
@@ -24,9 +25,10 @@ export class Values {
     this.batched = batchedValues(graph, rows, this.values);
     for (const node of graph.nodes) {
       const [output] = node.outputs;
-      if (!output || !this.isView(node, output)) continue;
+      const start = output && this.startOf(node, output);
+      if (!output || start === undefined) continue;
       const { id, offset } = this.origin(node.inputs[0] as number);
-      this.sources.set(output.id, { id, offset: offset + this.startOf(node) });
+      this.sources.set(output.id, { id, offset: offset + start });
     }
   }
 
@@ -40,12 +42,7 @@ export class Values {
   }
 
   isView(node: Node, output: Value): boolean {
-    const [x] = node.inputs;
-    if (x === undefined || node.outputs.length !== 1 || this.value(x).dtype !== output.dtype) return false;
-    if (VIEWS.includes(node.op) || node.op === 'Cast') return true;
-    if (node.op === 'Slice') return this.isPart(node, output);
-    const size = sizeOf(output.shape);
-    return REDUCTIONS.includes(node.op) && size > 0 && size === sizeOf(this.value(x).shape);
+    return this.startOf(node, output) !== undefined;
   }
 
   /** Where a value's elements are: in what it shows, from its first element on. */
@@ -58,19 +55,18 @@ export class Values {
     return sizeOf(shape) === sizeOf(this.value(this.source(id)).shape);
   }
 
-  /** Whether a slice lies together, and is the same for all rows. */
-  private isPart({ inputs }: Node, output: Value): boolean {
-    const { shape } = this.value(inputs[0] as number);
-    const cut = shape.findIndex((size) => size !== 1);
-    const isWhole = shape.every((size, i) => i === cut || size === output.shape[i]);
-    return isWhole && this.graph.constants.has(inputs[1] as number) && !this.batched.has(output.id);
-  }
-
-  /** The first element of what a view shows. */
-  private startOf({ op, inputs }: Node): number {
-    if (op !== 'Slice') return 0;
-    const { shape } = this.value(inputs[0] as number);
-    const cut = shape.findIndex((size) => size !== 1);
-    return (this.graph.constants.get(inputs[1] as number)?.values[cut] ?? 0) * sizeOf(shape.slice(cut + 1));
+  /** The first element that a view shows of its input; undefined for what is no view. */
+  private startOf({ op, inputs: [x, begin = 0], outputs }: Node, { id, shape, dtype }: Value): number | undefined {
+    if (x === undefined || outputs.length !== 1 || this.value(x).dtype !== dtype) return undefined;
+    const from = this.value(x).shape;
+    const size = sizeOf(shape);
+    const isReshaped = VIEWS.includes(op) || (REDUCTIONS.includes(op) && size > 0 && size === sizeOf(from));
+    if (isReshaped) return 0;
+    // A slice that lies together, and is the same for all rows.
+    const cut = from.findIndex((size) => size !== 1);
+    const isTogether = from.every((size, i) => i === cut || size === shape[i]);
+    const starts = this.graph.constants.get(begin)?.values;
+    if (op !== 'Slice' || !isTogether || !starts || this.batched.has(id)) return undefined;
+    return (starts[cut] ?? 0) * sizeOf(from.slice(cut + 1));
   }
 }

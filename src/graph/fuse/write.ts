@@ -1,13 +1,13 @@
 /** Writes a region as C++. */
 import { sizeOf, type Value } from '../graph.js';
+import { isDirect } from './geometry.js';
 import { Job } from './job.js';
 import { Memory } from './memory.js';
-import { isPass, isShared, type Phase, schedule } from './phases.js';
+import { isPass, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
-import type { Access, Setting } from './setting.js';
 import type { Step } from './fusedStep.js';
-import { REDUCTION, vectorLoop } from './text.js';
+import { accumulated, cleared, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
 export const NAME = '$NAME';
@@ -23,85 +23,65 @@ export interface WrittenRegion {
 
 export function writeRegion(region: Region, known: Steps): WrittenRegion {
   const { phases, stored } = schedule(region);
-  const made = new Map(region.steps.map((step) => [step.output.id, step]));
-  const memory = new Memory(region.outputs);
-  const common = { known, memory, made, reads: [], writes: [], partial: new Map() };
-  const isStoredAt = (time: number) => (id: number) => stored.get(id) === time;
+  const memory = new Memory(known, region, stored);
+  const written: Job[] = [];
   const bodies: string[] = [];
-  const times = new Map(phases.map((phase) => [phase.time, phase]));
-  const totals = new Map<number, Step[]>();
-  for (const { time, steps } of phases)
-    totals.set(
-      time + 1,
-      steps.filter(({ kind }) => kind === 'total'),
-    );
-  const lastTime = Math.max(...times.keys()) + 1;
-  const setting: Setting = { ...common, isStored: () => false };
-  for (let time = 0; time <= lastTime; time++) {
-    const sums = (totals.get(time) ?? []).map((step) => finish(step, setting));
-    const jobs = jobsOf(times.get(time), { ...setting, isStored: isStoredAt(time) });
+  for (const [time, steps] of [...phases, []].entries()) {
+    const totals = (phases[time - 1] ?? []).filter(({ kind }) => kind === 'total');
+    const sums = totals.map((step) => finish(step, memory));
+    const jobs = jobsOf(time, steps, memory);
     if (sums.length + jobs.length === 0) continue;
     const alone = isPass(time) ? [] : ['if (chunk > 0) return;'];
-    bodies.push([...alone, ...sums, ...jobs].join('\n  '));
+    bodies.push([...alone, ...sums, ...jobs.map((job) => `{\n  ${job.text()}\n  }`)].join('\n  '));
+    written.push(...jobs);
   }
   return {
     source: assemble(bodies, memory),
     inputs: memory.inputs,
     outputs: region.outputs,
-    forward: takenOver(region.outputs, setting, memory),
+    forward: takenOver(written, memory),
   };
 }
 
-function jobsOf(phase: Phase | undefined, setting: Setting): string[] {
-  if (!phase) return [];
-  const { time, steps } = phase;
-  const parts = isPass(time)
-    ? ([
-        ['rows', steps.filter(({ byRow }) => byRow)],
-        ['share', steps.filter(isShared)],
-      ] as const)
-    : ([['all', steps]] as const);
-  return parts
-    .filter(([, list]) => list.length > 0)
-    .map(([job, list]) => new Job(list, { time, job }, setting).text())
-    .map((text) => `{\n  ${text}\n  }`);
+function jobsOf(time: number, steps: readonly Step[], memory: Memory): Job[] {
+  const kindOf = ({ byRow }: Step) => (!isPass(time) ? 'all' : byRow ? 'rows' : 'share');
+  return (['all', 'rows', 'share'] as const).flatMap((kind) => {
+    const own = steps.filter((step) => kindOf(step) === kind);
+    return own.length > 0 ? new Job(own, time, kind, memory) : [];
+  });
 }
 
 /** Puts together what the chunks have summed up, in their order. */
-function finish(step: Step, { memory, partial, known }: Setting): string {
+function finish(step: Step, memory: Memory): string {
   const { op, output, width } = step;
-  const { combine } = REDUCTION[op] as (typeof REDUCTION)[string];
-  const of = partial.get(step) as (of: string) => string;
-  const add = vectorLoop('0', width, `y[i] = ${combine('y[i]', 'x[i]')};`);
-  const more = `for (int64_t c = 1; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
-  const first = `const float* const x = ${of('0')}; ${vectorLoop('0', width, 'y[i] = x[i];')}`;
-  const each = sizeOf(known.value(step.operands[0]?.id ?? 0).shape) / known.rows / width;
+  const of = memory.partial.get(step) as (of: string) => string;
+  const add = vectorLoop('0', width, accumulated(op, 'y[i]', 'x[i]'));
+  const all = `for (int64_t c = 0; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
+  const each = sizeOf(memory.known.value(step.operands[0]?.id ?? 0).shape) / memory.known.rows / width;
   const mean = op === 'Mean' ? vectorLoop('0', width, `y[i] /= static_cast<float>(rows * ${each});`) : '';
-  return `{ float* const y = ${memory.base(output, { byRow: false, width })}; { ${first} } ${more} ${mean} }`;
+  return `{ float* const y = ${memory.base(output.id)}; ${cleared(op, 'y', width)} ${all} ${mean} }`;
 }
 
 /** Outputs that may take the place of an input: whatever reads it does so before, or in the very turn of the loop. */
-function takenOver(outputs: readonly Value[], { known, reads, writes }: Setting, memory: Memory): number[] {
+function takenOver(jobs: readonly Job[], { known, region, stored, inputs }: Memory): number[] {
   const taken = new Set<number>();
-  const isBefore = (read: Access, write: Access) => {
-    if (read.time !== write.time || read.job !== write.job) return read.time < write.time;
-    if (read.loop === write.loop) return read.direct;
-    return read.job !== 'share' && read.moves && read.loop < write.loop;
-  };
-  return outputs.map((output) => {
-    const write = writes.find(({ id }) => id === output.id);
+  const loops = jobs.flatMap(({ time, kind, loops }) => loops.map(({ steps }) => ({ time, kind, steps })));
+  const reads = loops.flatMap((loop) =>
+    loop.steps.flatMap(({ operands }) => operands.map((operand) => ({ ...operand, loop }))),
+  );
+  return region.outputs.map(({ id: made, dtype, shape }) => {
+    const isMade = ({ output, kind }: Step) => output.id === made && kind !== 'total';
+    const write = loops.find(({ time, steps }) => time === stored.get(made) && steps.some(isMade));
+    const isBefore = ({ loop, moves, axes }: (typeof reads)[number]) =>
+      write && (loop.time < write.time || (loop === write && isDirect(axes) && (moves || loop.kind !== 'rows')));
     const fits = (id: number) => {
-      const { dtype, shape } = known.value(id);
-      if (dtype !== output.dtype || sizeOf(shape) !== sizeOf(output.shape)) return false;
-      return (
-        !taken.has(id) &&
-        known.producers.has(id) &&
-        write &&
-        reads.every((read) => read.id !== id || isBefore(read, write))
-      );
+      const value = known.value(id);
+      const isAlike = value.dtype === dtype && sizeOf(value.shape) === sizeOf(shape);
+      const isFree = isAlike && !taken.has(id) && known.producers.has(id);
+      return isFree && reads.every((read) => read.id !== id || isBefore(read));
     };
-    const i = memory.inputs.findIndex(fits);
-    if (i >= 0) taken.add(memory.inputs[i] as number);
+    const i = inputs.findIndex(fits);
+    if (i >= 0) taken.add(inputs[i] as number);
     return i;
   });
 }
@@ -115,9 +95,8 @@ function assemble(bodies: readonly string[], memory: Memory): string {
   );
   const cases = bodies.map((_, k) => `if (phase == ${k}) phase${k}(chunk, chunks, rows, in, out, s);`);
   return `namespace {
-${memory.constants()}
+${memory.text()}
 ${functions.join('\n')}
-int64_t scratch_bytes(int64_t rows, int64_t chunks) { ${memory.scratchBytes()} }
 void run(int64_t phase, ${PARAMETERS}) {
   ${cases.join('\n  ')}
 }

@@ -140,10 +140,11 @@ export class Editor {
     return this.op('MatMul', [...types({ T: float32 }), ...flags], [a, b], shape);
   }
 
-  /** Over axis 0. */
-  reduce(op: string, x: number): number {
-    const attributes = [flag('keep_dims', false), ...types({ T: float32, Tidx: int32 })];
-    return this.op(op, attributes, [x, this.ints([0])], this.shape(x).slice(1));
+  /** Over axis 0, unless others are given and the shape that is left. */
+  reduce(op: string, x: number, over = [0], shape: readonly number[] = this.shape(x).slice(1)): number {
+    const isKept = shape.length === this.shape(x).length;
+    const attributes = [flag('keep_dims', isKept), ...types({ T: float32, Tidx: int32 })];
+    return this.op(op, attributes, [x, this.ints(over)], shape);
   }
 
   /** Matrices of one width under each other. */
