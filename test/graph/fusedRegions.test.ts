@@ -1,7 +1,7 @@
 /** Which regions a graph has: few and large ones, the same code for every size of the batch, one op for an optimizer, bits that last. */
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import '../support/native.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { variablesIn } from '../../src/graph/declarations.js';
@@ -154,4 +154,52 @@ it('gives the same bits with 1, 2, 3 and 8 threads', async () => {
     kernels: { compiler: expect.any(String) as string },
   });
   for (const threads of firstOf([3, 2, 8], 1)) expect(await measure(threads)).toEqual(alone);
+});
+
+describe('what is asked of the first row', () => {
+  const filters = [
+    [3, 3, 2, 4],
+    [3, 3, 4, 4],
+  ].map((size, i) => tf.variable(tf.randomNormal(size, 0, 1, 'float32', i + 1)));
+  const numbers = () => tf.range(0, 40).reshape([40, 1, 1, 1]);
+  const around = (y: tf.Tensor, row = 0) =>
+    y.sub(y.slice([row, 0, 0, 0], [1, ...y.shape.slice(1)] as [number, number, number, number]).mean());
+  const convolved = (x: tf.Tensor, i: number) =>
+    tf.conv2d(x as tf.Tensor4D, filters[i] as tf.Variable<tf.Rank.R4>, 1, 'same');
+  it.each<[string, number, (x: tf.Tensor) => tf.Tensor]>([
+    ['elements', 1, (x) => around(x.mul(3).tanh().add(1))],
+    ['elements with a number a row', 1, (x) => around(x.mul(numbers()).add(1))],
+    ['another shape', 1, (x) => around(x.mul(2).reshape([40, 1, 12, 6]).sigmoid())],
+    ['a convolution', 1, (x) => around(convolved(x.mul(2), 0).add(1))],
+    // What would be computed twice then costs more than another pass.
+    ['two convolutions', 2, (x) => around(convolved(convolved(x.mul(2), 0), 1))],
+    [
+      'many ops',
+      2,
+      (x) =>
+        around(
+          Array.from({ length: 13 }).reduce<tf.Tensor>(
+            (y, _, i) =>
+              y
+                .mul(i + 2)
+                .sin()
+                .add(i)
+                .tanh(),
+            x,
+          ),
+        ),
+    ],
+    ['another row', 2, (x) => around(x.mul(3).tanh(), 1)],
+    ['a pooled image', 2, (x) => around(tf.avgPool(x.mul<tf.Tensor4D>(2), 2, 2, 'valid'))],
+  ])('of %s takes %i passes over the rows', async (_, passes, values) => {
+    const step: StepFunction = (x) => [values(x).square().sum(0)];
+    const { sources } = fusedOf(step, [float(40, 6, 6, 2)], filters);
+    expect([...sources.values()].join('').match(/for \(int64_t n = first; n < last;/g)).toHaveLength(passes);
+    const compiled = await compileStep(step, { inputs: [float(40, 6, 6, 2)], variables: filters, fuse: true });
+    const x = tf.randomNormal([40, 6, 6, 2], 0, 1, 'float32', 5);
+    const [got, expected] = [compiled.run(x)[0], step(x)[0]] as [tf.Tensor, tf.Tensor];
+    const [largest = 0] = await expected.abs().max().data();
+    expect(Math.max(...(await got.sub(expected).abs().data()))).toBeLessThan(1e-5 * largest);
+    compiled.dispose();
+  });
 });

@@ -16,10 +16,12 @@ export const firstRow: Rule = {
   on: 'cpu',
   ops: ['Slice'],
   apply({ inputs: [x = 0, start = 0], outputs: [{ shape }] }, editor) {
-    const [rows = 0, ...row] = editor.shape(x);
+    const rows = editor.shape(x)[0] ?? 0;
     const isFirst = editor.constants.get(start)?.values.every((position) => position === 0) === true;
-    const isRow = isFirst && shape.join() === [1, ...row].join();
-    return isRow && rows > MOST_OPS ? rowOf(x, editor, { ops: MOST_OPS, convolutions: 1 }) : undefined;
+    if (!isFirst || rows <= MOST_OPS || shape.join() !== editor.shape(x).with(0, 1).join()) return undefined;
+    const row = rowOf(x, editor, { ops: MOST_OPS, convolutions: 1 });
+    // Where nothing is to be had, it is the slice that there was.
+    return row !== undefined && editor.producers.get(row)?.inputs[0] === x ? undefined : row;
   },
 };
 
