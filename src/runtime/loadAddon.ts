@@ -17,9 +17,10 @@ export function stockPackage(): { folder: string; version: string } {
 }
 
 /** This project's own part of the addon, with what is included of it. */
-export const OWN_SOURCES = ['runtime/settings.cc', 'runtime/region.cc', 'graph/fuse/region.h'].map((name) =>
-  fileURLToPath(new URL(`../../src/${name}`, import.meta.url)),
-);
+export const OWN_SOURCES = [
+  ...['settings.cc', 'ownedTensor.cc', 'region.cc'].map((name) => `runtime/${name}`),
+  'graph/fuse/region.h',
+].map((name) => fileURLToPath(new URL(`../../src/${name}`, import.meta.url)));
 
 /** Changes whenever the addon would be another one. */
 export function addonVersion(): string {
