@@ -1,6 +1,7 @@
 /** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { maxPool3dGrad } from './volumePool.js';
 
 type Given = Parameters<tf.KernelFunc>[0];
 type Inputs = Record<'x' | 'b' | 'alpha' | 'filter' | 'dy' | 'input', tf.Tensor>;
@@ -81,6 +82,8 @@ const ofCounted: Rule = (given, stock) => {
   });
 };
 
+const byPlanes: Rule = ({ inputs, attrs }) => maxPool3dGrad(inputs as never, attrs as never);
+
 /** Throws for a gradient of another shape than the convolution's own output, for which TensorFlow ends the process. */
 const fitting =
   (outputOf: (attributes: Attributes, filter: tf.TensorInfo) => { outShape: number[] }): Rule =>
@@ -118,7 +121,7 @@ export function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.back
 }
 
 const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
-  cpu: { AvgPoolGrad: ofCounted },
+  cpu: { AvgPoolGrad: ofCounted, MaxPool3DGrad: byPlanes },
   wasm: {
     OneHot: byJs(({ dtype }) => dtype !== 'int32'),
     Cast: (given, stock) => (attributesOf(given).dtype === 'bool' ? tf.notEqual(inputsOf(given).x, 0) : stock(given)),
@@ -146,12 +149,13 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     MaxPoolGrad: byJs(),
     MaxPoolWithArgmax: byJs(),
     MaxPool3D: byJs(),
-    MaxPool3DGrad: byJs(),
+    MaxPool3DGrad: byPlanes,
     Conv3DBackpropInputV2: byJs(),
     Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
     ...FITTING,
+    MaxPool3DGrad: byPlanes,
     // On this backend what a kernel gives is a tensor already.
     Exp: (given, stock) =>
       tf.tidy(() => stock({ ...given, inputs: { x: inputsOf(given).x.toFloat() } }) as unknown as tf.Tensor),
