@@ -1,6 +1,7 @@
 /** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { convolved, convolved3d, type Dilations } from './convolved.js';
 import { maxPool3dGrad } from './volumePool.js';
 
 type Given = Parameters<tf.KernelFunc>[0];
@@ -12,10 +13,7 @@ type Attributes = tf.CastAttrs &
   tf.Conv2DBackpropInputAttrs &
   tf.SliceAttrs;
 
-/** tfjs lets a caller pass null for no dilation. */
-type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & { dilations: tf.Conv2DAttrs['dilations'] | null };
-type Shape4D = tf.Tensor4D['shape'];
-type Shape5D = tf.Tensor5D['shape'];
+type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & Dilations;
 
 type Rule = (given: Given, stock: tf.KernelFunc, kernelName: string) => ReturnType<tf.KernelFunc>;
 
@@ -58,12 +56,9 @@ const keepingNaN =
 const padded =
   (depthwise = false): Rule =>
   (given, stock) => {
-    const { strides, pad, dilations } = attributesOf(given);
-    if (pad !== 'same') return stock(given);
+    if (attributesOf(given).pad !== 'same') return stock(given);
     const { x, filter } = inputsOf(given) as { x: tf.Tensor4D; filter: tf.Tensor4D };
-    const shapes = [x.shape, filter.shape] as const;
-    const { computeConv2DInfo } = tf.backend_util;
-    const { padInfo } = computeConv2DInfo(...shapes, strides, dilations ?? 1, pad, undefined, depthwise);
+    const { padInfo } = convolved(x.shape, filter.shape, attributesOf(given), depthwise);
     return tf.tidy(() => {
       const inputs = { ...given.inputs, x: surrounded(x, padInfo) };
       return tensor(stock({ ...given, inputs, attrs: { ...given.attrs, pad: 'valid' } }));
@@ -99,15 +94,29 @@ const fitting =
   };
 
 const FITTING: Record<string, Rule> = {
-  Conv2DBackpropInput: fitting(({ inputShape, strides, pad, dimRoundingMode, dataFormat }, { shape }) => {
-    const format = tf.backend_util.convertConv2DDataFormat(dataFormat);
-    const shapes = [inputShape, shape as Shape4D] as const;
-    return tf.backend_util.computeConv2DInfo(...shapes, strides, 1, pad, dimRoundingMode, false, format);
-  }),
-  Conv3DBackpropInputV2: fitting((attributes, { shape }) => {
-    const { inputShape, strides, pad } = attributes as unknown as tf.Conv3DBackpropInputV2Attrs;
-    return tf.backend_util.computeConv3DInfo(inputShape, shape as Shape5D, strides, 1, pad);
-  }),
+  Conv2DBackpropInput: fitting((attributes, { shape }) => convolved(attributes.inputShape, shape, attributes)),
+  Conv3DBackpropInputV2: fitting((attributes, { shape }) => convolved3d(attributes.inputShape, shape, attributes)),
+};
+
+/** An output without elements, to which oneDNN gives its input's shape, and memory that nobody filled. */
+const unlessEmpty =
+  (outputOf: (x: number[], filter: number[], attributes: Attributes) => { outShape: number[] }): Rule =>
+  (given, stock) => {
+    const { x, filter } = inputsOf(given);
+    const { outShape } = outputOf(x.shape, filter.shape, attributesOf(given));
+    return filter.size === 0 || tf.util.sizeFromShape(outShape) > 0 ? stock(given) : tf.zeros(outShape);
+  };
+
+const EMPTY: Record<string, Rule> = {
+  ...Object.fromEntries(['Conv2D', 'FusedConv2D'].map((name) => [name, unlessEmpty(convolved)])),
+  ...Object.fromEntries(
+    ['DepthwiseConv2dNative', 'FusedDepthwiseConv2D'].map((name) => [
+      name,
+      unlessEmpty((...given) => convolved(...given, true)),
+    ]),
+  ),
+  Conv3D: unlessEmpty(convolved3d),
+  MaxPoolGrad: (given, stock) => (inputsOf(given).dy.size > 0 ? stock(given) : tf.zerosLike(inputsOf(given).input)),
 };
 
 /** An image with zeros around it. */
@@ -155,6 +164,7 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   },
   tensorflow: {
     ...FITTING,
+    ...EMPTY,
     MaxPool3DGrad: byPlanes,
     // On this backend what a kernel gives is a tensor already.
     Exp: (given, stock) =>

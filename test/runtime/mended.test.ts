@@ -250,6 +250,35 @@ describe('a mended kernel', () => {
     if (backend !== 'cpu' || filter[1] === 3) expect(differ(wrong, expected)).toBe(true);
   });
 
+  const plane = () => normal([2, 2, 3, 2], 4) as tf.Tensor4D;
+  const fused = (x: tf.Tensor) => ({ x: x as tf.Tensor4D, filter: plane(), strides: 2, pad: 'valid' as const });
+  it.each<[op: string, axes: number, run: (x: tf.Tensor) => tf.Tensor]>([
+    ['conv2d', 2, (x) => tf.conv2d(x as tf.Tensor4D, plane(), 2, 'valid')],
+    ['fused conv2d', 2, (x) => tf.fused.conv2d({ ...fused(x), bias: tf.ones([2]) })],
+    ['depthwiseConv2d', 2, (x) => tf.depthwiseConv2d(x as tf.Tensor4D, plane(), 2, 'valid')],
+    ['fused depthwiseConv2d', 2, (x) => tf.fused.depthwiseConv2d({ ...fused(x), bias: tf.ones([6]) })],
+    ['conv3d', 3, (x) => tf.conv3d(x as tf.Tensor5D, normal([2, 2, 2, 3, 2], 4) as tf.Tensor5D, 2, 'valid')],
+    ['maxPool', 2, (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'valid')],
+    ['maxPool3d', 3, (x) => tf.maxPool3d(x as tf.Tensor5D, 2, 2, 'valid')],
+  ])(
+    'gives an output without elements its shape on the native backend, and its gradient zeros: %s',
+    async (op, axes, run) => {
+      await openBackend('native');
+      for (const [batch, size, left] of [
+        [0, 4, 2],
+        [2, 1, 0],
+      ] as const) {
+        const shape = [batch, ...Array<number>(axes).fill(size), 3];
+        const x = tf.ones(shape);
+        const channels = op.includes('depthwise') ? 6 : op.includes('conv') ? 2 : 3;
+        expect(run(x).shape).toEqual([batch, ...Array<number>(axes).fill(left), channels]);
+        const gradient = tf.grad(run)(x);
+        expect(gradient.shape).toEqual(shape);
+        expect(gradient.dataSync().every((value) => value === 0)).toBe(true);
+      }
+    },
+  );
+
   it('leaves its input alive on the native backend: exp of int32', async () => {
     await openBackend('native');
     const [x] = tf.tidy(() => [integers([0, 1])].map((input) => (input.exp(), tf.keep(input))));
