@@ -1,7 +1,6 @@
 /** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { convolved, convolved3d, type Dilations } from './convolved.js';
 import { maxPool3dGrad } from './volumePool.js';
 
 type Given = Parameters<tf.KernelFunc>[0];
@@ -13,7 +12,11 @@ type Attributes = tf.CastAttrs &
   tf.Conv2DBackpropInputAttrs &
   tf.SliceAttrs;
 
-type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & Dilations;
+/** tfjs lets a caller pass null for no dilation. */
+type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & { dilations: tf.Conv2DAttrs['dilations'] | null };
+type Shape3D = tf.Tensor3D['shape'];
+type Shape4D = tf.Tensor4D['shape'];
+type Shape5D = tf.Tensor5D['shape'];
 
 type Rule = (given: Given, stock: tf.KernelFunc, kernelName: string) => ReturnType<tf.KernelFunc>;
 
@@ -51,6 +54,18 @@ const keepingNaN =
       const value = inputsOf(given)[input];
       return tf.where(value.notEqual(value), value, tensor(stock(given)));
     });
+
+function convolved(x: number[], filter: number[], attributes: Attributes, depthwise = false) {
+  const { strides, pad, dilations, dimRoundingMode, dataFormat } = attributes;
+  const format = tf.backend_util.convertConv2DDataFormat(dataFormat);
+  const how = [strides, dilations ?? 1, pad, dimRoundingMode, depthwise, format] as const;
+  return tf.backend_util.computeConv2DInfo(x as Shape4D, filter as Shape4D, ...how);
+}
+
+function convolved3d(x: number[], filter: number[], { strides, pad, dilations }: Attributes) {
+  const how = [strides, dilations ?? 1, pad] as unknown as [Shape3D, Shape3D, 'same' | 'valid'];
+  return tf.backend_util.computeConv3DInfo(x as Shape5D, filter as Shape5D, ...how);
+}
 
 /** A convolution's padding, done beforehand. */
 const padded =
@@ -107,17 +122,8 @@ const unlessEmpty =
     return filter.size === 0 || tf.util.sizeFromShape(outShape) > 0 ? stock(given) : tf.zeros(outShape);
   };
 
-const EMPTY: Record<string, Rule> = {
-  ...Object.fromEntries(['Conv2D', 'FusedConv2D'].map((name) => [name, unlessEmpty(convolved)])),
-  ...Object.fromEntries(
-    ['DepthwiseConv2dNative', 'FusedDepthwiseConv2D'].map((name) => [
-      name,
-      unlessEmpty((...given) => convolved(...given, true)),
-    ]),
-  ),
-  Conv3D: unlessEmpty(convolved3d),
-  MaxPoolGrad: (given, stock) => (inputsOf(given).dy.size > 0 ? stock(given) : tf.zerosLike(inputsOf(given).input)),
-};
+const convolution = unlessEmpty(convolved);
+const depthwise = unlessEmpty((...given) => convolved(...given, true));
 
 /** An image with zeros around it. */
 export function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_util.PadInfo): tf.Tensor4D {
@@ -164,7 +170,12 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
   },
   tensorflow: {
     ...FITTING,
-    ...EMPTY,
+    Conv2D: convolution,
+    FusedConv2D: convolution,
+    DepthwiseConv2dNative: depthwise,
+    FusedDepthwiseConv2D: depthwise,
+    Conv3D: unlessEmpty(convolved3d),
+    MaxPoolGrad: (given, stock) => (inputsOf(given).dy.size > 0 ? stock(given) : tf.zerosLike(inputsOf(given).input)),
     MaxPool3DGrad: byPlanes,
     // On this backend what a kernel gives is a tensor already.
     Exp: (given, stock) =>
