@@ -18,9 +18,7 @@ export function stockPackage(): { folder: string; version: string } {
 
 /** This project's own part of the addon, with what is included of it. */
 export const OWN_SOURCES = [
-  'runtime/settings.cc',
-  'runtime/variables.cc',
-  'runtime/region.cc',
+  ...['settings', 'ownedTensor', 'variables', 'region'].map((name) => `runtime/${name}.cc`),
   'graph/fuse/region.h',
 ].map((name) => fileURLToPath(new URL(`../../src/${name}`, import.meta.url)));
 

@@ -1,6 +1,7 @@
 /** Stock kernels that give wrong results, and what is computed instead; docs/backends.md tells what each gets wrong. */
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
+import { maxPool3dGrad } from './volumePool.js';
 
 type Given = Parameters<tf.KernelFunc>[0];
 type Inputs = Record<'x' | 'b' | 'alpha' | 'filter' | 'dy' | 'input', tf.Tensor>;
@@ -13,6 +14,7 @@ type Attributes = tf.CastAttrs &
 
 /** tfjs lets a caller pass null for no dilation. */
 type Dilated = Omit<tf.Conv2DAttrs, 'dilations'> & { dilations: tf.Conv2DAttrs['dilations'] | null };
+type Shape3D = tf.Tensor3D['shape'];
 type Shape4D = tf.Tensor4D['shape'];
 type Shape5D = tf.Tensor5D['shape'];
 
@@ -53,16 +55,25 @@ const keepingNaN =
       return tf.where(value.notEqual(value), value, tensor(stock(given)));
     });
 
+function convolved(x: number[], filter: number[], attributes: Attributes, depthwise = false) {
+  const { strides, pad, dilations, dimRoundingMode, dataFormat } = attributes;
+  const format = tf.backend_util.convertConv2DDataFormat(dataFormat);
+  const how = [strides, dilations ?? 1, pad, dimRoundingMode, depthwise, format] as const;
+  return tf.backend_util.computeConv2DInfo(x as Shape4D, filter as Shape4D, ...how);
+}
+
+function convolved3d(x: number[], filter: number[], { strides, pad, dilations }: Attributes) {
+  const how = [strides, dilations ?? 1, pad] as unknown as [Shape3D, Shape3D, 'same' | 'valid'];
+  return tf.backend_util.computeConv3DInfo(x as Shape5D, filter as Shape5D, ...how);
+}
+
 /** A convolution's padding, done beforehand. */
 const padded =
   (depthwise = false): Rule =>
   (given, stock) => {
-    const { strides, pad, dilations } = attributesOf(given);
-    if (pad !== 'same') return stock(given);
+    if (attributesOf(given).pad !== 'same') return stock(given);
     const { x, filter } = inputsOf(given) as { x: tf.Tensor4D; filter: tf.Tensor4D };
-    const shapes = [x.shape, filter.shape] as const;
-    const { computeConv2DInfo } = tf.backend_util;
-    const { padInfo } = computeConv2DInfo(...shapes, strides, dilations ?? 1, pad, undefined, depthwise);
+    const { padInfo } = convolved(x.shape, filter.shape, attributesOf(given), depthwise);
     return tf.tidy(() => {
       const inputs = { ...given.inputs, x: surrounded(x, padInfo) };
       return tensor(stock({ ...given, inputs, attrs: { ...given.attrs, pad: 'valid' } }));
@@ -81,6 +92,8 @@ const ofCounted: Rule = (given, stock) => {
   });
 };
 
+const byPlanes: Rule = ({ inputs, attrs }) => maxPool3dGrad(inputs as never, attrs as never);
+
 /** Throws for a gradient of another shape than the convolution's own output, for which TensorFlow ends the process. */
 const fitting =
   (outputOf: (attributes: Attributes, filter: tf.TensorInfo) => { outShape: number[] }): Rule =>
@@ -96,16 +109,21 @@ const fitting =
   };
 
 const FITTING: Record<string, Rule> = {
-  Conv2DBackpropInput: fitting(({ inputShape, strides, pad, dimRoundingMode, dataFormat }, { shape }) => {
-    const format = tf.backend_util.convertConv2DDataFormat(dataFormat);
-    const shapes = [inputShape, shape as Shape4D] as const;
-    return tf.backend_util.computeConv2DInfo(...shapes, strides, 1, pad, dimRoundingMode, false, format);
-  }),
-  Conv3DBackpropInputV2: fitting((attributes, { shape }) => {
-    const { inputShape, strides, pad } = attributes as unknown as tf.Conv3DBackpropInputV2Attrs;
-    return tf.backend_util.computeConv3DInfo(inputShape, shape as Shape5D, strides, 1, pad);
-  }),
+  Conv2DBackpropInput: fitting((attributes, { shape }) => convolved(attributes.inputShape, shape, attributes)),
+  Conv3DBackpropInputV2: fitting((attributes, { shape }) => convolved3d(attributes.inputShape, shape, attributes)),
 };
+
+/** An output without elements, to which oneDNN gives its input's shape, and memory that nobody filled. */
+const unlessEmpty =
+  (outputOf: (x: number[], filter: number[], attributes: Attributes) => { outShape: number[] }): Rule =>
+  (given, stock) => {
+    const { x, filter } = inputsOf(given);
+    const { outShape } = outputOf(x.shape, filter.shape, attributesOf(given));
+    return filter.size === 0 || tf.util.sizeFromShape(outShape) > 0 ? stock(given) : tf.zeros(outShape);
+  };
+
+const convolution = unlessEmpty(convolved);
+const depthwise = unlessEmpty((...given) => convolved(...given, true));
 
 /** An image with zeros around it. */
 export function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.backend_util.PadInfo): tf.Tensor4D {
@@ -118,7 +136,7 @@ export function surrounded(x: tf.Tensor4D, { top, bottom, left, right }: tf.back
 }
 
 const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
-  cpu: { AvgPoolGrad: ofCounted },
+  cpu: { AvgPoolGrad: ofCounted, MaxPool3DGrad: byPlanes },
   wasm: {
     OneHot: byJs(({ dtype }) => dtype !== 'int32'),
     Cast: (given, stock) => (attributesOf(given).dtype === 'bool' ? tf.notEqual(inputsOf(given).x, 0) : stock(given)),
@@ -146,12 +164,19 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     MaxPoolGrad: byJs(),
     MaxPoolWithArgmax: byJs(),
     MaxPool3D: byJs(),
-    MaxPool3DGrad: byJs(),
+    MaxPool3DGrad: byPlanes,
     Conv3DBackpropInputV2: byJs(),
     Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
     ...FITTING,
+    Conv2D: convolution,
+    FusedConv2D: convolution,
+    DepthwiseConv2dNative: depthwise,
+    FusedDepthwiseConv2D: depthwise,
+    Conv3D: unlessEmpty(convolved3d),
+    MaxPoolGrad: (given, stock) => (inputsOf(given).dy.size > 0 ? stock(given) : tf.zerosLike(inputsOf(given).input)),
+    MaxPool3DGrad: byPlanes,
     // On this backend what a kernel gives is a tensor already.
     Exp: (given, stock) =>
       tf.tidy(() => stock({ ...given, inputs: { x: inputsOf(given).x.toFloat() } }) as unknown as tf.Tensor),

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <sstream>
 #include <string>
 
@@ -40,23 +41,30 @@ bool IsQuiet() {
   return level != nullptr && std::atoi(level) >= 2;
 }
 
-// While it lives, stderr goes nowhere.
+// While one lives, stderr goes nowhere. Threads of the process may each have one: the last to go brings stderr back.
 class Silence {
  public:
-  Silence() : saved_(dup(STDERR_FILENO)) {
+  Silence() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (count_++ > 0) return;
+    saved_ = dup(STDERR_FILENO);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (saved_ >= 0 && nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     if (nowhere >= 0) close(nowhere);
   }
   ~Silence() {
-    if (saved_ < 0) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (--count_ > 0 || saved_ < 0) return;
     dup2(saved_, STDERR_FILENO);
     close(saved_);
   }
 
  private:
-  const int saved_;
+  static std::mutex mutex_;
+  static int count_, saved_;
 };
+std::mutex Silence::mutex_;
+int Silence::count_ = 0, Silence::saved_ = -1;
 
 #ifdef __GLIBC__
 // Loading leaves some 130 MB of TensorFlow's files in memory, relocations and the code that registers every kernel, most of
@@ -80,12 +88,9 @@ void ForgetFiles() {}
 #endif
 
 // From before TensorFlow's own initializers (the linker's -z initfirst) to the first context.
-const Silence* loading = IsQuiet() ? new Silence : nullptr;
+std::atomic<const Silence*> loading{IsQuiet() ? new Silence : nullptr};
 
-void EndOfLoading() {
-  delete loading;
-  loading = nullptr;
-}
+void EndOfLoading() { delete loading.exchange(nullptr); }
 
 // Whether a session has a step that XLA compiles, when it first meets a shape.
 std::atomic<bool> compiles_by_xla{false};

@@ -1,9 +1,11 @@
 /** Opening backends by name and device, changing between them, and what the doctor says. */
+import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
 import type { BackendName } from '../../src/common/backends.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { openBackend } from '../../src/runtime/open.js';
+import { ALL } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 import { pathWithGpus } from './gpu.js';
 import { freshMachine } from './index.js';
@@ -118,4 +120,10 @@ console.log(JSON.stringify(await openReady({ backend: 'auto', device: 'cpu' }, {
   expect(stderr).toBe(
     `using the wasm backend (${why}), which is many times slower than native; to mend it: check the connection, and which index pip uses: python3 -m pip config list, then: bn-train setup\n`,
   );
+});
+
+test.runIf(ALL)('stderr is heard again after threads compiled at the same time', async () => {
+  const script = path.join(import.meta.dirname, 'silentWorkers.js');
+  const { code, stderr } = await start(process.execPath, [script], { env: { TF_CPP_MIN_LOG_LEVEL: '2' } }).result;
+  expect([code, stderr]).toEqual([0, 'heard\n']);
 });

@@ -1,7 +1,7 @@
 /** What a step asked of TensorFlow, in order: written down in a first run, compared in a second one. */
 import type * as tf from '@tensorflow/tfjs';
 import { messageOf } from '../../common/errors.js';
-import { type Attribute, type Constant, DTYPE, type Graph, type Node, types, type Value } from '../graph.js';
+import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, types, type Value } from '../graph.js';
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
@@ -89,10 +89,16 @@ export class Tape {
     });
   }
 
-  /** What was written down. */
+  /**
+   * What was written down, but for ops whose results have no elements: TensorFlow's optimizer divides by a size of 0, and
+   * its pooling takes floats for integers, which both end the process.
+   */
   contents(): Pick<Graph, 'constants' | 'nodes'> {
-    const constants = new Map(this.entries.filter(isConstant).map((constant) => [constant.id, constant]));
-    return { constants, nodes: this.entries.filter(isNode) };
+    const entries = this.entries.flatMap((entry) =>
+      isNode(entry) && entry.outputs.every(isEmpty) ? empties(entry) : entry,
+    );
+    const constants = new Map(entries.filter(isConstant).map((constant) => [constant.id, constant]));
+    return { constants, nodes: entries.filter(isNode) };
   }
 
   /** Throws where one of these is neither given nor made by the step. */
@@ -148,6 +154,10 @@ export class Tape {
 
 const isNode = (entry: Constant | Node): entry is Node => 'op' in entry;
 const isConstant = (entry: Constant | Node): entry is Constant => !isNode(entry);
+
+const isEmpty = ({ shape, dtype }: Value) => sizeOf(shape) === 0 && CONSTANT_TYPES.includes(dtype);
+
+const empties = ({ outputs }: Node) => outputs.map((value): Constant => ({ ...value, values: new Uint8Array(0) }));
 
 function refuseNested(): never {
   throw refuse('a compiled step that runs inside it', 'compile one step that does both');

@@ -52,9 +52,25 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
+  // As TensorFlow itself was compiled; its headers would have it follow the instruction set.
+  const alignment = '-DEIGEN_MAX_ALIGN_BYTES=64';
   const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
   const quiet = said.map((name) => `-D${name}=quiet_${name}`);
-  return [...mode, ...quiet, ...includes, ...binding, ...own, '-o', output, ...link, ...search, ...first];
+  const copying = '-DTF_NewTensor=copying_TF_NewTensor';
+  return [
+    ...mode,
+    alignment,
+    ...quiet,
+    copying,
+    ...includes,
+    ...binding,
+    ...own,
+    '-o',
+    output,
+    ...link,
+    ...search,
+    ...first,
+  ];
 }
 
 /** Loads the addon in a process of its own and runs one op. Returns TensorFlow's version; throws if it does not work. */

@@ -1,0 +1,50 @@
+/** Tensors made from JavaScript's arrays have memory of their own. */
+import { backend } from '../support/native.js';
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { expect, test } from 'vitest';
+import { execute, nativeTensor, requireNative } from '../../src/graph/binding.js';
+import { ALL } from '../support/amount.js';
+import { start } from '../support/program.js';
+
+test.each([
+  ['float32', Float32Array],
+  ['int32', Int32Array],
+  ['bool', Uint8Array],
+] as const)('%s tensors keep their values when the array is written to, wherever it lies', (dtype, Typed) => {
+  expect(backend.name).toBe('native');
+  const native = requireNative('upload');
+  for (let i = 0; i < 300; i++) {
+    // A few bytes more or less shift where the next array lies.
+    const array = new Typed(65 + (i % 80)).fill(1);
+    const tensor = tf.tensor(array, [array.length], dtype);
+    native.getInputTensorIds([tensor]);
+    array.fill(0);
+    expect(tensor.dataSync().every((value) => value === 1)).toBe(true);
+    tensor.dispose();
+  }
+});
+
+test('so do those of int64, and there are some without values', () => {
+  const native = requireNative('upload');
+  const { binding } = native;
+  for (let i = 0; i < 300; i++) {
+    const [halves, shape] = [new Int32Array(2 * (20 + i)).fill(1), [20 + i]];
+    const value = { id: binding.createTensor(shape, binding.TF_INT64, halves), shape, dtype: binding.TF_INT64 };
+    halves.fill(0);
+    const cast = execute(binding, 'Cast', { SrcT: binding.TF_INT64, DstT: binding.TF_FLOAT }, [value.id]);
+    binding.deleteTensor(value.id);
+    const tensor = nativeTensor(native, cast);
+    expect(tensor.dataSync().every((value) => value === 2 ** 32)).toBe(true);
+    tensor.dispose();
+  }
+  expect([...tf.tensor(new Float32Array(0), [0, 3]).add(1).dataSync()]).toEqual([]);
+});
+
+test.runIf(ALL)("TensorFlow's threads let go of them without touching what is V8's", async () => {
+  const env = { TF_NUM_INTEROP_THREADS: '4' };
+  const { code, stdout, stderr } = await start(process.execPath, [path.join(import.meta.dirname, 'assignMany.js')], {
+    env,
+  }).result;
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'done\n', stderr: '' });
+});
