@@ -60,8 +60,9 @@ async function assertUnused(target: string): Promise<void> {
     if (codeOf(error) === 'ENOENT') return [];
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
-      got: codeOf(error) === 'ENOTDIR' ? 'a file' : describeFileError(error),
+      got: describeFileError(error),
       hint: 'name another one with --run-dir',
+      exitCode: codeOf(error) === 'ENOTDIR' ? EXIT.usage : EXIT.failed,
       cause: error,
     });
   });
