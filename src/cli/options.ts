@@ -9,7 +9,7 @@ export function parser<T>(expected: string, read: (text: string) => T | undefine
   return (text) => {
     const value = read(text);
     if (value !== undefined) return value;
-    throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
+    throw new InvalidArgumentError(`Expected ${expected}, got ${text || 'nothing'}.`);
   };
 }
 

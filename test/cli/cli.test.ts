@@ -17,6 +17,7 @@ afterAll(() => rm(work, { recursive: true }));
 describe('wrong usage exits 2 with words', () => {
   it.each([
     { args: ['scratch', '--lr', '0'], words: 'Expected a number above 0, got 0.' },
+    { args: ['scratch', '--lr', ''], words: 'Expected a number above 0, got nothing.' },
     { args: ['scratch', '--lr', 'fast'], words: 'Expected a number above 0, got fast.' },
     { args: ['scratch', '--epochs', '1.5'], words: 'Expected a whole number from 1, got 1.5.' },
     { args: ['scratch', '--momentum', '2'], words: 'Expected a number from 0 to 1, got 2.' },
