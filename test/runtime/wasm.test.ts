@@ -65,7 +65,7 @@ test.each([
 
 test('what there is no memory for is an error with words, after which the backend still computes', async () => {
   await openBackend('wasm');
-  const backend = tf.backend() as tf.KernelBackend;
+  const backend = tf.backend();
   const held: object[] = [];
   const fill = () => {
     // 1 GB each, without values to be copied.
