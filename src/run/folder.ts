@@ -28,7 +28,10 @@ export function defaultRunFolder(norm: string, now: Date = new Date()): string {
   return path.join('runs', `${date}-${time}-${norm}`);
 }
 
-/** Runs `action` as the only process that writes a new run folder, named as `createRunFolder` does. */
+/**
+ * Runs `action` as the only process that writes a new run folder, named as `createRunFolder` does. A `remedy` is told where the
+ * disk is full, and says that nothing goes on with --resume.
+ */
 export async function withNewRunFolder(
   norm: string,
   named: string | undefined,
@@ -36,11 +39,12 @@ export async function withNewRunFolder(
   remedy?: string,
 ): Promise<void> {
   const isNew = named === undefined || !(await exists(named));
-  const folder = await createRunFolder(norm, named);
+  const goesOn = remedy === undefined;
+  const folder = await createRunFolder(norm, named, goesOn);
   try {
     const use = async () => {
       // Another process may have had the folder, and left it, since it was looked at.
-      await assertUnused(folder);
+      await assertUnused(folder, goesOn);
       await action(folder);
     };
     await holdRunFolder(folder, use, remedy);
@@ -52,15 +56,15 @@ export async function withNewRunFolder(
 }
 
 /** Makes the run folder; it must be new or empty. A default name that is taken gets a number. */
-export async function createRunFolder(norm: string, folder?: string): Promise<string> {
+export async function createRunFolder(norm: string, folder?: string, goesOn = true): Promise<string> {
   const target = folder ?? (await makeNumbered(defaultRunFolder(norm)));
-  await assertUnused(target);
+  await assertUnused(target, goesOn);
   await assertWritable(target, `use the run folder ${target}`);
   return target;
 }
 
 /** Throws unless a folder is missing or empty. What a run leaves that was killed before it began does not count. */
-async function assertUnused(target: string): Promise<void> {
+async function assertUnused(target: string, goesOn: boolean): Promise<void> {
   const content = await readdir(target).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw cannot(`use the run folder ${target}`, {
@@ -74,7 +78,7 @@ async function assertUnused(target: string): Promise<void> {
   const taken = content.filter((name) => !isLeftover(name));
   const begun = { 'config.json': 'run', 'comparison.json': 'comparison' };
   const what = Object.entries(begun).find(([name]) => taken.includes(name))?.[1];
-  const goOn = what === undefined ? '' : `, or continue that ${what} with --resume ${quoted(target)}`;
+  const goOn = what === undefined || !goesOn ? '' : `, or continue that ${what} with --resume ${quoted(target)}`;
   if (taken.length > 0)
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',

@@ -75,6 +75,12 @@ describe('recalibrate', () => {
     expect(stdout).toBe('1\n');
   });
 
+  it('takes no folder of a run, with which it cannot go on', async () => {
+    const { code, stderr } = await run('recalibrate', 'scratch', '--run-dir', 'builtin');
+    expect(stderr).toMatch(/^Cannot use the run folder builtin: .*\nhint: name another one with --run-dir\n$/);
+    expect(code).toBe(2);
+  });
+
   it('tells all as JSON, and takes a name of its own beside the other runs', async () => {
     const { stdout } = await run('recalibrate', 'builtin', '--json');
     const { runDirectory, ...told } = JSON.parse(stdout) as Record<string, unknown>;
