@@ -214,8 +214,9 @@ describe('fold', () => {
     });
     const under = await run('fold', 'scratch', '--output', 'scratch/config.json/folded');
     expect(under.stderr).toBe(
-      "Cannot write scratch/config.json/folded: expected a folder that can be written, scratch/config.json, got EEXIST: file already exists, mkdir 'scratch/config.json'\nhint: choose another folder or change its permissions\n",
+      'Cannot write scratch/config.json/folded: expected a folder that can be written, scratch/config.json, got a file where a folder belongs\nhint: choose another folder\n',
     );
+    expect(under.code).toBe(2);
     const long = 'a'.repeat(250);
     expect((await run('fold', 'scratch', '--output', long)).stderr).toBe(
       `Cannot write ${long}: expected room and permission, got a name that is too long\nhint: name another folder with --output\n`,
