@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { ALL } from './test/support/amount.js';
 
 // The tests compute on the CPU, also where there is a GPU.
@@ -45,6 +46,16 @@ const LONG = [
   ],
 ];
 
+/** A file takes minutes whatever its size; one that began last would leave the other cores with nothing to do. */
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) =>
+      [...LONG, 'models/models'].some((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -55,5 +66,6 @@ export default defineConfig({
     pool: 'forks',
     // Much of a test is waiting for a process of its own.
     maxWorkers: '100%',
+    sequence: { sequencer: LongFirst },
   },
 });

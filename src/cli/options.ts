@@ -9,7 +9,7 @@ export function parser<T>(expected: string, read: (text: string) => T | undefine
   return (text) => {
     const value = read(text);
     if (value !== undefined) return value;
-    throw new InvalidArgumentError(`Expected ${expected}, got ${text}.`);
+    throw new InvalidArgumentError(`Expected ${expected}, got ${text || 'nothing'}.`);
   };
 }
 
@@ -122,7 +122,7 @@ export function addRecipeOptions(command: Command): Command {
     .option('--momentum <share>', `of the old moving average that is kept (default: ${RECIPE.momentum})`, share)
     .option('--epsilon <value>', `added to the variance (default: ${RECIPE.epsilon})`, above0)
     .option('--no-population', 'leave out test accuracy under population statistics, after each epoch and at the end')
-    .option('--eager', 'run every op by itself instead of each step as one graph')
+    .addOption(new Option('--eager', 'run every op by itself instead of each step as one graph').conflicts('fuse'))
     .option('--no-fuse', "run the graph with TensorFlow's own ops alone, not with code made for it on this CPU")
     .option(
       '--steps-per-call <n>',

@@ -24,9 +24,14 @@ export function recalibrateCommand(): Command {
     .action((run: string | undefined, flags: RecalibrateFlags) =>
       withSession(flags, async (session) => {
         const saved = await openSavedRun(run, flags, session, assertNormalized);
-        const { withNewRunFolder } = await import('../run/folder.js');
+        const { emptyRunFolder, withNewRunFolder } = await import('../run/folder.js');
         const { norm } = saved.config;
-        await withNewRunFolder(`${norm}-recalibrated`, flags.runDir, (target) => keep(saved, target, flags, session));
+        const keepAll = (target: string) =>
+          keep(saved, target, flags, session).catch(async (error: unknown) => {
+            await emptyRunFolder(target);
+            throw error;
+          });
+        await withNewRunFolder(`${norm}-recalibrated`, flags.runDir, keepAll, 'start again: nothing was kept');
       }),
     );
 }

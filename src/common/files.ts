@@ -4,7 +4,7 @@ import { constants, createReadStream, mkdtempSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type BnTrainError, cannot, messageOf } from './errors.js';
+import { type BnTrainError, cannot, EXIT, messageOf } from './errors.js';
 import { homeDirectory } from './machine.js';
 
 /** `$XDG_CACHE_HOME/bn-train`, or `~/.cache/bn-train`; shared by all checkouts. */
@@ -26,14 +26,19 @@ export function temporaryFolder(): string {
 export async function assertWritable(folder: string, action: string): Promise<void> {
   const made = makeFolder(folder).then(() => fs.access(folder, constants.W_OK));
   await made.catch((error: unknown) => {
-    const mend = codeOf(error) === 'ENOENT' ? '' : ' or change its permissions';
-    throw notWritable(action, folder, `choose another folder${mend}`, error);
+    const isThere = !['ENOENT', ...FILE_THERE].includes(codeOf(error) ?? '');
+    throw notWritable(action, folder, `choose another folder${isThere ? ' or change its permissions' : ''}`, error);
   });
 }
 
+/** What making a folder ends in where a file has its name, or that of one above it. */
+const FILE_THERE = ['ENOTDIR', 'EEXIST'];
+
 function notWritable(action: string, folder: string, hint: string, cause: unknown): BnTrainError {
   const expected = `a folder that can be written, ${folder}`;
-  return cannot(action, { expected, got: describeFileError(cause), hint, cause });
+  if (!FILE_THERE.includes(codeOf(cause) ?? ''))
+    return cannot(action, { expected, got: describeFileError(cause), hint, cause });
+  return cannot(action, { expected, got: 'a file where a folder belongs', hint, cause, exitCode: EXIT.usage });
 }
 
 /** The SHA-256 of bytes, in hexadecimal. */

@@ -94,20 +94,6 @@ function merge(calls: Seen[]): Seen {
   return { ...merged, count };
 }
 
-/**
- * What a model makes of a batch where every BN layer normalizes by the batch and its moving statistics stay as they are;
- * all else is as in inference. `after` sees each layer's output, and what it gives goes on.
- */
-export function applyByBatch(
-  model: tf.Sequential,
-  batch: tf.Tensor,
-  after = (_layer: tf.layers.Layer, y: tf.Tensor): tf.Tensor => y,
-): tf.Tensor {
-  const apply = (layer: tf.layers.Layer, x: tf.Tensor) =>
-    isBatchNorm(layer) ? normalizeByBatch(layer, x).y : (layer.apply(x) as tf.Tensor);
-  return model.layers.reduce((x, layer) => after(layer, apply(layer, x)), batch);
-}
-
 /** The values of tensors, which are disposed of. */
 export function takeVectors(tensors: tf.Tensor[]): Float32Array[] {
   const vectors = tensors.map((tensor) => tensor.dataSync<'float32'>());
@@ -138,8 +124,8 @@ export async function combineMoments(
   return found.map(({ layer, moments }) => ({ layer, ...moments.result() }));
 }
 
-/** With momentum 0, so that the "moving" statistics that come back are the batch's own. */
-function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
+/** As in training; with momentum 0, so that the "moving" statistics that come back are the batch's own. */
+export function normalizeByBatch(layer: tf.layers.Layer, x: tf.Tensor) {
   const zeros = tf.zeros([x.shape.at(-1) ?? 0]);
   const gamma = weightOf(layer, 'gamma')?.read() ?? tf.onesLike(zeros);
   const beta = weightOf(layer, 'beta')?.read() ?? zeros;

@@ -136,7 +136,8 @@ export class Terminal implements Listener {
     const { stream, bar } = this;
     if (!bar?.isActive) return;
     const rows = process.env['XTERM_VERSION'] === undefined ? Math.ceil(this.drawn.length / this.columns()) : 1;
-    stream.write(`\r${rows > 1 ? `\x1b[${rows - 1}A` : ''}\x1b[J`);
+    // Line by line: what is cleared from a screen's first place to its end goes into tmux's history.
+    stream.write(`\r\x1b[2K${'\x1b[1A\x1b[2K'.repeat(Math.max(0, rows - 1))}`);
     this.redraw();
   };
 

@@ -1,5 +1,5 @@
 /** Where runs live: naming a new folder, finding the newest, refusing what holds something else, one process at a time. */
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { BnTrainError, cannot, EXIT } from '../common/errors.js';
@@ -17,6 +17,9 @@ import { quoted, toType } from '../common/invocation.js';
 
 const LOCK = 'run.lock';
 
+/** What is to be done where a folder takes no more, for those that this process holds. */
+const remedies = new Map<string, string>();
+
 /** "runs/20261124-013000-scratch": the local date and time to the second, and the norm. */
 export function defaultRunFolder(norm: string, now: Date = new Date()): string {
   const two = (value: number) => String(value).padStart(2, '0');
@@ -25,20 +28,26 @@ export function defaultRunFolder(norm: string, now: Date = new Date()): string {
   return path.join('runs', `${date}-${time}-${norm}`);
 }
 
-/** Runs `action` as the only process that writes a new run folder, named as `createRunFolder` does. */
+/**
+ * Runs `action` as the only process that writes a new run folder, named as `createRunFolder` does. A `remedy` is told where the
+ * disk is full, and says that nothing goes on with --resume.
+ */
 export async function withNewRunFolder(
   norm: string,
   named: string | undefined,
   action: (folder: string) => Promise<void>,
+  remedy?: string,
 ): Promise<void> {
   const isNew = named === undefined || !(await exists(named));
-  const folder = await createRunFolder(norm, named);
+  const goesOn = remedy === undefined;
+  const folder = await createRunFolder(norm, named, goesOn);
   try {
-    await holdRunFolder(folder, async () => {
+    const use = async () => {
       // Another process may have had the folder, and left it, since it was looked at.
-      await assertUnused(folder);
+      await assertUnused(folder, goesOn);
       await action(folder);
-    });
+    };
+    await holdRunFolder(folder, use, remedy);
   } catch (error) {
     // A start that failed leaves no folder without a run; one that holds something is not removed by this.
     if (isNew) await rmdir(folder).catch(() => undefined);
@@ -47,28 +56,29 @@ export async function withNewRunFolder(
 }
 
 /** Makes the run folder; it must be new or empty. A default name that is taken gets a number. */
-export async function createRunFolder(norm: string, folder?: string): Promise<string> {
+export async function createRunFolder(norm: string, folder?: string, goesOn = true): Promise<string> {
   const target = folder ?? (await makeNumbered(defaultRunFolder(norm)));
-  await assertUnused(target);
+  await assertUnused(target, goesOn);
   await assertWritable(target, `use the run folder ${target}`);
   return target;
 }
 
 /** Throws unless a folder is missing or empty. What a run leaves that was killed before it began does not count. */
-async function assertUnused(target: string): Promise<void> {
+async function assertUnused(target: string, goesOn: boolean): Promise<void> {
   const content = await readdir(target).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
-      got: codeOf(error) === 'ENOTDIR' ? 'a file' : describeFileError(error),
+      got: describeFileError(error),
       hint: 'name another one with --run-dir',
+      exitCode: codeOf(error) === 'ENOTDIR' ? EXIT.usage : EXIT.failed,
       cause: error,
     });
   });
   const taken = content.filter((name) => !isLeftover(name));
   const begun = { 'config.json': 'run', 'comparison.json': 'comparison' };
   const what = Object.entries(begun).find(([name]) => taken.includes(name))?.[1];
-  const goOn = what === undefined ? '' : `, or continue that ${what} with --resume ${quoted(target)}`;
+  const goOn = what === undefined || !goesOn ? '' : `, or continue that ${what} with --resume ${quoted(target)}`;
   if (taken.length > 0)
     throw cannot(`use the run folder ${target}`, {
       expected: 'a new or empty folder',
@@ -112,6 +122,12 @@ export async function newestRun(runs = 'runs'): Promise<string> {
   return newest.folder;
 }
 
+/** Removes what this process has put into a folder that was new. */
+export async function emptyRunFolder(folder: string): Promise<void> {
+  const own = (await readdir(folder)).filter((name) => !isLeftover(name));
+  await Promise.all(own.map((name) => rm(path.join(folder, name), { recursive: true })));
+}
+
 /** Whether a file of a run folder is no part of the run: the lock, or what a killed process had not finished writing. */
 export function isLeftover(name: string): boolean {
   return name === LOCK || ownerOf(name) !== undefined;
@@ -119,9 +135,15 @@ export function isLeftover(name: string): boolean {
 
 /**
  * Runs `action` as the only process that writes the folder, after removing what killed ones had begun to write. A killed
- * process's lock is taken over. Throws a BnTrainError that names the process if another one holds it.
+ * process's lock is taken over. Throws a BnTrainError that names the process if another one holds it. `remedy` is told
+ * where the disk is full.
  */
-export async function holdRunFolder<T>(folder: string, action: () => Promise<T>): Promise<T> {
+export async function holdRunFolder<T>(
+  folder: string,
+  action: () => Promise<T>,
+  remedy = `go on with --resume ${quoted(folder)}`,
+): Promise<T> {
+  remedies.set(folder, remedy);
   const lock = await tryLock(path.join(folder, LOCK)).catch((error: unknown) => {
     throw error instanceof BnTrainError ? error : cannotWrite(folder, error);
   });
@@ -132,6 +154,7 @@ export async function holdRunFolder<T>(folder: string, action: () => Promise<T>)
   } finally {
     // A lock that can no longer be removed must not hide why; the next process sees that its holder is dead.
     await lock.release().catch(() => undefined);
+    remedies.delete(folder);
   }
 }
 
@@ -158,7 +181,7 @@ function cannotWrite(folder: string, error: unknown): BnTrainError {
   return cannot(`write the run folder ${folder}`, {
     expected: 'room and permission',
     got: describeFileError(error),
-    hint: `free some space or give permission, then go on with --resume ${quoted(folder)}`,
+    hint: `free some space or give permission, then ${remedies.get(folder) ?? 'start again'}`,
     cause: error,
   });
 }

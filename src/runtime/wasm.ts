@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
-import { toType } from '../common/invocation.js';
+import { formatBytes } from '../common/format.js';
+import { option, toType } from '../common/invocation.js';
 import { readyJs } from './js.js';
 import { mendKernels, surrounded } from './mended.js';
 
@@ -21,6 +22,33 @@ export async function open(): Promise<void> {
   mendKernels('wasm');
   if (!(await tf.setBackend('wasm')))
     throw cannot('open the WASM backend', { expected: 'its files to load', got: 'a failure', hint: 'npm ci' });
+  guardMemory((tf.backend() as unknown as { wasm: Module }).wasm);
+}
+
+interface Module {
+  _malloc: (bytes: number) => number;
+  HEAPU8: Uint8Array;
+}
+
+const guarded = new WeakSet<Module>();
+
+/** What there is no memory for the stock backend writes to address 0, over its own; near 4 GB it is given what lies beyond. */
+function guardMemory(wasm: Module): void {
+  if (guarded.has(wasm)) return;
+  guarded.add(wasm);
+  // Its first call replaces this function by another.
+  tf.scalar(0).dispose();
+  const allocate = wasm._malloc;
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes);
+    // Addresses from 2 GB on come as negative numbers.
+    if (bytes === 0 || (address !== 0 && (address >>> 0) + bytes <= wasm.HEAPU8.length)) return address;
+    throw cannot('compute on the WASM backend', {
+      expected: `memory for ${formatBytes(bytes)} more`,
+      got: 'none left',
+      hint: `use a smaller ${option('batchSize')}, or another backend`,
+    });
+  };
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The steps of a trial, as functions of tensors: training with what is watched on the way, evaluation, and gradients. */
 import * as tf from '@tensorflow/tfjs';
 import type { StepFunction } from '../graph/record/record.js';
-import { applyByBatch, isBatchNorm } from '../nn/population.js';
+import { isBatchNorm } from '../nn/population.js';
+import { applyByBatch } from '../train/byBatch.js';
 import { type DeviceDataset, trainingStep } from '../train/step.js';
 import { hiddenKernels, isActivation, kernelLayers, kernelOf } from './trialModel.js';
 import type { Trial } from './trial.js';
@@ -91,7 +92,7 @@ export function gradientStep(model: tf.Sequential, data: DeviceDataset): StepFun
       const more = added[ends.indexOf(layer)];
       return more ? y.add(more) : y;
     };
-    const loss = () => tf.losses.softmaxCrossEntropy(expected, applyByBatch(model, x, after));
+    const loss = () => tf.losses.softmaxCrossEntropy(expected, applyByBatch(model, x, { after }));
     const gradients = tf.grads(loss)([...kernels, ...added]);
     return layers.flatMap((_, i) => [
       norm(kernels[i] as tf.Tensor),

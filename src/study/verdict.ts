@@ -57,7 +57,9 @@ export function criterionOf({ rule, margins, unit }: RegisteredPart): string {
     'each-below': 'every seed below',
     'each-above': 'every seed above',
   };
-  return `${words[rule]} ${margins.join(' and ')}${unit === '' ? '' : ` ${unit}`}`;
+  // A factor of 1 is still "times".
+  const named = margins.length === 1 && margins[0] === 1 && unit !== 'times' ? unit.replace(/s$/, '') : unit;
+  return `${words[rule]} ${margins.join(' and ')}${named === '' ? '' : ` ${named}`}`;
 }
 
 function isIdentity({ rule }: RegisteredPart): boolean {

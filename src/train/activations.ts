@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { binsOver, countsIn } from '../common/bins.js';
 import type { Dataset } from '../data/idx.js';
-import { applyByBatch, type Normalization } from './byBatch.js';
+import { isBatchNorm } from '../nn/population.js';
+import { applyByBatch, type Normalization, normalizationOf, normalized } from './byBatch.js';
 import { inOrder } from './evaluate.js';
 import { imagesOf } from './predictions.js';
 
@@ -53,9 +54,13 @@ export function activationsOf(model: tf.Sequential, data: Dataset): Activations 
   const layers: LayerActivations[] = [];
   tf.tidy(() => {
     let normalization: Normalization | undefined;
-    applyByBatch(model, imagesOf(data, inOrder(images)), (layer, x, _, own) => {
-      if (layer.getClassName() === 'Activation') layers.push(layerActivations(x, normalization));
-      normalization = own;
+    applyByBatch(model, imagesOf(data, inOrder(images)), {
+      normalize: (layer, x) => normalized((normalization = normalizationOf(layer, x))),
+      after: (layer, y, x) => {
+        if (layer.getClassName() === 'Activation') layers.push(layerActivations(x, normalization));
+        if (!isBatchNorm(layer)) normalization = undefined;
+        return y;
+      },
     });
   });
   return { images, layers };

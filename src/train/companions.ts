@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { shuffledOrder } from '../data/batches.js';
 import type { Dataset } from '../data/idx.js';
-import { applyByBatch } from './byBatch.js';
+import { applyByBatch, normalizationOf, normalized } from './byBatch.js';
 import { breathe } from './evaluate.js';
 import { imagesOf } from './predictions.js';
 
@@ -47,7 +47,9 @@ export async function amongOthers(
 /** Of the first image of a batch. */
 function drawOf(model: tf.Sequential, data: Dataset, rows: Int32Array): Draw {
   const probabilities = tf.tidy(() => {
-    const logits = applyByBatch(model, imagesOf(data, rows)) as tf.Tensor2D;
+    const logits = applyByBatch(model, imagesOf(data, rows), {
+      normalize: (layer, x) => normalized(normalizationOf(layer, x)),
+    }) as tf.Tensor2D;
     return logits.slice([0, 0], [1, -1]).softmax().dataSync();
   });
   const predicted = probabilities.indexOf(Math.max(...probabilities));

@@ -186,6 +186,8 @@ describe('compare, too,', () => {
     const { stderr, code } = await start('unshare', ['-rm', 'sh', '-c', script], { env: data.env, cwd: work }).result;
     expect(code).toBe(1);
     expect(stderr).toMatch(/Cannot write the run folder disk\/c.*: expected room and permission, got no space/);
+    // The comparison's, not that of the run that had no room.
+    expect(stderr).toContain(`hint: free some space or give permission, then go on with --resume 'disk/c'\n`);
   });
 });
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pathWithGpus } from '../runtime/gpu.js';
 import { freshMachine } from '../runtime/index.js';
 import { firstOf } from '../support/amount.js';
-import { runProgram } from '../support/program.js';
+import { root, runProgram } from '../support/program.js';
 import { type SmallData, writeSmallData } from '../support/smallData.js';
 import { onTerminal } from '../support/terminal.js';
 
@@ -77,6 +77,21 @@ it('what comes after a window has got another size has that, and no bar stays be
   expect(later.length).toBeGreaterThan(3);
   expect(tooLong(later, 60)).toEqual([]);
   expect(lines.filter((line) => /[░█]/.test(line))).toEqual([]);
+});
+
+it('a bar that a narrower window has broken in two is taken away line by line, so that none of it goes into a history', async () => {
+  const script = `
+    import { Terminal } from ${JSON.stringify(path.join(root, 'dist/report/terminal.js'))};
+    const terminal = new Terminal();
+    terminal.progress({ label: 'what has a rather long name', done: 11, total: 99, figures: '11 of 99, and others' });
+    process.stderr.on('resize', () => terminal.print('that was all'));`;
+  const command = [process.execPath, '--input-type=module', '-e', script];
+  const steps = [{ until: 'and others', resize: 60 }];
+  const env = { XTERM_VERSION: undefined };
+  const { ended, output } = await onTerminal([], steps, { command, columns: 120, env });
+  expect(ended).toEqual({ code: 0 });
+  expect(output).toContain('\r\u001b[2K\u001b[1A\u001b[2K\u001b7');
+  expect(output).not.toContain('\u001b[J');
 });
 
 describe('colours', () => {

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/run/checkpoints.js';
 import { readConfig } from '../../src/run/config.js';
 import { readEnding } from '../../src/run/ending.js';
-import { runProgram } from '../support/program.js';
+import { program, runProgram, start } from '../support/program.js';
 import { type SmallData, writeSmallData } from '../support/smallData.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-fold-'));
@@ -62,6 +62,23 @@ describe('recalibrate', () => {
     const inspected = await runProgram(['inspect-gamma', 'new', '--moving'], { cwd: work });
     expect(inspected.stdout).toContain('after epoch 2 of 2, recalibrated\n');
     expect(inspected.stderr).toBe('');
+  });
+
+  it('leaves nothing where the disk is full, and says what is to be done', async () => {
+    const command = `'${process.execPath}' '${program}' recalibrate scratch --run-dir disk/r --quiet ${data.args.join(' ')}`;
+    const script = `mkdir disk && mount -t tmpfs -o size=300k tmpfs disk; ${command}; echo $?; ls disk`;
+    const { stdout, stderr } = await start('unshare', ['-rm', 'sh', '-c', script], { env: data.env, cwd: work }).result;
+    expect(stderr).toBe(
+      'Cannot write the run folder disk/r: expected room and permission, got no space left on the device\n' +
+        'hint: free some space or give permission, then start again: nothing was kept\n',
+    );
+    expect(stdout).toBe('1\n');
+  });
+
+  it('takes no folder of a run, with which it cannot go on', async () => {
+    const { code, stderr } = await run('recalibrate', 'scratch', '--run-dir', 'builtin');
+    expect(stderr).toMatch(/^Cannot use the run folder builtin: .*\nhint: name another one with --run-dir\n$/);
+    expect(code).toBe(2);
   });
 
   it('tells all as JSON, and takes a name of its own beside the other runs', async () => {
@@ -197,8 +214,9 @@ describe('fold', () => {
     });
     const under = await run('fold', 'scratch', '--output', 'scratch/config.json/folded');
     expect(under.stderr).toBe(
-      "Cannot write scratch/config.json/folded: expected a folder that can be written, scratch/config.json, got EEXIST: file already exists, mkdir 'scratch/config.json'\nhint: choose another folder or change its permissions\n",
+      'Cannot write scratch/config.json/folded: expected a folder that can be written, scratch/config.json, got a file where a folder belongs\nhint: choose another folder\n',
     );
+    expect(under.code).toBe(2);
     const long = 'a'.repeat(250);
     expect((await run('fold', 'scratch', '--output', long)).stderr).toBe(
       `Cannot write ${long}: expected room and permission, got a name that is too long\nhint: name another folder with --output\n`,

@@ -55,7 +55,6 @@ it('a run without a compiler is a graph, which a line tells even to who wants no
 it.each([
   [['--no-fuse'], 'graph'],
   [['--eager'], 'eager'],
-  [['--no-fuse', '--eager'], 'eager'],
 ])('a run with %s is of mode %s, without a word', async (flags, expected) => {
   const { mode, config, stderr } = await train(flags.join(), [...flags, '--quiet']);
   expect([mode, config.mode, config.kernels, stderr]).toEqual([expected, expected, undefined, '']);

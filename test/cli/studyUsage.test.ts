@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { claimsOf } from '../../src/cli/study/runStudy.js';
 import { CLAIM_IDS } from '../../src/study/registration.js';
 import { madeUpStudy } from '../support/madeUpStudy.js';
-import { runProgram } from '../support/program.js';
+import { program, runProgram } from '../support/program.js';
 
 const cwd = mkdtempSync(path.join(tmpdir(), 'bn-train-study-usage-'));
 afterAll(() => rm(cwd, { recursive: true }));
@@ -39,6 +39,10 @@ it.each([
     words: "option '--merge <folder...>' cannot be used with option '--shard",
   },
   { args: ['--merge', 'a', '--jobs', '2'], words: "option '--merge <folder...>' cannot be used with option '--jobs" },
+  {
+    args: ['--study-dir', program],
+    words: `Cannot use the study folder ${program}: expected a folder that can be written, ${program}/trials, got a file where a folder belongs\nhint: choose another folder\n`,
+  },
   {
     args: ['--backend', 'js'],
     words:

@@ -72,7 +72,7 @@ function accepted<T>(parse: (text: string) => T, text: string): T | undefined {
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     assert.ok(error.message.startsWith('Expected '));
-    assert.ok(error.message.endsWith(`, got ${text}.`));
+    assert.ok(error.message.endsWith(`, got ${text === '' ? 'nothing' : text}.`));
     return undefined;
   }
 }

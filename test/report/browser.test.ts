@@ -28,7 +28,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
   });
   afterAll(() => browser.close());
 
-  it.each(VIEWS)('nothing is wrong at $width pixels, $scheme', async (view) => {
+  it.each(VIEWS)('nothing is wrong at $width pixels, opened $scheme', async (view) => {
     const opened = await openPage(browser, file, view);
     expect(await faultsOf(opened)).toEqual([]);
     await opened.page.close();
@@ -85,7 +85,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
     });
 
     it.each(VIEWS.flatMap((view) => LANGUAGES.map((language) => ({ ...view, language }))))(
-      'has nothing wrong at $width pixels, $scheme, in $language',
+      'has nothing wrong at $width pixels, opened $scheme, in $language',
       async ({ language, ...view }) => {
         const opened = await openPage(browser, written(language), view);
         expect(await faultsOf(opened)).toEqual([]);
@@ -118,7 +118,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
 
   it('what is wrong is found', async () => {
     const broken = path.join(path.dirname(file), 'broken.html');
-    const body = `<figure class="chart" id="dead"><svg><text x="-5" y="20">aa</text><text x="-4" y="22">bb</text></svg></figure><img src="https://example.invalid/a.png"><p style="width:2000px">wide</p>`;
+    const body = `<figure class="chart" id="dead"><svg><text x="-5" y="20">aa</text><text x="-4" y="22">bb</text></svg></figure><img src="https://example.invalid/a.png"><p style="width:2000px">wide</p><p class="pale">pale</p><style>.pale{color:#ddd;background:#eee} @media (prefers-color-scheme:dark){.pale{color:#222;background:#111}}</style>`;
     writeFileSync(broken, page(body, 'console.log("said"); throw new Error("thrown")'));
     const faults = await faultsOf(await openPage(browser, broken, { width: 360, scheme: 'light' }));
     for (const fault of [
@@ -129,7 +129,9 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
       'cut off: dead: aa',
       'on another text: dead: bb',
       '2008 pixels',
-      'axe: image-alt',
+      'axe, light: image-alt',
+      'axe, light: color-contrast',
+      'axe, dark: color-contrast',
     ])
       expect(faults.join('\n')).toContain(fault);
   });

@@ -38,7 +38,7 @@ describe.skipIf(NO_BROWSER)('in Chromium', () => {
   const pages = [...LANGUAGES.flatMap((language) => [`scratch-${language}`, `several-${language}`]), 'none-en'];
 
   it.each(pages.flatMap((name) => VIEWS.map((view) => ({ name, ...view }))))(
-    'nothing is wrong with $name at $width pixels, $scheme',
+    'nothing is wrong with $name at $width pixels, opened $scheme',
     async ({ name, ...view }) => {
       const opened = await openPage(browser, file(name), view);
       expect(await faultsOf(opened)).toEqual([]);

@@ -95,6 +95,7 @@ describe('in Chinese', () => {
 
   it.each([
     ['interval wholly below -0.02 nats', '区间完全低于 −0.02 nat'],
+    ['interval wholly above 1 percentage point', '区间完全高于 1 个百分点'],
     ['interval wholly between -1 and 1 percentage points', '区间完全介于 −1 与 1 个百分点之间'],
     ['every seed below 0.001', '每个随机种子都低于 0.001'],
     ['none: the limit lies between 1 and 3.', '无批量规范化：界限在 1 与 3 之间。'],

@@ -62,3 +62,18 @@ test.each([
   const losses = [await model.trainOnBatch(x, y), await model.trainOnBatch(x, y)];
   expect(losses[1]).toBeLessThan(losses[0] as number);
 });
+
+test('what there is no memory for is an error with words, after which the backend still computes', async () => {
+  await openBackend('wasm');
+  const backend = tf.backend();
+  const held: object[] = [];
+  const fill = () => {
+    // 1 GB each, without values to be copied.
+    for (let i = 0; i < 5; i++) held.push(backend.write(null as never, [2 ** 28], 'float32'));
+  };
+  const message = 'Cannot compute on the WASM backend: expected memory for 1.1 GB more, got none left';
+  expect(fill).toThrow(expect.objectContaining({ message, hint: 'use a smaller batchSize, or another backend' }));
+  expect(held.length).toBeGreaterThan(1);
+  for (const one of held) backend.disposeData(one);
+  expect(tf.tidy(() => tf.ones([1000]).sum().dataSync()[0])).toBe(1000);
+});

@@ -118,6 +118,8 @@ describe('several criteria', () => {
 
 it.each<[RegisteredPart, string]>([
   [part('above', 1.5), 'interval wholly above 1.5 nats'],
+  [{ ...part('above', 1), unit: 'percentage points' }, 'interval wholly above 1 percentage point'],
+  [{ ...part('above', 1), unit: 'times' }, 'interval wholly above 1 times'],
   [part('below', -0.02), 'interval wholly below -0.02 nats'],
   [{ ...part('inside', -1, 1), unit: '' }, 'interval wholly between -1 and 1'],
   [part('each-below', 1e-4), 'every seed below 0.0001 nats'],

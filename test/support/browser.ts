@@ -37,11 +37,12 @@ export interface View {
   scheme: 'light' | 'dark';
 }
 
-/** The widths of a phone, a tablet and a laptop, in both schemes. */
-export const VIEWS: View[] = [360, 768, 1280].flatMap((width) => [
-  { width, scheme: 'light' as const },
-  { width, scheme: 'dark' as const },
-]);
+/** The widths of a phone, a tablet and a laptop, and the scheme in which a page is opened there. */
+export const VIEWS: View[] = [
+  { width: 360, scheme: 'light' },
+  { width: 768, scheme: 'dark' },
+  { width: 1280, scheme: 'light' },
+];
 
 export interface Opened {
   page: Page;
@@ -85,7 +86,10 @@ function illegible(page: Page): Promise<string[]> {
   );
 }
 
-/** Everything that a page must not have: what it said so far, charts that are not live or cannot be read, an overflow, and what axe holds against it. */
+/**
+ * Everything that a page must not have: what it said so far, charts that are not live or cannot be read, an overflow, and what
+ * axe holds against it in either scheme, which changes colours alone.
+ */
 export async function faultsOf({ page, faults }: Opened): Promise<string[]> {
   const asleep = await page.$$eval('figure.chart', (figures) =>
     figures
@@ -95,11 +99,19 @@ export async function faultsOf({ page, faults }: Opened): Promise<string[]> {
   const [shown, wide] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth]);
   const overflow = wide > shown ? [`${wide} pixels wide in a window of ${shown}`] : [];
   await page.evaluate(axe.source);
-  const violations = await page.evaluate(async () => {
+  const violations: string[] = [];
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    violations.push(...(await violationsOf(page)).map((violation) => `axe, ${scheme}: ${violation}`));
+  }
+  return [...faults, ...asleep, ...(await illegible(page)), ...overflow, ...violations];
+}
+
+function violationsOf(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
     const { violations } = await (window as unknown as { axe: typeof axe }).axe.run();
     return violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `axe: ${id} at ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+      .map(({ id, nodes }) => `${id} at ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
   });
-  return [...faults, ...asleep, ...(await illegible(page)), ...overflow, ...violations];
 }

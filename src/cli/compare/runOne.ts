@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import { BnTrainError } from '../../common/errors.js';
 import { exists } from '../../common/files.js';
+import { quoted } from '../../common/invocation.js';
 import type { FashionMnist } from '../../data/fashionMnist.js';
 import type { Norm } from '../../nn/lenet.js';
 import { chartTitle, svgChart } from '../../report/svgChart.js';
@@ -34,11 +35,12 @@ interface Circumstances {
 /** Trains to the end, or until the loss is no longer finite, which is an outcome. Undefined where it was interrupted. */
 export async function runOne(one: OneRun, circumstances: Circumstances): Promise<ComparedRun | undefined> {
   const folder = path.join(circumstances.folder, one.folder);
-  return holdRunFolder(folder, async () => {
+  const train = async () => {
     const isBegun = await exists(path.join(folder, 'config.json'));
     const resumed = isBegun ? await goingOn(folder, one, circumstances) : undefined;
     return record(folder, one, circumstances, resumed);
-  });
+  };
+  return holdRunFolder(folder, train, `go on with --resume ${quoted(circumstances.folder)}`);
 }
 
 /** A run that the comparison began, and nobody has put another in its place. */

@@ -2,6 +2,7 @@
 
 export const PHRASES: Record<string, string> = {
   'percentage points': '个百分点',
+  'percentage point': '个百分点',
   'per layer': '倍/层',
   times: '倍',
   nats: 'nat',
