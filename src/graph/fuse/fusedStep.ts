@@ -45,3 +45,9 @@ export interface Kernel {
 
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
+
+/** The maximum of a pooling's window; no op of TensorFlow's. */
+export const WINDOW = 'MaxOfWindow';
+
+/** What `loops.h` has by their names. */
+export const REDUCTIONS: readonly string[] = ['Sum', 'Mean', 'Max', 'Min', WINDOW];

@@ -3,9 +3,8 @@ import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
 import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
 import { kernelOf } from './convolution.js';
-import { type Operand, ROUTE, type Step } from './fusedStep.js';
+import { type Operand, REDUCTIONS, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
-import { REDUCTIONS } from './text.js';
 import { isSpread } from './tiles.js';
 import { Values } from './values.js';
 
