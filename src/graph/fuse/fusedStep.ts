@@ -31,6 +31,8 @@ export interface Step {
   readonly operands: readonly Operand[];
   /** Of `reduce`, `total` and `route`: how the smaller value is read along the larger one. */
   readonly axes: readonly Axis[];
+  /** Of a mean, which is a `Sum` otherwise: of how many numbers, in each row. */
+  readonly count?: number;
   /** Whether it may be computed again instead of being stored. */
   readonly cheap: boolean;
   /** Of a convolution or its gradient. */

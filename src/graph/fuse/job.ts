@@ -37,12 +37,12 @@ export class Job {
 
   /** A step with a loop of its own. */
   private alone(step: Step): string {
-    const { kind, op, operands, axes, kernel } = step;
+    const { kind, op, operands, axes, kernel, count = 1 } = step;
     const from = operands.map((operand) => this.pointer(operand));
     if (kernel) return this.convolution(step, kernel, from);
     const to = this.target(step);
     if (kind === 'spread') return `expand_<${axesText(operands[0]?.axes ?? [])}>(${to}, ${from.join()});`;
-    if (kind === 'reduce') return `reduce_<${op}, ${axesText(axes)}>(${to}, ${from.join()});`;
+    if (kind === 'reduce') return `reduce_<${op}, ${axesText(axes)}>(${to}, ${from.join()}, ${count});`;
     const isFolded = axes.at(-1)?.stride === 0;
     return `route_<${axesText(isFolded ? [...axes, ONE] : axes)}>(${[to, ...from].join(', ')});`;
   }
@@ -127,9 +127,7 @@ export class Job {
     const isWhole = kept === width;
     const result = isWhole ? sums : this.memory.own('float', kept);
     const tiled = tileOf(axes) === undefined ? axes : [{ size: width / kept, stride: 0 }, ...axes.slice(1)];
-    // Means are divided when all are there.
-    const parts = op === 'Mean' ? 'Sum' : op;
-    if (!isWhole) this.after.push(`reduce_<${parts}, ${axesText(tiled)}>(${result}, ${sums});`);
+    if (!isWhole) this.after.push(`reduce_<${op}, ${axesText(tiled)}>(${result}, ${sums}, 1);`);
     this.memory.partial.set(step, result);
     return sums;
   }

@@ -103,27 +103,21 @@ static inline void expand_(T* to, const T* from) {
   }
 }
 
-// What reductions begin with, how they put two values together, and what they end with, of `count` values.
-struct Ends {
-  static inline float end(float a, int64_t) { return a; }
-};
-struct Sum : Ends {
+// What reductions begin with, and how they put two values together.
+struct Sum {
   static constexpr float start = 0;
   static inline float of(float a, float b) { return a + b; }
 };
-struct Mean : Sum {
-  static inline float end(float a, int64_t count) { return a / static_cast<float>(count); }
-};
-struct Max : Ends {
+struct Max {
   static constexpr float start = -__builtin_inff();
   static inline float of(float a, float b) { return max_(a, b); }
 };
-struct Min : Ends {
+struct Min {
   static constexpr float start = __builtin_inff();
   static inline float of(float a, float b) { return min_(a, b); }
 };
 // Begins and goes on as TensorFlow's pooling does, which passes over NaN.
-struct MaxOfWindow : Ends {
+struct MaxOfWindow {
   static constexpr float start = -__FLT_MAX__;
   static inline float of(float a, float b) { return b > a ? b : a; }
 };
@@ -153,23 +147,23 @@ static inline void add_(float* y, const float* x) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < N; ++i) y[i] = Op::of(y[i], x[i]);
 }
-template <typename Op, int64_t N>
-static inline void end_(float* y, int64_t count) {
+template <int64_t N>
+static inline void divide_(float* y, float by) {
 #pragma GCC ivdep
-  for (int64_t i = 0; i < N; ++i) y[i] = Op::end(y[i], count);
+  for (int64_t i = 0; i < N; ++i) y[i] /= by;
 }
 
 // Puts together what the chunks have, in their order: so many numbers apart from each other.
 template <typename Op, int64_t N>
-static inline void finish_(float* y, const float* x, int64_t chunks, int64_t apart, int64_t count) {
+static inline void finish_(float* y, const float* x, int64_t chunks, int64_t apart, float by) {
   clear_<Op, N>(y);
   for (int64_t c = 0; c < chunks; ++c) add_<Op, N>(y, x + c * apart);
-  end_<Op, N>(y, count);
+  divide_<N>(y, by);
 }
 
-// Reduces `from` over its axes of stride 0 into `to`.
+// Reduces `from` over its axes of stride 0 into `to`, and divides that, by 1 but for means.
 template <typename Op, typename... Axes>
-static inline void reduce_(float* to, const float* from) {
+static inline void reduce_(float* to, const float* from, float by) {
   constexpr int64_t kLast = Last<Axes...>::size, kFolded = (1 * ... * (Axes::stride == 0 ? Axes::size : 1));
   each_<false, Axes...>([&](int64_t whole, int64_t part) {
     const float* const x = from + whole;
@@ -177,19 +171,19 @@ static inline void reduce_(float* to, const float* from) {
     if constexpr (Last<Axes...>::stride == 0) {
       float a = Op::start;
       each_<true, Axes...>([&](int64_t at, int64_t) { a = Op::of(a, all_<Op>(x + at, kLast)); });
-      *y = Op::end(a, kFolded);
+      *y = a / by;
     } else if constexpr (kFolded <= 16) {
       // So small a window is added up in one expression.
 #pragma GCC ivdep
       for (int64_t i = 0; i < kLast; ++i) {
         float a = Op::start;
         each_<true, Axes...>([&](int64_t at, int64_t) { a = Op::of(a, x[at + i]); });
-        y[i] = Op::end(a, kFolded);
+        y[i] = a / by;
       }
     } else {
       clear_<Op, kLast>(y);
       each_<true, Axes...>([&](int64_t at, int64_t) { add_<Op, kLast>(y, x + at); });
-      end_<Op, kLast>(y, kFolded);
+      divide_<kLast>(y, by);
     }
   });
 }

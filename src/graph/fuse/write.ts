@@ -52,11 +52,10 @@ function jobsOf(time: number, steps: readonly Step[], memory: Memory): Job[] {
 
 /** What chunks have summed up is read from the first one's on, which is the one that is at work between passes. */
 function finish(step: Step, memory: Memory): string {
-  const { op, output, width, operands } = step;
-  const { known, partial } = memory;
-  const each = sizeOf(known.value(operands[0]?.id ?? 0).shape) / known.rows / width;
-  const [to, from] = [memory.base(output.id), partial.get(step) ?? ''];
-  return `finish_<${op}, ${width}>(${to}, ${from}, chunks, OWN / sizeof(float), rows * ${each});`;
+  const { op, output, width, count } = step;
+  const [to, from] = [memory.base(output.id), memory.partial.get(step) ?? ''];
+  const by = count === undefined ? 1 : `rows * ${count}`;
+  return `finish_<${op}, ${width}>(${to}, ${from}, chunks, OWN / sizeof(float), ${by});`;
 }
 
 /** Outputs that may take the place of an input: whatever reads it does so before, or in the very turn of the loop. */
