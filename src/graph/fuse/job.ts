@@ -124,10 +124,9 @@ export class Job {
     const { op, axes, width: kept } = step;
     const sums = this.memory.own('float', width);
     this.before.push(`clear_<${op}, ${width}>(${sums});`);
-    const isWhole = kept === width;
-    const result = isWhole ? sums : this.memory.own('float', kept);
+    const result = this.memory.own('float', kept);
     const tiled = tileOf(axes) === undefined ? axes : [{ size: width / kept, stride: 0 }, ...axes.slice(1)];
-    if (!isWhole) this.after.push(`reduce_<${op}, ${axesText(tiled)}>(${result}, ${sums}, 1);`);
+    this.after.push(`reduce_<${op}, ${axesText(tiled)}>(${result}, ${sums}, 1);`);
     this.memory.partial.set(step, result);
     return sums;
   }

@@ -136,11 +136,7 @@ async function fill(folder: string, sources: readonly string[], compiler: Compil
   const waiting = [...sources.keys()].sort((a, b) => length(b) - length(a)).map((i) => units[i]);
   const compile = async () => {
     for (let unit = waiting.shift(); unit !== undefined; unit = waiting.shift())
-      await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making).catch(stop);
-  };
-  const stop = (error: unknown) => {
-    waiting.length = 0;
-    throw error;
+      await run(compiler, ['-include', HEADER, '-c', `${unit}.cc`, '-o', `${unit}.o`], folder, making);
   };
   const compiling = Array.from({ length: os.availableParallelism() }, compile);
   // The folder is not left, and then removed, while some are still writing to it.

@@ -8,11 +8,6 @@ struct Axis {
   static constexpr int64_t size = SIZE, stride = STRIDE;
 };
 
-template <typename A, typename... Axes>
-struct Last : Last<Axes...> {};
-template <typename A>
-struct Last<A> : A {};
-
 template <typename... Axes>
 constexpr int64_t kSize = (1 * ... * Axes::size);
 
@@ -164,11 +159,11 @@ static inline void finish_(float* y, const float* x, int64_t chunks, int64_t apa
 // Reduces `from` over its axes of stride 0 into `to`, and divides that, by 1 but for means.
 template <typename Op, typename... Axes>
 static inline void reduce_(float* to, const float* from, float by) {
-  constexpr int64_t kLast = Last<Axes...>::size, kFolded = (1 * ... * (Axes::stride == 0 ? Axes::size : 1));
+  constexpr int64_t kLast = (Axes::size, ...), kFolded = (1 * ... * (Axes::stride == 0 ? Axes::size : 1));
   each_<false, Axes...>([&](int64_t whole, int64_t part) {
     const float* const x = from + whole;
     float* const y = to + part;
-    if constexpr (Last<Axes...>::stride == 0) {
+    if constexpr ((Axes::stride, ...) == 0) {
       float a = Op::start;
       each_<true, Axes...>([&](int64_t at, int64_t) { a = Op::of(a, all_<Op>(x + at, kLast)); });
       *y = a / by;
@@ -194,7 +189,7 @@ template <typename... Axes>
 static inline void route_(float* to, const float* x, const float* maxima, const float* gradient) {
   each_<false, Axes...>([&](int64_t whole, int64_t part) {
 #pragma GCC ivdep
-    for (int64_t i = 0; i < Last<Axes...>::size; ++i) {
+    for (int64_t i = 0; i < (Axes::size, ...); ++i) {
       const float most = maxima[part + i];
       float d = gradient[part + i];
       each_<true, Axes...>([&](int64_t at, int64_t) {

@@ -4,10 +4,8 @@ import { C_TYPES } from './operators.js';
 import type { Region } from './regions.js';
 import type { Values } from './values.js';
 
-/** A cache line. */
-const LINE = 64;
-
-const sizeOfType = (type: string): number => ({ bool: 1, uint8_t: 1 })[type] ?? 4;
+/** A cache line, and the longest of numbers, in bytes. */
+const [LINE, NUMBER] = [64, 4];
 
 /** Offsets into scratch memory: what all chunks share, then what each has for itself, then values for every row. */
 export class Memory {
@@ -32,7 +30,7 @@ export class Memory {
 
   /** Names room for `count` values of each chunk's own. */
   own(type: string, count: number): string {
-    return this.named(`at<${type}>(s, SHARED + chunk * OWN + ${this.take('own', type, count)})`);
+    return this.named(`at<${type}>(s, SHARED + chunk * OWN + ${this.take('own', count)})`);
   }
 
   /** Names the first element of a whole value: given, if the region does not make it. */
@@ -65,15 +63,15 @@ int64_t scratch_bytes(int64_t rows, int64_t chunks) { return SHARED + chunks * O
     if (output >= 0) return `static_cast<${type}*>(out[${output}])`;
     const made = this.made.get(id);
     if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`;
-    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', type, made.width)})`;
+    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', made.width)})`;
     const offset = this.sizes.row;
-    this.sizes.row += made.width * sizeOfType(type);
+    this.sizes.row += made.width * NUMBER;
     return `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`;
   }
 
-  private take(part: 'shared' | 'own', type: string, count: number): number {
+  private take(part: 'shared' | 'own', count: number): number {
     const offset = this.sizes[part];
-    this.sizes[part] += Math.ceil((count * sizeOfType(type)) / LINE) * LINE;
+    this.sizes[part] += Math.ceil((count * NUMBER) / LINE) * LINE;
     return offset;
   }
 }
