@@ -26,8 +26,8 @@ export interface StudyFlags extends PlaceOptions {
 const THREADS = 1;
 
 /** The code that generated kernels have before them. */
-const HEADERS = ['math.h', 'loops.h', 'region.h'].map(
-  (name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url),
+const HEADERS = ['math', 'loops', 'region'].map(
+  (name) => new URL(`../../../src/graph/fuse/${name}.h`, import.meta.url),
 );
 
 /**
