@@ -23,13 +23,6 @@ static inline void each_(F f, int64_t whole = 0, int64_t part = 0) {
   }
 }
 
-// What is at the beginning, `size` long, comes `times` in all.
-template <typename T>
-static inline void repeat_(T* to, int64_t size, int64_t times) {
-  for (int64_t n = 1; n < times; n *= 2)
-    __builtin_memcpy(to + n * size, to, (n < times - n ? n : times - n) * size * sizeof(T));
-}
-
 // As many numbers of 4 bytes as the CPU moves at once; nothing but speed depends on it.
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
@@ -91,7 +84,9 @@ static inline void expand_(T* to, const T* from) {
     for (int64_t i = 0; i < A::size; ++i) to[i] = from[i * A::stride];
   } else if constexpr (A::stride == 0 && !kShortRuns<Axes...>) {
     expand_<Axes...>(to, from);
-    repeat_(to, kRest, A::size);
+    // What is there is copied, twice as much each time.
+    for (int64_t n = 1; n < A::size; n *= 2)
+      __builtin_memcpy(to + n * kRest, to, (n < A::size - n ? n : A::size - n) * kRest * sizeof(T));
   } else {
     // What was just written in parts cannot be read at once: short runs are repeated from where they were.
     for (int64_t k = 0; k < A::size; ++k) expand_<Axes...>(to + k * kRest, from + k * A::stride);
@@ -117,20 +112,6 @@ struct MaxOfWindow {
   static inline float of(float a, float b) { return b > a ? b : a; }
 };
 
-// Of n values: in sixteen sums side by side, whatever the width of the CPU's vectors.
-template <typename Op>
-static inline float all_(const float* x, int64_t n) {
-  float a[16];
-  for (int l = 0; l < 16; ++l) a[l] = Op::start;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int l = 0; l < 16; ++l) a[l] = Op::of(a[l], x[i + l]);
-  for (int l = 0; i + l < n; ++l) a[l] = Op::of(a[l], x[i + l]);
-  for (int step = 8; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) a[l] = Op::of(a[l], a[l + step]);
-  return a[0];
-}
-
 // N reductions side by side.
 template <typename Op, int64_t N>
 static inline void clear_(float* y) {
@@ -146,6 +127,19 @@ template <int64_t N>
 static inline void divide_(float* y, float by) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < N; ++i) y[i] /= by;
+}
+
+// Of n values: in sixteen sums side by side, whatever the width of the CPU's vectors.
+template <typename Op>
+static inline float all_(const float* x, int64_t n) {
+  float a[16];
+  clear_<Op, 16>(a);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) add_<Op, 16>(a, x + i);
+  for (int l = 0; i + l < n; ++l) a[l] = Op::of(a[l], x[i + l]);
+  for (int step = 8; step > 0; step /= 2)
+    for (int l = 0; l < step; ++l) a[l] = Op::of(a[l], a[l + step]);
+  return a[0];
 }
 
 // Puts together what the chunks have, in their order: so many numbers apart from each other.
