@@ -1,5 +1,6 @@
 // Loops over axes, by their sizes and strides: repetitions, reductions, and the gradient of a maximum.
 #include <cstdint>
+#include <utility>
 
 // An axis of two values at once: of the one that has all elements, and of the one that goes on in steps of STRIDE there; 0
 // where it is repeated, or the first one folded into it.
@@ -10,6 +11,8 @@ struct Axis {
 
 template <typename... Axes>
 constexpr int64_t kSize = (1 * ... * Axes::size);
+template <typename... Axes>
+constexpr int64_t kFolded = (1 * ... * (Axes::stride == 0 ? Axes::size : 1));
 
 // For all positions on the folded axes, or on the others, but for the last axis: how far they are in either value.
 template <bool FOLDED, typename A, typename... Axes, typename F>
@@ -150,10 +153,24 @@ static inline void finish_(float* y, const float* x, int64_t chunks, int64_t apa
   divide_<N>(y, by);
 }
 
+// How far position k of the folded axes is in the larger value.
+template <typename A, typename... Axes>
+constexpr int64_t folded_(int64_t k) {
+  const int64_t here = A::stride == 0 ? k / kFolded<Axes...> % A::size * kSize<Axes...> : 0;
+  if constexpr (sizeof...(Axes) > 0) return here + folded_<Axes...>(k);
+  return here;
+}
+
+// All of a small window in one expression, as loops in a loop would keep the compiler from making vectors of several windows.
+template <typename Op, typename... Axes, int64_t... K>
+static inline float window_(const float* x, float a, std::integer_sequence<int64_t, K...>) {
+  return ((a = Op::of(a, x[folded_<Axes...>(K)])), ...);
+}
+
 // Reduces `from` over its axes of stride 0 into `to`, and divides that, by 1 but for means.
 template <typename Op, typename... Axes>
 static inline void reduce_(float* to, const float* from, float by) {
-  constexpr int64_t kLast = (Axes::size, ...), kFolded = (1 * ... * (Axes::stride == 0 ? Axes::size : 1));
+  constexpr int64_t kLast = (Axes::size, ...);
   each_<false, Axes...>([&](int64_t whole, int64_t part) {
     const float* const x = from + whole;
     float* const y = to + part;
@@ -161,14 +178,10 @@ static inline void reduce_(float* to, const float* from, float by) {
       float a = Op::start;
       each_<true, Axes...>([&](int64_t at, int64_t) { a = Op::of(a, all_<Op>(x + at, kLast)); });
       *y = a / by;
-    } else if constexpr (kFolded <= 16) {
-      // So small a window is added up in one expression.
+    } else if constexpr (kFolded<Axes...> <= 16) {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < kLast; ++i) {
-        float a = Op::start;
-        each_<true, Axes...>([&](int64_t at, int64_t) { a = Op::of(a, x[at + i]); });
-        y[i] = a / by;
-      }
+      for (int64_t i = 0; i < kLast; ++i)
+        y[i] = window_<Op, Axes...>(x + i, Op::start, std::make_integer_sequence<int64_t, kFolded<Axes...>>()) / by;
     } else {
       clear_<Op, kLast>(y);
       each_<true, Axes...>([&](int64_t at, int64_t) { add_<Op, kLast>(y, x + at); });
