@@ -36,9 +36,10 @@ namespace {
 const int one_arena = mallopt(M_ARENA_MAX, 1);
 #endif
 
+// A worker thread sets the level only when the addon has been loaded (environment.cc).
 bool IsQuiet() {
   const char* level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
-  return level != nullptr && std::atoi(level) >= 2;
+  return level == nullptr || std::atoi(level) >= 2;
 }
 
 // While one lives, stderr goes nowhere. Threads of the process may each have one: the last to go brings stderr back.
@@ -122,10 +123,10 @@ TF_SessionOptions* InlineOptions(TF_Status* status) {
 
 }  // namespace
 
-// A GPU that is wanted and does not open is a matter for words.
+// A GPU that is wanted and does not open is a matter for words; and by now the level is known in a worker thread, too.
 extern "C" TFE_Context* quiet_TFE_NewContext(const TFE_ContextOptions* options, TF_Status* status) {
+  if (IsGpuWanted() || !IsQuiet()) EndOfLoading();
   if (IsGpuWanted()) {
-    EndOfLoading();
     // The GPU and cuDNN are named in lines of information.
     if (IsQuiet()) absl::SetMinLogLevel(absl::LogSeverityAtLeast::kWarning);
     OpenCudaLibraries();

@@ -57,11 +57,13 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
   const quiet = said.map((name) => `-D${name}=quiet_${name}`);
   const copying = '-DTF_NewTensor=copying_TF_NewTensor';
+  const entry = '-Dnapi_register_module_v1=stock_napi_register_module_v1';
   return [
     ...mode,
     alignment,
     ...quiet,
     copying,
+    entry,
     ...includes,
     ...binding,
     ...own,
