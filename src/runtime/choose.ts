@@ -128,6 +128,16 @@ export async function findGpu(
   throw cannot(device === 'auto' ? 'use the GPU' : `use the device ${device}`, chosen);
 }
 
+/** Throws where TensorFlow uses a GPU all the same, as it is one TensorFlow for all threads of a process. */
+export function assertNoGpu(usesGpu: boolean): void {
+  if (!usesGpu) return;
+  throw cannot('use the device cpu', {
+    expected: 'TensorFlow to open no GPU',
+    got: 'one that another thread of this process has opened',
+    hint: 'use a process for each device',
+  });
+}
+
 /** An error as one line. */
 export function oneLine({ message, hint }: BnTrainError): string {
   return hint === undefined ? message : `${message}; hint: ${hint}`;

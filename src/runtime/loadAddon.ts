@@ -18,7 +18,7 @@ export function stockPackage(): { folder: string; version: string } {
 
 /** This project's own part of the addon, with what is included of it. */
 export const OWN_SOURCES = [
-  ...['settings', 'ownedTensor', 'variables', 'region'].map((name) => `runtime/${name}.cc`),
+  ...['environment', 'settings', 'ownedTensor', 'variables', 'region'].map((name) => `runtime/${name}.cc`),
   'graph/fuse/region.h',
 ].map((name) => fileURLToPath(new URL(`../../src/${name}`, import.meta.url)));
 
@@ -32,6 +32,7 @@ export function addonVersion(): string {
 /** Loads `addon` as tfjs's native backend, which becomes the one in use. The environment must be as it is to be by then. */
 export function loadNative(addon: string): { tensorflow: string; usesGpu: boolean } {
   restoreUtil();
+  setEnvironment(addon);
   pointAt(addon);
   require(PACKAGE);
   mendKernels('tensorflow');
@@ -44,6 +45,12 @@ function restoreUtil(): void {
   const util = require('node:util') as Record<string, unknown>;
   util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
   util['isArray'] = Array.isArray;
+}
+
+/** TensorFlow reads the process's own environment, and `process.env` is a copy in a worker thread: the addon sets what is for it. */
+function setEnvironment(addon: string): void {
+  const own = Object.entries(process.env).filter(([name]) => /^(TF|XLA|CUDA|NVIDIA|BN_TRAIN_CUDA)_/.test(name));
+  process.dlopen({ exports: { environment: Object.fromEntries(own) } }, addon);
 }
 
 /** The package asks node-pre-gyp where its addon is; this answers with the one in the cache. */

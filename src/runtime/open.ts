@@ -146,6 +146,7 @@ function openFirst({ runtime, gpu }: places.Choice, settings: Settings): NonNull
   const nvidia = cuda && { compiler: compilerFolder(libraries), libraries: libraryFiles(files) };
   prepareEnvironment(gpu, { ...settings, ...nvidia });
   const { tensorflow, usesGpu } = load(addon);
+  if (!gpu) places.assertNoGpu(usesGpu);
   opened = { runtime, gpu: usesGpu ? gpu : undefined, tensorflow };
   if (!gpu || usesGpu) return opened;
   throw cannot(`use the device ${gpu.device}`, {

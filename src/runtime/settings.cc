@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <sys/mman.h>
 #endif
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,8 @@
 #undef TF_LoadSessionFromSavedModel
 #undef TF_SessionRun
 #undef TFE_NewContext
+#undef TFE_Execute
+#undef TF_NewGraph
 #include "absl/log/globals.h"
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/eager/c_api.h"
@@ -36,9 +39,10 @@ namespace {
 const int one_arena = mallopt(M_ARENA_MAX, 1);
 #endif
 
+// A worker thread sets the level only when the addon has been loaded (environment.cc).
 bool IsQuiet() {
   const char* level = std::getenv("TF_CPP_MIN_LOG_LEVEL");
-  return level != nullptr && std::atoi(level) >= 2;
+  return level == nullptr || std::atoi(level) >= 2;
 }
 
 // While one lives, stderr goes nowhere. Threads of the process may each have one: the last to go brings stderr back.
@@ -65,6 +69,20 @@ class Silence {
 };
 std::mutex Silence::mutex_;
 int Silence::count_ = 0, Silence::saved_ = -1;
+
+// oneDNN's products compute with the stack pointer in memory of the heap, where a signal (Ctrl-C, a resized terminal, a child's
+// end, the profiler) would overwrite what lies before. While one lives this thread has none, nor have threads that begin:
+// TensorFlow's never do. Node's others have them instead, or this one afterwards. What a thread does itself is no such signal.
+struct NoSignals {
+  NoSignals() {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&blocked, own);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  }
+  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+  sigset_t before;
+};
 
 #ifdef __GLIBC__
 // Loading leaves some 130 MB of TensorFlow's files in memory, relocations and the code that registers every kernel, most of
@@ -122,10 +140,11 @@ TF_SessionOptions* InlineOptions(TF_Status* status) {
 
 }  // namespace
 
-// A GPU that is wanted and does not open is a matter for words.
+// A GPU that is wanted and does not open is a matter for words; and by now the level is known in a worker thread, too.
 extern "C" TFE_Context* quiet_TFE_NewContext(const TFE_ContextOptions* options, TF_Status* status) {
+  const NoSignals none;
+  if (IsGpuWanted() || !IsQuiet()) EndOfLoading();
   if (IsGpuWanted()) {
-    EndOfLoading();
     // The GPU and cuDNN are named in lines of information.
     if (IsQuiet()) absl::SetMinLogLevel(absl::LogSeverityAtLeast::kWarning);
     OpenCudaLibraries();
@@ -140,6 +159,7 @@ extern "C" TF_Session* quiet_TF_LoadSessionFromSavedModel(const TF_SessionOption
                                                            const TF_Buffer* run_options, const char* export_dir,
                                                            const char* const* tags, int tags_len, TF_Graph* graph,
                                                            TF_Buffer* meta_graph_def, TF_Status* status) {
+  const NoSignals none;
   const Silence* silence = IsQuiet() ? new Silence : nullptr;
   const bool is_inline = tags_len == 1 && std::strcmp(tags[0], "inline") == 0;
   TF_SessionOptions* const own = is_inline ? InlineOptions(status) : nullptr;
@@ -159,10 +179,22 @@ extern "C" void quiet_TF_SessionRun(TF_Session* session, const TF_Buffer* run_op
                                     TF_Tensor* const* input_values, int ninputs, const TF_Output* outputs,
                                     TF_Tensor** output_values, int noutputs, const TF_Operation* const* target_opers,
                                     int ntargets, TF_Buffer* run_metadata, TF_Status* status) {
+  const NoSignals none;
   const Silence* silence = compiles_by_xla && IsQuiet() ? new Silence : nullptr;
   // As TensorFlow's own threads do, which may do a part of what this one does.
   const tensorflow::port::ScopedFlushDenormal flush;
   TF_SessionRun(session, run_options, inputs, input_values, ninputs, outputs, output_values, noutputs, target_opers,
                 ntargets, run_metadata, status);
   delete silence;
+}
+
+extern "C" void quiet_TFE_Execute(TFE_Op* op, TFE_TensorHandle** results, int* count, TF_Status* status) {
+  const NoSignals none;
+  TFE_Execute(op, results, count, status);
+}
+
+// A graph has a thread of its own.
+extern "C" TF_Graph* quiet_TF_NewGraph() {
+  const NoSignals none;
+  return TF_NewGraph();
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { BackendName } from '../../src/common/backends.js';
 import { diagnose } from '../../src/runtime/doctor.js';
 import { openBackend } from '../../src/runtime/open.js';
-import { ALL } from '../support/amount.js';
+import { ALL, firstOf } from '../support/amount.js';
 import { root, runProgram, start } from '../support/program.js';
 import { pathWithGpus } from './gpu.js';
 import { freshMachine } from './index.js';
@@ -127,3 +127,27 @@ test.runIf(ALL)('stderr is heard again after threads compiled at the same time',
   const { code, stderr } = await start(process.execPath, [script], { env: { TF_CPP_MIN_LOG_LEVEL: '2' } }).result;
   expect([code, stderr]).toEqual([0, 'heard\n']);
 });
+
+const WISHES = [
+  ['how many threads', {}, { threads: 40 }, /^$/],
+  ['what it says', {}, { verbose: true }, / I tensorflow\/core\/platform/],
+  ['what it says by a variable of the thread', { TF_CPP_MIN_LOG_LEVEL: '0' }, {}, / I tensorflow\/core\/platform/],
+] as const;
+
+test.each(firstOf(WISHES, 1))(
+  'a worker thread, whose environment is a copy, has TensorFlow heed it: %s',
+  async (_, own, options, said) => {
+    const script = path.join(import.meta.dirname, 'openInWorker.js');
+    const env = {
+      TF_CPP_MIN_LOG_LEVEL: undefined,
+      TF_NUM_INTRAOP_THREADS: undefined,
+      TF_NUM_INTEROP_THREADS: undefined,
+    };
+    const args = [script, JSON.stringify(own), JSON.stringify(options)];
+    const { code, stdout, stderr } = await start(process.execPath, args, { env }).result;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(said);
+    // Two pools of them.
+    if ('threads' in options) expect(Number(stdout)).toBeGreaterThanOrEqual(80);
+  },
+);

@@ -8,7 +8,15 @@ import { cannot } from '../../src/common/errors.js';
 import { isCudaBuild } from '../../src/runtime/install/cuda.js';
 import { prepareEnvironment } from '../../src/runtime/loadAddon.js';
 import { parseGpus, queryGpus } from '../../src/runtime/gpus.js';
-import { choose, type DeviceOptions, fallbacksFor, firstOf, NoGpu, oneLine } from '../../src/runtime/choose.js';
+import {
+  assertNoGpu,
+  choose,
+  type DeviceOptions,
+  fallbacksFor,
+  firstOf,
+  NoGpu,
+  oneLine,
+} from '../../src/runtime/choose.js';
 import type { Runtime } from '../../src/runtime/install/finished.js';
 import { assertServes } from '../../src/runtime/install/libraries.js';
 import { ALL } from '../support/amount.js';
@@ -360,4 +368,14 @@ describe('a runtime', () => {
   ])('that does not suit is told: $message', ({ runtime, want, message, hint }) => {
     expect(() => assertServes(runtime, want, '/l')).toThrow(expect.objectContaining({ message, hint, exitCode: 1 }));
   });
+});
+
+it('is not said to compute on the CPU where another thread has opened a GPU', () => {
+  expect(() => assertNoGpu(false)).not.toThrow();
+  expect(() => assertNoGpu(true)).toThrow(
+    cannot('use the device cpu', {
+      expected: 'TensorFlow to open no GPU',
+      got: 'one that another thread of this process has opened',
+    }).message,
+  );
 });

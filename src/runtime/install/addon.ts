@@ -54,14 +54,16 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
   // As TensorFlow itself was compiled; its headers would have it follow the instruction set.
   const alignment = '-DEIGEN_MAX_ALIGN_BYTES=64';
-  const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext'];
+  const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext', 'TFE_Execute', 'TF_NewGraph'];
   const quiet = said.map((name) => `-D${name}=quiet_${name}`);
   const copying = '-DTF_NewTensor=copying_TF_NewTensor';
+  const entry = '-Dnapi_register_module_v1=stock_napi_register_module_v1';
   return [
     ...mode,
     alignment,
     ...quiet,
     copying,
+    entry,
     ...includes,
     ...binding,
     ...own,
