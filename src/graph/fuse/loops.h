@@ -1,6 +1,5 @@
 // Loops over axes, by their sizes and strides: repetitions, reductions, and the gradient of a maximum.
 #include <cstdint>
-#include <utility>
 
 // An axis of two values at once: of the one that has all elements, and of the one that goes on in steps of STRIDE there; 0
 // where it is repeated, or the first one folded into it.
@@ -162,9 +161,10 @@ constexpr int64_t folded_(int64_t k) {
 }
 
 // All of a small window in one expression, as loops in a loop would keep the compiler from making vectors of several windows.
-template <typename Op, typename... Axes, int64_t... K>
-static inline float window_(const float* x, float a, std::integer_sequence<int64_t, K...>) {
-  return ((a = Op::of(a, x[folded_<Axes...>(K)])), ...);
+template <typename Op, int64_t COUNT, typename... Axes>
+static inline float window_(const float* x) {
+  if constexpr (COUNT == 0) return Op::start;
+  else return Op::of(window_<Op, COUNT - 1, Axes...>(x), x[folded_<Axes...>(COUNT - 1)]);
 }
 
 // Reduces `from` over its axes of stride 0 into `to`, and divides that, by 1 but for means.
@@ -180,8 +180,7 @@ static inline void reduce_(float* to, const float* from, float by) {
       *y = a / by;
     } else if constexpr (kFolded<Axes...> <= 16) {
 #pragma GCC ivdep
-      for (int64_t i = 0; i < kLast; ++i)
-        y[i] = window_<Op, Axes...>(x + i, Op::start, std::make_integer_sequence<int64_t, kFolded<Axes...>>()) / by;
+      for (int64_t i = 0; i < kLast; ++i) y[i] = window_<Op, kFolded<Axes...>, Axes...>(x + i) / by;
     } else {
       clear_<Op, kLast>(y);
       each_<true, Axes...>([&](int64_t at, int64_t) { add_<Op, kLast>(y, x + at); });
