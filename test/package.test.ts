@@ -79,6 +79,7 @@ it('has every source that is compiled where it is installed', () => {
   const sources = [
     ...[
       'graph/fuse/conv.h',
+      'graph/fuse/loops.h',
       'graph/fuse/math.h',
       'graph/fuse/region.h',
       'runtime/environment.cc',

@@ -1,7 +1,6 @@
 // Part of the addon: the op BnTrainRegion, which runs a region of generated code over its inputs on TensorFlow's threads.
 // It is written in TensorFlow's own C++, as the addon is compiled with the headers that lie beside the libraries.
 #include <dlfcn.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,30 +11,19 @@
 #include <vector>
 
 #include "../graph/fuse/region.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/platform/cpu_info.h"
 
 namespace {
 
-using tensorflow::PartialTensorShape;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
 
 // Some 50 µs, after which waiting is left to the system.
 constexpr int kPatience = 1000;
 constexpr std::chrono::microseconds kNap(50);
-
-// The one that this thread runs on, where the system tells.
-size_t Core() {
-#ifdef __linux__
-  return static_cast<size_t>(std::max(0, sched_getcpu()));
-#else
-  return 0;
-#endif
-}
 
 void Pause() {
 #if defined(__x86_64__)
@@ -69,7 +57,7 @@ class Work {
 
  private:
   bool Take() {
-    const size_t home = Core();
+    const size_t home = std::max(0, tensorflow::port::GetCurrentCPU());
     for (size_t i = 0; i < taken_.size(); ++i)
       if (TakeOf((home + i) % taken_.size())) return true;
     return false;
@@ -104,15 +92,6 @@ int64_t ChunksFor(int64_t rows, int64_t bytes) {
   return std::max<int64_t>(1, std::min({bytes / kBytes, kMost, rows}));
 }
 
-template <typename Context>
-absl::Status ReadOutputs(Context* c, std::vector<TensorShape>* shapes, std::vector<int64_t>* forward) {
-  TF_RETURN_IF_ERROR(c->GetAttr("shapes", shapes));
-  TF_RETURN_IF_ERROR(c->GetAttr("forward", forward));
-  const size_t outputs = c->num_outputs();
-  if (shapes->size() == outputs && forward->size() == outputs) return absl::OkStatus();
-  return absl::InvalidArgumentError("the shapes of a region are not those of its outputs");
-}
-
 class RegionOp : public tensorflow::OpKernel {
  public:
   explicit RegionOp(tensorflow::OpKernelConstruction* c) : OpKernel(c) {
@@ -120,7 +99,11 @@ class RegionOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(c, c->GetAttr("library", &file));
     OP_REQUIRES_OK(c, c->GetAttr("symbol", &symbol));
     OP_REQUIRES_OK(c, c->GetAttr("rows", &rows_));
-    OP_REQUIRES_OK(c, ReadOutputs(c, &shapes_, &forward_));
+    OP_REQUIRES_OK(c, c->GetAttr("shapes", &shapes_));
+    OP_REQUIRES_OK(c, c->GetAttr("forward", &forward_));
+    const size_t outputs = c->num_outputs();
+    OP_REQUIRES(c, shapes_.size() == outputs && forward_.size() == outputs,
+                absl::InvalidArgumentError("the shapes of a region are not those of its outputs"));
     library_.reset(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
     if (library_) region_ = static_cast<const Region*>(dlsym(library_.get(), symbol.c_str()));
     OP_REQUIRES(c, region_ != nullptr, absl::NotFoundError(dlerror()));
@@ -162,19 +145,6 @@ class RegionOp : public tensorflow::OpKernel {
   std::vector<int64_t> forward_;
 };
 
-// TensorFlow's own fusing of products and convolutions needs to know shapes.
-absl::Status InferShapes(InferenceContext* c) {
-  std::vector<TensorShape> shapes;
-  std::vector<int64_t> forward;
-  TF_RETURN_IF_ERROR(ReadOutputs(c, &shapes, &forward));
-  for (int i = 0; i < c->num_outputs(); ++i) {
-    ShapeHandle shape;
-    TF_RETURN_IF_ERROR(c->MakeShapeFromTensorShape(shapes[i], &shape));
-    c->set_output(i, shape);
-  }
-  return absl::OkStatus();
-}
-
 REGISTER_OP("BnTrainRegion")
     .Attr("library: string")
     .Attr("symbol: string")
@@ -185,7 +155,8 @@ REGISTER_OP("BnTrainRegion")
     .Attr("Tout: list(type) >= 1")
     .Input("inputs: Tin")
     .Output("outputs: Tout")
-    .SetShapeFn(InferShapes);
+    // TensorFlow's own fusing of products and convolutions needs to know shapes.
+    .SetShapeFn(tensorflow::shape_inference::ExplicitShapes);
 REGISTER_KERNEL_BUILDER(Name("BnTrainRegion").Device(tensorflow::DEVICE_CPU), RegionOp);
 
 }  // namespace

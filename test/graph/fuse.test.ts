@@ -176,7 +176,7 @@ it(`repeats ${CHANNELS.join(', ')} channels along rows`, async () => {
 const LOSSES: [string, RegExp, string][] = [
   ['a tile', /j \+ i\]/g, 'i]'],
   ['runs but the first', /l \/ kTimes \* C \+ l % C/g, 'l % C'],
-  ['the sums of a row', /(a\d+)\[i\] = \w+::of\(\1\[i\], e\d+\[i\]\)/g, '$1[i] = 0'],
+  ['the sums of a row', /add_<(\w+, \d+)>\((p\d+), p\d+\);/g, 'clear_<$1>($2);'],
 ];
 
 it.each(firstOf(LOSSES, 1))('finds kernels that lose %s', async (_, from, to) => {
@@ -193,9 +193,9 @@ it('says that there is nothing to fuse', async () => {
 const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose the last row': [/last = rows \* \(chunk \+ 1\) \/ chunks/g, '$& - 1'],
   'that lose a chunk of a sum': [/c < chunks/g, 'c < chunks - 1'],
-  'that divide no mean': [/y\[i\] \/= [^;]*;/g, ''],
+  'that divide no mean': [/divide_<N>\(y, by\);/g, ''],
   'that take a maximum for a minimum': [/a > b \? a : b/g, 'a < b ? a : b'],
-  'that subtract the wrong way round': [/([vx]\d+) - ([vx]\d+)/g, '$2 - $1'],
+  'that subtract the wrong way round': [/(v\d+) - (v\d+)/g, '$2 - $1'],
 };
 
 /** The differences that changed code makes. */

@@ -181,9 +181,13 @@ extern "C" const Region thread = {1, none, run};`;
   it.each<{ what: string; change: Partial<Node>; message: RegExp }>([
     { what: 'a library that is not there', change: { library: '/no/such.so' }, message: /\/no\/such\.so: cannot open/ },
     { what: 'one that it is not in', change: { symbol: 'thrice' }, message: /library\.so: undefined symbol: thrice/ },
-    { what: 'no shapes', change: { shapes: [] }, message: /shapes .*not those of its outputs/ },
+    { what: 'no shapes', change: { shapes: [] }, message: /shapes attribute is empty/ },
     { what: 'too few shapes', change: { shapes: [[8, 8], []] }, message: /shapes .*not those of its outputs/ },
-    { what: 'a shape with an unknown size', change: { shapes: [[8, -1], [], []] }, message: /-1/ },
+    {
+      what: 'a shape with an unknown size',
+      change: { shapes: [[8, -1], [], []] },
+      message: /\[8,\?\] is not fully defined/,
+    },
     { what: 'a list of takers of another length', change: { forward: [-1] }, message: /not those of its outputs/ },
   ])('is refused by name with $what', async ({ change, message }) => {
     const made = await libraryOf(`#define WIDTH 8\n${SOURCE}`);

@@ -23,7 +23,7 @@ const work = mkdtempSync(path.join(tmpdir(), 'bn-train-sanitize-'));
 afterAll(() => rm(work, { recursive: true }));
 
 const native = nativeBackend() as NativeBackend;
-const headers = ['math.h', 'conv.h']
+const headers = ['math.h', 'loops.h', 'conv.h']
   .map((name) => readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'))
   .join('');
 const FLAGS = ['-std=c++17', '-O1', '-w', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];

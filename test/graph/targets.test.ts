@@ -118,7 +118,9 @@ it(`has the same bits compiled for ${targets.map(([name]) => name).join(', ')}`,
 const zig = process.env['BN_TRAIN_ZIG'];
 
 it.runIf(zig)('is compiled for aarch64 too, by another compiler, which makes vectors of it', () => {
-  const headers = ['math.h', 'conv.h'].map((name) => readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'));
+  const headers = ['math.h', 'loops.h', 'conv.h'].map((name) =>
+    readFileSync(path.join(root, 'src/graph/fuse', name), 'utf8'),
+  );
   const header = path.join(root, 'src/graph/fuse/region.h');
   const [model] = models as [tf.Sequential];
   const variables = [...model.weights.map((weight) => weight.read() as tf.Variable), ...data.variables];

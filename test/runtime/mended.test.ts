@@ -132,7 +132,7 @@ const averaging: Case = {
 interface Window {
   filter: [number, number, number];
   stride: [number, number, number];
-  pad: 'valid' | 'same';
+  pad: 'valid' | 'same' | number;
 }
 
 /** Window by window, what comes from above goes to the first of the highest. */
@@ -228,6 +228,9 @@ describe('a mended kernel', () => {
         { filter: [2, 2, 2], stride: [1, 1, 1], pad: 'same' as const },
         { filter: [3, 1, 2], stride: [2, 1, 3], pad: 'same' as const },
         { filter: [1, 3, 2], stride: [1, 2, 1], pad: 'valid' as const },
+        { filter: [2, 3, 2], stride: [1, 2, 1], pad: 0 },
+        // TensorFlow has no such padding.
+        ...(backend === 'tensorflow' ? [] : [{ filter: [3, 2, 2], stride: [1, 1, 2], pad: 1 }]),
       ].map((window) => ({ backend, ...window })),
     ),
   )('is right on $backend: gradient of maxPool3d, $filter by $stride, $pad', async ({ backend, ...window }) => {

@@ -26,7 +26,9 @@ export interface StudyFlags extends PlaceOptions {
 const THREADS = 1;
 
 /** The code that generated kernels have before them. */
-const HEADERS = ['math.h', 'region.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
+const HEADERS = ['math', 'loops', 'region'].map(
+  (name) => new URL(`../../../src/graph/fuse/${name}.h`, import.meta.url),
+);
 
 /**
  * What long trials are fused by, or "none". Neither compilers nor CPUs are to change a bit of what it says, as products and

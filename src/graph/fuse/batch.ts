@@ -1,7 +1,7 @@
 /** Tells which values have the rows of the batch, so that code for one size of it serves another. */
 import { attribute, type Graph, type Node, type Value } from '../graph.js';
 import { leads, stripped } from './geometry.js';
-import { REDUCTIONS } from './text.js';
+import { REDUCTIONS } from './fusedStep.js';
 
 /** Ops whose result is their input in another shape, where it has the same type. */
 export const VIEWS = ['Reshape', 'Identity', 'ExpandDims', 'Squeeze', 'StopGradient', 'Cast'];

@@ -5,7 +5,7 @@ import type { Rule } from '../rewrite/rule.js';
 import { REPEATING } from './batch.js';
 import { kernelOf } from './convolution.js';
 import { expressionOf } from './operators.js';
-import { REDUCTIONS } from './text.js';
+import { REDUCTIONS } from './fusedStep.js';
 
 /** As much is computed once more for it; a batch of fewer rows is not worth that. */
 const MOST_OPS = 12;

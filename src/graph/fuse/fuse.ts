@@ -24,7 +24,7 @@ export interface FusedSteps {
   readonly kernels: Kernels | { readonly reason: string };
 }
 
-const HEADERS = ['math.h', 'conv.h'].map((name) => new URL(`../../../src/graph/fuse/${name}`, import.meta.url));
+const HEADERS = ['math', 'loops', 'conv'].map((name) => new URL(`../../../src/graph/fuse/${name}.h`, import.meta.url));
 
 /** How many elements of the largest output count as a row where there is no batch. */
 const SHARE = 16384;

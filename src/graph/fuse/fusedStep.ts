@@ -31,6 +31,8 @@ export interface Step {
   readonly operands: readonly Operand[];
   /** Of `reduce`, `total` and `route`: how the smaller value is read along the larger one. */
   readonly axes: readonly Axis[];
+  /** Of a mean, which is a `Sum` otherwise: of how many numbers, in each row. */
+  readonly count?: number;
   /** Whether it may be computed again instead of being stored. */
   readonly cheap: boolean;
   /** Of a convolution or its gradient. */
@@ -45,3 +47,9 @@ export interface Kernel {
 
 /** Its inputs: a larger value, the maxima, their gradient. It is no op of TensorFlow's, and always fused. */
 export const ROUTE = 'RouteToMaximum';
+
+/** The maximum of a pooling's window; no op of TensorFlow's. */
+export const WINDOW = 'MaxOfWindow';
+
+/** What `loops.h` has by their names. */
+export const REDUCTIONS: readonly string[] = ['Sum', 'Mean', 'Max', 'Min', WINDOW];

@@ -1,10 +1,9 @@
 /** One job of a region as C++: for a row after the other, for everything, or for a share of it. */
 import { sizeOf } from '../graph.js';
-import { isScalar } from './geometry.js';
-import { isInLoop, lengthOf, type Loop, loopsOf } from './loopOrder.js';
+import { type Axis, isScalar } from './geometry.js';
+import { isInLoop, type Loop, loopsOf } from './loopOrder.js';
 import type { Kernel, Operand, Step } from './fusedStep.js';
 import type { Memory } from './memory.js';
-import { accumulated, cleared, expand, reduce, route, vectorLoop } from './text.js';
 import { tileOf, tileOfLoop, tileOfOperand } from './tiles.js';
 
 export class Job {
@@ -14,8 +13,8 @@ export class Job {
   private readonly after: string[] = [];
   readonly loops: readonly Loop[];
   private readonly loopOf: ReadonlyMap<number, number>;
-  private readonly pointers = new Map<string, string>();
-  private names = 0;
+  /** Of a chunk's own, by what they hold. */
+  private readonly rooms = new Map<string, string>();
 
   constructor(
     private readonly steps: readonly Step[],
@@ -38,27 +37,25 @@ export class Job {
 
   /** A step with a loop of its own. */
   private alone(step: Step): string {
-    const { kind, op, operands, axes, width, kernel } = step;
+    const { kind, op, operands, axes, kernel, count = 1 } = step;
     const from = operands.map((operand) => this.pointer(operand));
     if (kernel) return this.convolution(step, kernel, from);
-    const [x] = operands as [Operand];
-    const [start = ''] = from;
     const to = this.target(step);
-    if (kind === 'route') return route(to, from, axes);
-    if (kind === 'spread') return expand(to, start, x.axes);
-    return reduce(op, to, start, axes, op === 'Mean' ? ` / ${lengthOf(x) / width}.0f` : '');
+    if (kind === 'spread') return `expand_<${axesText(operands[0]?.axes ?? [])}>(${to}, ${from.join()});`;
+    if (kind === 'reduce') return `reduce_<${op}, ${axesText(axes)}>(${to}, ${from.join()}, ${count});`;
+    const isFolded = axes.at(-1)?.stride === 0;
+    return `route_<${axesText(isFolded ? [...axes, ONE] : axes)}>(${[to, ...from].join(', ')});`;
   }
 
   private convolution(step: Step, { type, packed }: Kernel, [x = '', y = '']: readonly string[]): string {
-    const weights = this.name('w');
-    this.before.push(`float* const ${weights} = ${this.memory.own('float', packed)('chunk')};`);
+    const weights = this.memory.own('float', packed);
     if (step.kind === 'conv') {
       this.before.push(`${type}::pack(${y}, ${weights});`);
       return `${type}::forward(${x}, ${weights}, ${this.target(step)});`;
     }
     const result = this.memory.own('float', step.width);
-    this.before.push(vectorLoop('0', packed, `${weights}[i] = 0;`));
-    this.after.push(`${type}::unpack(${weights}, ${result('chunk')});`);
+    this.before.push(`clear_<Sum, ${packed}>(${weights});`);
+    this.after.push(`${type}::unpack(${weights}, ${result});`);
     this.memory.partial.set(step, result);
     return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
@@ -66,49 +63,52 @@ export class Job {
   private loop({ width, steps }: Loop, i: number): string {
     const tile = this.kind === 'rows' ? tileOfLoop(steps) : undefined;
     const at = tile === undefined ? 'i' : 'j + i';
-    const locals = new Map<string, string>();
+    const names = new Map<number | string, string>();
     const start: string[] = [];
     const body: string[] = [];
     // After all reading, as a result may take the place of what is read.
     const stores: string[] = [];
     const ends: string[] = [];
     const local = (operand: Operand): string => {
-      const key = this.loopOf.get(operand.id) === i ? `${operand.id}` : keyOf(operand);
-      const found = locals.get(key);
-      if (found !== undefined) return found;
-      const name = this.name('x');
-      const scalar = isScalar(operand.axes);
-      const type = this.memory.typeOf(operand.id);
+      const { id, axes } = operand;
       const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
-      const from = isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${scalar ? 0 : at}]`;
-      (scalar ? start : body).push(`const ${type} ${name} = ${from};`);
-      locals.set(key, name);
+      const address = () =>
+        isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${isScalar(axes) ? 0 : at}]`;
+      const key = this.loopOf.get(id) === i ? id : address();
+      const found = names.get(key);
+      if (found !== undefined) return found;
+      const name = `v${names.size}`;
+      (isScalar(axes) ? start : body).push(`const ${this.memory.typeOf(id)} ${name} = ${key};`);
+      names.set(key, name);
       return name;
     };
     for (const step of steps) {
       const from = step.operands.map(local);
+      const { id } = step.output;
       if (step.kind === 'total') {
         const isTiled = tile !== undefined && tileOf(step.axes) !== undefined;
         const sums = this.sums(step, isTiled ? tile : width);
         // As a sum of the sums of rows, whose rounding is less.
-        const own = isTiled ? this.room(`row ${step.output.id}`, 'float', tile) : sums;
-        body.push(accumulated(step.op, `${own}[${isTiled ? 'i' : at}]`, from[0] ?? ''));
+        const own = isTiled ? this.memory.own('float', tile) : sums;
+        const sum = `${own}[${isTiled ? 'i' : at}]`;
+        body.push(`${sum} = ${step.op}::of(${sum}, ${from.join()});`);
         if (!isTiled) continue;
-        this.perRow.push(cleared(step.op, own, tile));
-        ends.push(vectorLoop('0', tile, accumulated(step.op, `${sums}[i]`, `${own}[i]`)));
+        this.perRow.push(`clear_<${step.op}, ${tile}>(${own});`);
+        ends.push(`add_<${step.op}, ${tile}>(${sums}, ${own});`);
         continue;
       }
-      const name = this.name('v');
+      const name = `v${names.size}`;
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
-      body.push(`const ${this.memory.typeOf(step.output.id)} ${name} = ${value};`);
-      locals.set(`${step.output.id}`, name);
+      body.push(`const ${this.memory.typeOf(id)} ${name} = ${value};`);
+      names.set(id, name);
       if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
     const share = [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] as const;
     const [begin, end] = this.kind === 'share' ? share : ['0', tile ?? width];
-    const inner = vectorLoop(begin, end, [...body, ...stores].join(' '));
     const tiles = tile === undefined ? '' : `for (int64_t j = 0; j < ${width}; j += ${tile})`;
-    return [...start, tiles, inner, ...ends].join(' ');
+    // Turns have no part in each other.
+    const inner = `_Pragma("GCC ivdep") for (int64_t i = ${begin}; i < ${end}; ++i) { ${[...body, ...stores].join(' ')} }`;
+    return ['{', ...start, tiles, inner, ...ends, '}'].join(' ');
   }
 
   /** Whether somebody outside its loop reads it. */
@@ -121,71 +121,54 @@ export class Job {
 
   /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */
   private sums(step: Step, width: number): string {
-    const sums = this.name('a');
-    const own = this.memory.own('float', width);
-    this.before.push(`float* const ${sums} = ${own('chunk')}; ${cleared(step.op, sums, width)}`);
-    const isWhole = step.width === width;
-    const result = isWhole ? own : this.memory.own('float', step.width);
-    const rest = step.axes.slice(1);
-    const axes = tileOf(step.axes) === undefined ? step.axes : [{ size: width / step.width, stride: 0 }, ...rest];
-    if (!isWhole) this.after.push(`{ float* const y = ${result('chunk')}; ${reduce(step.op, 'y', sums, axes, '')} }`);
+    const { op, axes, width: kept } = step;
+    const sums = this.memory.own('float', width);
+    this.before.push(`clear_<${op}, ${width}>(${sums});`);
+    const result = this.memory.own('float', kept);
+    const tiled = tileOf(axes) === undefined ? axes : [{ size: width / kept, stride: 0 }, ...axes.slice(1)];
+    this.after.push(`reduce_<${op}, ${axesText(tiled)}>(${result}, ${sums}, 1);`);
     this.memory.partial.set(step, result);
     return sums;
   }
 
   /** A value that repeats itself along a row, as often as fits into a tile. */
   private repeated(operand: Operand, tile: number): string {
-    const key = `tile ${tile} ${keyOf(operand)}`;
-    const isNew = !this.pointers.has(key);
+    const [, period = ONE] = operand.axes;
     const from = this.pointer(operand);
-    const type = this.memory.typeOf(operand.id);
-    const name = this.room(key, type, tile);
-    const [, period = { size: 1, stride: 1 }] = operand.axes;
-    if (isNew) this.before.push(expand(name, from, [{ size: tile / period.size, stride: 0 }, period]));
-    return name;
+    const key = `${tile} / ${period.size} of ${from}`;
+    const isNew = !this.rooms.has(key);
+    const to = this.room(key, this.memory.typeOf(operand.id), tile);
+    const axes = axesText([{ size: tile / period.size, stride: 0 }, period]);
+    if (isNew) this.before.push(`expand_<${axes}>(${to}, ${from});`);
+    return to;
   }
 
-  /** Room of a chunk's own, by a name. */
   private room(key: string, type: string, count: number): string {
-    return this.named(key, 'e', false, () => this.memory.own(type, count)('chunk'));
-  }
-
-  private name(kind: string): string {
-    return `${kind}${this.names++}`;
-  }
-
-  /** Names what is found at an address, where it has no name yet. */
-  private named(key: string, kind: string, perRow: boolean, address: () => string): string {
-    const found = this.pointers.get(key);
-    if (found !== undefined) return found;
-    const name = this.name(kind);
-    (perRow ? this.perRow : this.before).push(`auto* const ${name} = ${address()};`);
-    this.pointers.set(key, name);
-    return name;
+    const found = this.rooms.get(key) ?? this.memory.own(type, count);
+    this.rooms.set(key, found);
+    return found;
   }
 
   /** What an operand is read from: the first element of a row, or of everything. */
-  private pointer(operand: Operand): string {
-    const { id, moves, offset } = operand;
+  private pointer({ id, moves, offset }: Operand): string {
     const { known, made } = this.memory;
-    const step = made.get(id);
-    const shift = offset > 0 ? ` + ${offset}` : '';
-    if (step && this.loopOf.has(id)) return `(${this.target(step)}${shift})`;
+    const step = this.loopOf.has(id) ? made.get(id) : undefined;
     const row = moves ? ` + n * ${sizeOf(known.value(id).shape) / known.rows}` : '';
-    return this.named(keyOf(operand), 'p', moves, () => `${this.memory.base(id)}${row}${shift}`);
+    const first = step ? this.target(step) : `${this.memory.base(id)}${row}`;
+    return `(${first}${offset > 0 ? ` + ${offset}` : ''})`;
   }
 
   /** Where a step of this job leaves what it makes: in memory that others see, or in a row of its own. */
-  private target(step: Step): string {
+  private target({ byRow, width, output: { id } }: Step): string {
     const { memory } = this;
-    const { byRow, width, output } = step;
-    const { id } = output;
-    if (memory.stored.get(id) !== this.time) return this.room(`to ${id}`, memory.typeOf(id), width);
-    return this.named(`to ${id}`, 'y', byRow, () => `${memory.base(id)}${byRow ? ` + n * ${width}` : ''}`);
+    if (memory.stored.get(id) !== this.time) return this.room(`${id}`, memory.typeOf(id), width);
+    return `(${memory.base(id)}${byRow ? ` + n * ${width}` : ''})`;
   }
 }
 
-/** The same for operands that read the same. */
-function keyOf({ id, moves, axes, offset }: Operand): string {
-  return JSON.stringify([id, moves, isScalar(axes) ? 0 : axes, offset]);
+const ONE: Axis = { size: 1, stride: 1 };
+
+/** As C++'s templates take them. */
+function axesText(axes: readonly Axis[]): string {
+  return (axes.length > 0 ? axes : [ONE]).map(({ size, stride }) => `Axis<${size}, ${stride}>`).join(', ');
 }

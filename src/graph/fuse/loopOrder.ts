@@ -9,7 +9,7 @@ export interface Loop {
   readonly steps: Step[];
 }
 
-export const lengthOf = ({ axes }: Operand): number => sizeOf(axes.map(({ size }) => size));
+const lengthOf = ({ axes }: Operand): number => sizeOf(axes.map(({ size }) => size));
 
 export const isInLoop = ({ kind, kernel }: Step): boolean => !kernel && (kind === 'map' || kind === 'total');
 

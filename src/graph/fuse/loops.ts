@@ -3,9 +3,8 @@ import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
 import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
 import { kernelOf } from './convolution.js';
-import { type Operand, ROUTE, type Step } from './fusedStep.js';
+import { type Operand, REDUCTIONS, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
-import { REDUCTIONS } from './text.js';
 import { isSpread } from './tiles.js';
 import { Values } from './values.js';
 
@@ -109,8 +108,10 @@ export class Steps extends Values {
       ? [rowOf(x.shape, this.rows), total ? [1, ...kept.slice(lead + 1)] : rowOf(kept, this.rows)]
       : [x.shape, kept];
     const operand = { ...this.origin(x.id), moves: byRow, axes: align(large, large) };
-    const common = { op: node.op, output, operands: [operand], axes: align(large, small), cheap: false };
-    return { kind: total ? 'total' : 'reduce', ...common, byRow, width: sizeOf(small) };
+    const width = sizeOf(small);
+    const common = { output, byRow, width, operands: [operand], axes: align(large, small), cheap: false };
+    const how = node.op === 'Mean' ? { op: 'Sum', count: sizeOf(large) / width } : { op: node.op };
+    return { kind: total ? 'total' : 'reduce', ...how, ...common };
   }
 
   private route({ inputs, op }: Node, output: Value): Step {

@@ -7,8 +7,7 @@ import type { Rule } from '../rewrite/rule.js';
 import { factors, lateBroadcast, repeated, sumOfSums } from './algebra.js';
 import { kernelOf } from './convolution.js';
 import { firstRow } from './firstRow.js';
-import { ROUTE } from './fusedStep.js';
-import { WINDOW } from './text.js';
+import { ROUTE, WINDOW } from './fusedStep.js';
 
 type Shape = readonly number[];
 

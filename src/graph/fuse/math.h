@@ -7,54 +7,6 @@ static inline T* at(char* memory, int64_t offset) {
   return reinterpret_cast<T*>(memory + offset);
 }
 
-// What is at the beginning, `size` long, comes `times` in all.
-template <typename T>
-static inline void repeat_(T* to, int64_t size, int64_t times) {
-  for (int64_t n = 1; n < times; n *= 2)
-    __builtin_memcpy(to + n * size, to, (n < times - n ? n : times - n) * size * sizeof(T));
-}
-
-// As many numbers of 4 bytes as the CPU moves at once; nothing but speed depends on it.
-#if defined(__AVX512F__)
-constexpr int kLanes = 16;
-#elif defined(__AVX__)
-constexpr int kLanes = 8;
-#else
-constexpr int kLanes = 4;
-#endif
-typedef int32_t Mask __attribute__((vector_size(kLanes * sizeof(int32_t)), aligned(4), may_alias));
-
-// x[source], lane by lane; Clang has no such builtin for lanes that are not constant.
-static inline Mask permuted_(Mask x, Mask source) {
-#ifdef __clang__
-  Mask y;
-  for (int l = 0; l < kLanes; ++l) y[l] = x[source[l] % kLanes];
-  return y;
-#else
-  return __builtin_shuffle(x, source);
-#endif
-}
-
-// Each of RUNS runs of C elements comes TIMES times. As loops over so few would be too short for vectors, each vector is
-// filled with as many runs as it has room for; the last ones do not go beyond the ends.
-template <int RUNS, int TIMES, int C, typename T>
-static inline void repeatRuns_(T* to, const T* from) {
-  constexpr int kTimes = TIMES * C, kAll = RUNS * kTimes, kGroup = kLanes / kTimes * kTimes, kLast = RUNS * C - kLanes;
-  if constexpr (sizeof(T) == 4 && kGroup > 0 && kGroup <= kAll && kLast >= 0) {
-    Mask source;
-    for (int l = 0; l < kLanes; ++l) source[l] = l / kTimes * C + l % C;
-#pragma GCC unroll 16
-    for (int i = 0; i < kAll; i += kGroup) {
-      const int at = i < kAll - kGroup ? i : kAll - kGroup, begin = at / TIMES, read = begin < kLast ? begin : kLast;
-      const Mask y = permuted_(*reinterpret_cast<const Mask*>(from + read), source + (begin - read));
-      __builtin_memcpy(to + at, &y, at + kLanes <= kAll ? sizeof y : kGroup * sizeof(T));
-    }
-  } else {
-    for (int k = 0; k < RUNS; ++k)
-      for (int i = 0; i < kTimes; ++i) to[k * kTimes + i] = from[k * C + i % C];
-  }
-}
-
 // NaN wins, as in TensorFlow's. Written so that the CPU's own instruction is used, which takes denormals as others do.
 static inline float max_(float a, float b) {
   const float most = a > b ? a : b;
@@ -178,38 +130,4 @@ static inline float erf_(float x) {
   const float r = polynomial_(t, 1.061405429f, -1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f);
   const float far = 1.0f - r * t * exp_(-z);
   return __builtin_copysignf(a < 1.0f ? near : (z == z ? far : x), x);
-}
-
-// What reductions begin with, and how they put two values together.
-struct Sum {
-  static constexpr float start = 0;
-  static inline float of(float a, float b) { return a + b; }
-};
-struct Mean : Sum {};
-struct Max {
-  static constexpr float start = -__builtin_inff();
-  static inline float of(float a, float b) { return max_(a, b); }
-};
-struct Min {
-  static constexpr float start = __builtin_inff();
-  static inline float of(float a, float b) { return min_(a, b); }
-};
-// Begins and goes on as TensorFlow's pooling does, which passes over NaN.
-struct MaxOfWindow {
-  static constexpr float start = -__FLT_MAX__;
-  static inline float of(float a, float b) { return b > a ? b : a; }
-};
-
-// Of n values: in sixteen sums side by side, whatever the width of the CPU's vectors.
-template <typename Op>
-static inline float all_(const float* x, int64_t n) {
-  float a[16];
-  for (int l = 0; l < 16; ++l) a[l] = Op::start;
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int l = 0; l < 16; ++l) a[l] = Op::of(a[l], x[i + l]);
-  for (int l = 0; i + l < n; ++l) a[l] = Op::of(a[l], x[i + l]);
-  for (int step = 8; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) a[l] = Op::of(a[l], a[l + step]);
-  return a[0];
 }

@@ -4,20 +4,20 @@ import { C_TYPES } from './operators.js';
 import type { Region } from './regions.js';
 import type { Values } from './values.js';
 
-/** A cache line. */
-const LINE = 64;
-
-const sizeOfType = (type: string): number => ({ bool: 1, uint8_t: 1 })[type] ?? 4;
+/** A cache line, and the longest of numbers, in bytes. */
+const [LINE, NUMBER] = [64, 4];
 
 /** Offsets into scratch memory: what all chunks share, then what each has for itself, then values for every row. */
 export class Memory {
   private readonly sizes = { shared: 0, own: 0, row: 0 };
-  private readonly bases = new Map<number, string>();
+  private readonly names = new Map<number, string>();
+  /** C++ that names what all phases may read or write. */
+  readonly pointers: string[] = [];
   readonly inputs: number[] = [];
   /** The region's steps, by what they make. */
   readonly made: ReadonlyMap<number, Step>;
-  /** Sums that chunks leave: how the one of a chunk is addressed. */
-  readonly partial = new Map<Step, (of: string) => string>();
+  /** Sums that chunks leave, by their names. */
+  readonly partial = new Map<Step, string>();
 
   /** `stored` says when a value is whole in memory, for those that ever are. */
   constructor(
@@ -28,16 +28,15 @@ export class Memory {
     this.made = new Map(region.steps.map((step) => [step.output.id, step]));
   }
 
-  /** Room for `count` values of each chunk: `of` says which one. */
-  own(type: string, count: number): (of: string) => string {
-    const offset = this.take('own', type, count);
-    return (of) => `at<${type}>(s, SHARED + ${of} * OWN + ${offset})`;
+  /** Names room for `count` values of each chunk's own. */
+  own(type: string, count: number): string {
+    return this.named(`at<${type}>(s, SHARED + chunk * OWN + ${this.take('own', count)})`);
   }
 
-  /** The first element of a whole value: given, if the region does not make it. */
+  /** Names the first element of a whole value: given, if the region does not make it. */
   base(id: number): string {
-    const found = this.bases.get(id) ?? this.place(id);
-    this.bases.set(id, found);
+    const found = this.names.get(id) ?? this.named(this.place(id));
+    this.names.set(id, found);
     return found;
   }
 
@@ -52,21 +51,27 @@ export class Memory {
 int64_t scratch_bytes(int64_t rows, int64_t chunks) { return SHARED + chunks * OWN + rows * ${row}; }`;
   }
 
+  private named(address: string): string {
+    const name = `p${this.pointers.length}`;
+    this.pointers.push(`auto* const ${name} = ${address};`);
+    return name;
+  }
+
   private place(id: number): string {
     const type = this.typeOf(id);
     const output = this.region.outputs.findIndex((value) => value.id === id);
     if (output >= 0) return `static_cast<${type}*>(out[${output}])`;
     const made = this.made.get(id);
     if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`;
-    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', type, made.width)})`;
+    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', made.width)})`;
     const offset = this.sizes.row;
-    this.sizes.row += made.width * sizeOfType(type);
+    this.sizes.row += made.width * NUMBER;
     return `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`;
   }
 
-  private take(part: 'shared' | 'own', type: string, count: number): number {
+  private take(part: 'shared' | 'own', count: number): number {
     const offset = this.sizes[part];
-    this.sizes[part] += Math.ceil((count * sizeOfType(type)) / LINE) * LINE;
+    this.sizes[part] += Math.ceil((count * NUMBER) / LINE) * LINE;
     return offset;
   }
 }

@@ -1,7 +1,7 @@
 /** The values of a graph: which are other shapes of others, and which have the rows of the batch. */
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { batchedValues, VIEWS } from './batch.js';
-import { REDUCTIONS } from './text.js';
+import { REDUCTIONS } from './fusedStep.js';
 
 /** A graph with what fusing asks about its values. */
 export class Values {

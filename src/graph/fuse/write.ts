@@ -7,7 +7,6 @@ import { isPass, schedule } from './phases.js';
 import type { Region } from './regions.js';
 import type { Steps } from './loops.js';
 import type { Step } from './fusedStep.js';
-import { accumulated, cleared, vectorLoop } from './text.js';
 
 /** What stands for the region's name in its code. */
 export const NAME = '$NAME';
@@ -51,15 +50,12 @@ function jobsOf(time: number, steps: readonly Step[], memory: Memory): Job[] {
   });
 }
 
-/** Puts together what the chunks have summed up, in their order. */
+/** What chunks have summed up is read from the first one's on, which is the one that is at work between passes. */
 function finish(step: Step, memory: Memory): string {
-  const { op, output, width } = step;
-  const of = memory.partial.get(step) as (of: string) => string;
-  const add = vectorLoop('0', width, accumulated(op, 'y[i]', 'x[i]'));
-  const all = `for (int64_t c = 0; c < chunks; ++c) { const float* const x = ${of('c')}; ${add} }`;
-  const each = sizeOf(memory.known.value(step.operands[0]?.id ?? 0).shape) / memory.known.rows / width;
-  const mean = op === 'Mean' ? vectorLoop('0', width, `y[i] /= static_cast<float>(rows * ${each});`) : '';
-  return `{ float* const y = ${memory.base(output.id)}; ${cleared(op, 'y', width)} ${all} ${mean} }`;
+  const { op, output, width, count } = step;
+  const [to, from] = [memory.base(output.id), memory.partial.get(step) ?? ''];
+  const by = count === undefined ? 1 : `rows * ${count}`;
+  return `finish_<${op}, ${width}>(${to}, ${from}, chunks, OWN / sizeof(float), ${by});`;
 }
 
 /** Outputs that may take the place of an input: whatever reads it does so before, or in the very turn of the loop. */
@@ -86,19 +82,13 @@ function takenOver(jobs: readonly Job[], { known, region, stored, inputs }: Memo
   });
 }
 
-const PARAMETERS = 'int64_t chunk, int64_t chunks, int64_t rows, const void* const* in, void* const* out, char* s';
-
 function assemble(bodies: readonly string[], memory: Memory): string {
-  const functions = bodies.map(
-    (body, k) =>
-      `void phase${k}(${PARAMETERS}) {\n  const int64_t first = rows * chunk / chunks, last = rows * (chunk + 1) / chunks;\n  ${body}\n}`,
-  );
-  const cases = bodies.map((_, k) => `if (phase == ${k}) phase${k}(chunk, chunks, rows, in, out, s);`);
+  const phases = bodies.map((body, k) => `if (phase == ${k}) {\n  ${body}\n  }`);
   return `namespace {
 ${memory.text()}
-${functions.join('\n')}
-void run(int64_t phase, ${PARAMETERS}) {
-  ${cases.join('\n  ')}
+void run(int64_t phase, int64_t chunk, int64_t chunks, int64_t rows, const void* const* in, void* const* out, char* s) {
+  const int64_t first = rows * chunk / chunks, last = rows * (chunk + 1) / chunks;
+  ${[...memory.pointers, ...phases].join('\n  ')}
 }
 }
 extern "C" const Region ${NAME} = {${bodies.length}, scratch_bytes, run};
