@@ -17,12 +17,18 @@ const MOST_AXES = 6;
 
 /** What plain values of a type are, and how the binding takes them. */
 const PLAIN = {
-  float32: { is: (value: unknown) => typeof value === 'number', from: (values: number[]) => Float32Array.from(values) },
+  float32: {
+    is: (value: unknown) => typeof value === 'number',
+    from: (values: ArrayLike<number>) => new Float32Array(values),
+  },
   int32: {
     is: (value: unknown) => typeof value === 'number' && value === (value | 0),
-    from: (values: number[]) => Int32Array.from(values),
+    from: (values: ArrayLike<number>) => new Int32Array(values),
   },
-  bool: { is: (value: unknown) => typeof value === 'boolean', from: (values: number[]) => Uint8Array.from(values) },
+  bool: {
+    is: (value: unknown) => typeof value === 'boolean',
+    from: (values: ArrayLike<number>) => new Uint8Array(values),
+  },
 };
 
 export const isTensor = (value: unknown): value is tf.Tensor => value instanceof tf.Tensor;
@@ -78,6 +84,8 @@ function shapeAs(input: unknown, { shape, dtype }: InputSpec, many = false): rea
 function isNested(value: unknown, [size, ...rest]: readonly number[], is: (element: unknown) => boolean): boolean {
   if (size === undefined) return is(value);
   if (!isList(value) || value.length !== size) return false;
+  // A typed array's elements, of which there may be very many, are all of one type.
+  if (rest.length === 0 && isTyped(value) && is === PLAIN.float32.is) return size === 0 || is(value[0]);
   for (let i = 0; i < size; i++) if (!isNested(value[i], rest, is)) return false;
   return true;
 }
@@ -127,7 +135,8 @@ export function plainTensor(
   shape: readonly number[],
 ): tf.Tensor {
   const type = dtype as keyof typeof PLAIN;
-  const id = backend.binding.createTensor([...shape], DTYPE[type], PLAIN[type].from(flattened(input)));
+  const values = PLAIN[type].from(isTyped(input) ? input : flattened(input));
+  const id = backend.binding.createTensor([...shape], DTYPE[type], values);
   return nativeTensor(backend, { id, shape, dtype: DTYPE[type] });
 }
 

@@ -255,6 +255,7 @@ describe('inputs when running', () => {
     ['a string', ['12'], 'a string'],
     ['an array of strings', [['1', '2']], 'an array'],
     ['a shape instead of values', [{ shape: [2], dtype: 'float32' }], 'an object'],
+    ['a typed array of another kind of numbers', [new BigInt64Array(2)], 'an object'],
     ['an array with a hole', [[1, , 2].slice(0, 2)], 'an array'], // eslint-disable-line no-sparse-arrays
     ['rows of different lengths', [[[1], [1, 2]]], 'an array'],
     ['an array that holds itself', [((a: unknown[]) => (a.push(a, a), a))([])], 'an array'],
