@@ -26,7 +26,7 @@ export interface StudyFlags extends PlaceOptions {
 const THREADS = 1;
 
 /** The code that generated kernels have before them. */
-const HEADERS = ['math', 'loops', 'region'].map(
+const HEADERS = ['math', 'loops', 'conv', 'region'].map(
   (name) => new URL(`../../../src/graph/fuse/${name}.h`, import.meta.url),
 );
 
