@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { mendKernels } from './mended.js';
 import type { GpuChoice } from './gpuChoice.js';
 
@@ -32,7 +33,7 @@ export function addonVersion(): string {
 /** Loads `addon` as tfjs's native backend, which becomes the one in use. The environment must be as it is to be by then. */
 export function loadNative(addon: string): { tensorflow: string; usesGpu: boolean } {
   restoreUtil();
-  setEnvironment(addon);
+  if (!isMainThread) setEnvironment(addon);
   pointAt(addon);
   require(PACKAGE);
   mendKernels('tensorflow');

@@ -1,6 +1,8 @@
 /** Tensors made from JavaScript's arrays have memory of their own. */
 import { backend } from '../support/native.js';
 import * as path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
 import { execute, nativeTensor, requireNative } from '../../src/graph/binding.js';
@@ -39,6 +41,23 @@ test('so do those of int64, and there are some without values', () => {
     tensor.dispose();
   }
   expect([...tf.tensor(new Float32Array(0), [0, 3]).add(1).dataSync()]).toEqual([]);
+});
+
+test('the rows of a data set are shared where they lie as TensorFlow takes them, and given back', async () => {
+  const { binding } = requireNative('upload');
+  const [words, lead] = [12.5e6, 12];
+  const before = process.memoryUsage();
+  for (let i = 0; i < 30; i++) {
+    // A large array begins 16 bytes into a page; nobody has written to its pages.
+    const halves = new Int32Array(lead + 2 * words).subarray(lead);
+    binding.deleteTensor(binding.createTensor([words], binding.TF_INT64, halves));
+  }
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  await new Promise(setImmediate);
+  const after = process.memoryUsage();
+  expect(after.rss - before.rss).toBeLessThan(50e6);
+  expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(3 * 100e6);
 });
 
 test.runIf(ALL)("TensorFlow's threads let go of them without touching what is V8's", async () => {
