@@ -86,7 +86,7 @@ it('has every source that is compiled where it is installed', () => {
       'runtime/ownedTensor.cc',
       'runtime/region.cc',
       'runtime/settings.cc',
-      'runtime/variables.cc',
+      'runtime/variables.h',
     ].map((name) => `src/${name}`),
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => `${NATIVE}/binding/${name}`),
   ];

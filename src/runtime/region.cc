@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../graph/fuse/region.h"
+#include "variables.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"

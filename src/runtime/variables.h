@@ -1,5 +1,6 @@
 // Part of the addon: the ops BnTrainRead and BnTrainAssign, which read and assign all variables of a step at once, where
-// TensorFlow's own take three ops for each of them.
+// TensorFlow's own take three ops for each of them. Compiled with region.cc, as TensorFlow's headers take 3 s to read.
+#pragma once
 #include <string>
 #include <vector>
 
