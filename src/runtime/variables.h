@@ -9,12 +9,10 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
-#include "tensorflow/core/framework/shape_inference.h"
 
 namespace {
 
 using tensorflow::Var;
-using tensorflow::shape_inference::InferenceContext;
 
 class VariablesOp : public tensorflow::OpKernel {
  public:
@@ -59,24 +57,13 @@ class AssignOp : public VariablesOp {
   }
 };
 
-absl::Status ShapesAsGiven(InferenceContext* c) {
-  std::vector<tensorflow::PartialTensorShape> shapes;
-  TF_RETURN_IF_ERROR(c->GetAttr("shapes", &shapes));
-  for (int i = 0; i < c->num_outputs(); ++i) {
-    tensorflow::shape_inference::ShapeHandle shape;
-    TF_RETURN_IF_ERROR(c->MakeShapeFromPartialTensorShape(shapes[i], &shape));
-    c->set_output(i, shape);
-  }
-  return absl::OkStatus();
-}
-
 REGISTER_OP("BnTrainRead")
     .Attr("names: list(string)")
     .Attr("shapes: list(shape)")
     .Attr("Tout: list(type) >= 1")
     .Output("values: Tout")
     .SetIsStateful()
-    .SetShapeFn(ShapesAsGiven);
+    .SetShapeFn(tensorflow::shape_inference::ExplicitShapes);
 REGISTER_KERNEL_BUILDER(Name("BnTrainRead").Device(tensorflow::DEVICE_CPU), ReadOp);
 
 REGISTER_OP("BnTrainAssign")

@@ -110,18 +110,9 @@ function readEach(writer: GraphWriter, { variables }: Graph, prefix: string): st
 function readAll(writer: GraphWriter, { variables }: Graph, prefix: string): string[] {
   if (variables.length === 0) return [];
   const name = writer.add('BnTrainRead', `${prefix}/read`, [], {
-    names: listAttr(
-      variables.map((_, i) => variableName(i)),
-      textAttr,
-    ),
-    shapes: listAttr(
-      variables.map(({ shape }) => shape),
-      shapeAttr,
-    ),
-    Tout: listAttr(
-      variables.map(({ dtype }) => dtype),
-      typeAttr,
-    ),
+    names: listAttr([...variables.keys()], (i) => textAttr(variableName(i))),
+    shapes: listAttr(variables, ({ shape }) => shapeAttr(shape)),
+    Tout: listAttr(variables, ({ dtype }) => typeAttr(dtype)),
   });
   return variables.map((_, i) => `${name}:${i}`);
 }
@@ -143,11 +134,8 @@ const assignEach: Assign = (writer, { updates }, { prefix, read }, values) =>
 const assignAll: Assign = (writer, { updates }, { prefix }, values) => {
   if (values.size === 0) return [];
   const name = writer.add('BnTrainAssign', `${prefix}/update`, [...values.values(), `^${prefix}/read`], {
-    names: listAttr([...values.keys()].map(variableName), textAttr),
-    Tin: listAttr(
-      [...values.keys()].map((i) => updates.get(i)?.dtype ?? 0),
-      typeAttr,
-    ),
+    names: listAttr([...values.keys()], (i) => textAttr(variableName(i))),
+    Tin: listAttr([...values.keys()], (i) => typeAttr(updates.get(i)?.dtype ?? 0)),
   });
   return [`^${name}`];
 };
