@@ -79,9 +79,10 @@ put() {
   cp -al "$@" 2>/dev/null || cp -a "$@"
 }
 program=$stage/bn-train
-put package.json LICENSE README.md bin dist data bench "$program"
-put src/runtime/*.cc "$program/src/runtime"
-put src/graph/fuse/*.h "$program/src/graph/fuse"
+mkdir "$program"
+npm pack --silent --ignore-scripts --pack-destination "$stage" >/dev/null
+tar -xzf "$stage"/*.tgz -C "$program" --strip-components 1 --exclude package/bench
+put bench "$program"
 # The packages of production, without what only a debugger reads.
 npm ls --omit=dev --all --parseable | sed -n "s,^$root/node_modules/,,p" | grep -v /node_modules/ | sort -u |
   while read -r name; do put "node_modules/$name" "$program/node_modules/$(dirname "$name")"; done
