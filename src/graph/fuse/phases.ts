@@ -17,7 +17,7 @@ export interface Schedule {
 export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
-export function isShared({ kind, byRow, width, operands }: Step): boolean {
+function isShared({ kind, byRow, width, operands }: Step): boolean {
   const isSimple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || isScalar(axes)));
   return kind === 'map' && !byRow && width >= LARGE && isSimple;
 }
