@@ -93,11 +93,10 @@ export const sumOfSums: Rule = {
     const inner = editor.producers.get(seenThrough(x, editor));
     const [from = 0, leading = 0] = inner?.inputs ?? [];
     if (!over || inner?.op !== op || editor.constants.get(leading)?.values.join() !== '0') return undefined;
-    const [rows = 0, ...rest] = editor.shape(from);
+    const [rows = 0] = editor.shape(from);
     const between = editor.shape(x);
-    // Both without the axes that they are over.
-    const isWithout = inner.outputs[0]?.shape.length === rest.length && between.length - over.length === shape.length;
-    if (over.length === 0 || !isWithout) return undefined;
+    // One that keeps the axes that it is over would keep one more.
+    if (over.length === 0 || between.length - over.length !== shape.length) return undefined;
     const all = [0, ...Array.from(over, (axis) => 1 + ((axis + between.length) % between.length))];
     return editor.op(op, [...attributes], [editor.reshape(from, [rows, ...between]), editor.ints(all)], shape);
   },
