@@ -79,17 +79,16 @@ export class Steps extends Values {
     const moves = byRow && own.length === shape.length && own[0] === shape[0];
     // Its rows lie elsewhere than the rows of what it is a part of.
     if (moves && !this.isWhole(value)) return undefined;
-    const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
-    const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
-    const operand = { ...this.origin(value.id), moves, axes: align(along, row) };
+    const axes = align(byRow ? rowOf(shape, this.rows) : shape, moves ? rowOf(own, this.rows) : own);
+    const operand = { ...this.origin(value.id), moves, axes };
     return byRow ? this.beforeRepetition(operand) : operand;
   }
 
   /** Of a value that is another one over and over, that other one, where it takes no loop of its own to read it so. */
   private beforeRepetition(operand: Operand): Operand {
-    const { id, moves, axes, offset } = operand;
+    const { id, moves, axes } = operand;
     const node = this.producers.get(id);
-    if (moves || offset > 0 || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
+    if (moves || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
     const [step] = this.stepsOf(node);
     const from = step?.kind === 'spread' && step.width === axes[0]?.size ? step.operands[0] : undefined;
     return from && !isSpread(from, true) ? from : operand;
