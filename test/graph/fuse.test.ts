@@ -168,7 +168,7 @@ const SUMS: Program = {
       ...[
         sums.sum(1),
         sums.sum(0, true),
-        x.toInt().sum(0).sum(0, true),
+        tf.concat([x.toInt().sum(0).sum(0, true), tf.tensor1d([1], 'int32')]),
         parts.sum(0, true).sum([0, 2]),
         means.mean([0, 1], true),
       ],
@@ -205,6 +205,34 @@ const CHANNELS = firstOf([6, 1, 10, 48, 130, 2, 3, 5, 7, 8, 12, 15, 16, 20, 64, 
 it(`repeats ${CHANNELS.join(', ')} channels along rows`, async () => {
   const worst = await differences(CHANNELS.map(ofChannels));
   expect(CHANNELS.filter((_, i) => !((worst[i] ?? Infinity) <= TOLERANCE))).toEqual([]);
+});
+
+/** Windows that leave gaps between them, and come to as much as the image all the same. */
+const GAPS: Program = {
+  shapes: [[3, 4, 4, 2]],
+  run: (x) => [
+    ...[tf.maxPool(x as tf.Tensor4D, 2, 3, 'same').mul(2), tf.avgPool(x as tf.Tensor4D, 2, 3, 'same').mul(2)],
+    tf.grad((image) =>
+      tf
+        .avgPool(image as tf.Tensor4D, 2, 3, 'same')
+        .square()
+        .sum(),
+    )(x),
+  ],
+};
+
+/** What repeats itself in two ways along rows of one length, and in one way along rows of two. */
+const TILES: Program = {
+  shapes: [[5, 40, 6], [5, 11, 6], [6], [10]],
+  run: (x, y, a, b) => {
+    const short = y.mul(a);
+    const product = x.mul(a).add(short.sum([1, 2], true));
+    return [product.reshape([5, 24, 10]).mul(b).add(1), short.add(1)];
+  },
+};
+
+it('repeats values in several ways along rows, and pools by windows with gaps', async () => {
+  expect(Math.max(...(await differences([TILES, GAPS])))).toBeLessThanOrEqual(TOLERANCE);
 });
 
 const LOSSES: [string, RegExp, string][] = [

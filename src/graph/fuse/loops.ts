@@ -1,7 +1,7 @@
 /** Sees each op that can be fused as loops. */
 import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
-import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { align, isDirect, isUniform, rowOf, stripped } from './geometry.js';
 import { kernelOf } from './convolution.js';
 import { type Operand, REDUCTIONS, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
@@ -101,7 +101,6 @@ export class Steps extends Values {
     const lead = x.shape.length - stripped(x.shape).length;
     const byRow = this.batched.has(x.id) && this.isWhole(x);
     const total = byRow && over.has(lead);
-    if (byRow && !total && !leads(output.shape, this.rows)) return undefined;
     const kept = x.shape.map((size, i) => (over.has(i) ? 1 : size));
     const [large, small] = byRow
       ? [rowOf(x.shape, this.rows), total ? [1, ...kept.slice(lead + 1)] : rowOf(kept, this.rows)]
