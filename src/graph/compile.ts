@@ -127,13 +127,13 @@ export function openSteps<Name extends string>(
 ): CompiledSteps<Name> {
   const given = [...contents.recorded.values()];
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const encode = () =>
+  const encode = (loops: boolean) =>
     encodeSavedModel(
       given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
-      { xla },
+      { xla, loops },
     );
-  const session = Session.open(backend, fused?.bytes ?? encode(), fused?.tag ?? NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
+  const open = (loops: boolean) => Session.open(backend, (fused?.encode ?? encode)(loops), fused?.tag ?? NAMES.tag);
+  const compiled = new CompiledSteps<Name>(backend, open, () => encode(true), { ...contents, fused: fused?.kernels });
   try {
     compiled.write();
   } catch (error) {
