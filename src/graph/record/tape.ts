@@ -5,6 +5,7 @@ import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, ty
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
+import type { Executor } from './record.js';
 import { differs, LIST_IT, refuse, unlessDrawn } from './refusal.js';
 
 const attributesOf = new Map(
@@ -35,7 +36,7 @@ export class Tape {
   readonly written = new WeakSet();
 
   /** A binding that has `executor` do what it is asked, and writes it down. */
-  recorder(executor: Pick<Binding, 'executeOp' | 'deleteTensor'>): Binding {
+  recorder(executor: Executor): Binding {
     const { binding } = this.backend;
     const given = new Set(this.numbers.values());
     return withFunctions(binding, {
@@ -47,7 +48,7 @@ export class Tape {
       createTensor: (shape, dtype, values) => {
         const known = this.standsFor(shape, dtype, values);
         if (known !== undefined) return known;
-        const id = binding.createTensor(shape, dtype, values);
+        const id = executor.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
         if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');
