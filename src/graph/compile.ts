@@ -16,10 +16,11 @@ import {
   variablesIn,
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
+import { countingSteps } from './optimizerState.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
 import type { Rate } from './record/rate.js';
-import { countingSteps, record, type StepFunction } from './record/record.js';
+import { record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';

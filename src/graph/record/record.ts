@@ -3,11 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
-import { Exchange } from './host.js';
 import type { Draws } from './layers.js';
 import type { Rate } from './rate.js';
 import { differs, refuse } from './refusal.js';
-import { Tape } from './tape.js';
+import { type Executor, Tape } from './tape.js';
 
 /** Takes inputs, gives outputs; the variables that it assigns to are its state. */
 export type StepFunction = (...inputs: tf.Tensor[]) => tf.Tensor[];
@@ -62,25 +61,6 @@ export function record(
   }
 }
 
-/** A step, and how many steps of its own each optimizer took in its last call, which the optimizer does not count. */
-export function countingSteps(step: StepFunction): { step: StepFunction; taken: ReadonlyMap<tf.Optimizer, number> } {
-  const taken = new Map<tf.Optimizer, number>();
-  const counting: StepFunction = (...inputs) => {
-    const host = new Exchange();
-    taken.clear();
-    // Each of tfjs's optimizers calls it at the end of a step.
-    host.put(tf.Optimizer.prototype, 'incrementIterations', function (this: tf.Optimizer) {
-      taken.set(this, (taken.get(this) ?? 0) + 1);
-    });
-    try {
-      return step(...inputs);
-    } finally {
-      host.putBack();
-    }
-  };
-  return { step: counting, taken };
-}
-
 function assertTensors(outputs: unknown): tf.Tensor[] {
   if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
     return outputs;
@@ -107,8 +87,6 @@ const SMALL = 16;
 
 /** Ids of values that never were; TensorFlow's count from 0. */
 const MADE_UP = 2 ** 30;
-
-export type Executor = Pick<Binding, 'createTensor' | 'executeOp' | 'deleteTensor'>;
 
 /**
  * Executes for the sake of shapes, with whatever values an op takes; not again what was asked of values of the same shapes

@@ -5,7 +5,6 @@ import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, ty
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
-import type { Executor } from './record.js';
 import { differs, LIST_IT, refuse, unlessDrawn } from './refusal.js';
 
 const attributesOf = new Map(
@@ -16,6 +15,9 @@ const attributesOf = new Map(
 const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)$/;
 
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
+
+/** What does the ops of a step that is recorded. */
+export type Executor = Pick<Binding, 'createTensor' | 'executeOp' | 'deleteTensor'>;
 
 export class Tape {
   private readonly entries: (Constant | Node)[] = [];

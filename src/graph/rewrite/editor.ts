@@ -52,7 +52,7 @@ export class Editor {
 
   constructor(graph: Graph) {
     const made = [...graph.constants.values(), ...graph.nodes.flatMap(({ outputs }) => outputs)];
-    this.nextId = Math.min(0, ...made.map(({ id }) => id)) - 1;
+    this.nextId = made.reduce((least, { id }) => Math.min(least, id), 0) - 1;
     for (const value of [...graph.inputs, ...graph.variables]) this.values.set(value.id, value);
     for (const constant of graph.constants.values()) this.replace(constant.id, this.constant(constant));
     const results = [...graph.outputs, ...graph.updates.values()].map(({ id }) => id);
