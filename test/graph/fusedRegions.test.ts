@@ -8,7 +8,8 @@ import { variablesIn } from '../../src/graph/declarations.js';
 import { fuseSteps, plan } from '../../src/graph/fuse/fuse.js';
 import { sizeOf } from '../../src/graph/graph.js';
 import { compileStep, optimizerVariables } from '../../src/graph/index.js';
-import { countingSteps, type InputSpec, record, type StepFunction } from '../../src/graph/record/record.js';
+import { countingSteps } from '../../src/graph/optimizerState.js';
+import { type InputSpec, record, type StepFunction } from '../../src/graph/record/record.js';
 import { batchNorm } from '../../src/nn/batchNorm.js';
 import { lenet, NORMS } from '../../src/nn/lenet.js';
 import { DeviceDataset, trainingStep } from '../../src/train/step.js';
@@ -285,5 +286,52 @@ describe('what is asked of the first row', () => {
     };
     once((x) => tf.avgPool(x.mul<tf.Tensor4D>(2), 2, 2, 'valid').tanh());
     once((x) => long(x).broadcastTo([40, 72, 1, 5]).tanh());
+  });
+});
+
+describe('the code does not grow with', () => {
+  /** Bytes of a training step's sources, and how many there are. */
+  function codeOf(build: () => tf.LayersModel, ...inputs: InputSpec[]) {
+    const model = build();
+    const weights = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+    const optimizer = tf.train.momentum(0.1, 0.9);
+    const variables = variablesIn([model.weights, optimizerVariables(optimizer, weights)]);
+    const step: StepFunction = (x) => {
+      const { grads } = tf.variableGrads(
+        () => (model.apply(x, { training: true }) as tf.Tensor).square().mean(),
+        weights,
+      );
+      optimizer.applyGradients(Object.entries(grads).map(([name, tensor]) => ({ name, tensor })));
+      return [];
+    };
+    const { sources } = fusedOf(countingSteps(step).step, inputs, variables);
+    model.dispose();
+    return { count: sources.size, bytes: [...sources.values()].join('').length };
+  }
+  const { layers } = tf;
+  const recurrent = (steps: number) => () =>
+    tf.sequential({ layers: [layers.gru({ units: 16, inputShape: [steps, 8] }), layers.dense({ units: 1 })] });
+  const deep = (depth: number) => () => {
+    const input = tf.input({ shape: [8, 8, 4] });
+    const conv = () => layers.conv2d({ filters: 4, kernelSize: 3, padding: 'same' });
+    let x = input;
+    for (let i = 0; i < depth; i++) {
+      const [branch] = [layers.batchNormalization(), layers.reLU(), conv()].reduce<tf.SymbolicTensor[]>(
+        (given, layer) => [layer.apply(given) as tf.SymbolicTensor],
+        [x],
+      );
+      x = layers.add().apply([x, branch as tf.SymbolicTensor]) as tf.SymbolicTensor;
+    }
+    return tf.model({ inputs: input, outputs: x });
+  };
+
+  it('the time steps of a sequence', () => {
+    const [short, long] = [12, 36].map((steps) => codeOf(recurrent(steps), float(64, steps, 8)));
+    expect(long?.count).toBe(short?.count);
+  });
+
+  it('the layers of a network with residuals, but for what names their pointers', () => {
+    const [few = NaN, many = NaN] = [6, 18].map((depth) => codeOf(deep(depth), float(32, 8, 8, 4)).bytes / depth);
+    expect(many).toBeLessThan(few);
   });
 });

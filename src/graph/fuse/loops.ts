@@ -12,6 +12,7 @@ import { Values } from './values.js';
 export class Steps extends Values {
   /** What operands are repeated by, by how they are read. */
   private readonly spreads = new Map<string, Step>();
+  private nextId = [...this.values.keys()].reduce((a, b) => Math.min(a, b), 0) - 1;
 
   /** As loops, of which the last makes its result; none for an op that stays TensorFlow's. */
   stepsOf(node: Node): Step[] {
@@ -56,7 +57,7 @@ export class Steps extends Values {
     const { id, moves, axes } = operand;
     const width = sizeOf(axes.map(({ size }) => size));
     const shape = moves ? [this.rows, width] : [width];
-    const output = { id: Math.min(...this.values.keys()) - 1, shape, dtype: this.value(id).dtype };
+    const output = { id: this.nextId--, shape, dtype: this.value(id).dtype };
     this.values.set(output.id, output);
     const common = { byRow: moves, width, axes: [], cheap: true };
     const step: Step = { kind: 'spread', op: '$0', output, operands: [operand], ...common };
