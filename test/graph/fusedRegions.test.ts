@@ -161,7 +161,7 @@ it.each<[string, string, (x: tf.Tensor) => tf.Tensor]>([
   ['convolutions are direct', 'inline', (x) => tf.conv2d(x as tf.Tensor4D, filter, 1, 'same')],
   [
     'none are',
-    'train',
+    'fused',
     (x) =>
       x
         .reshape([-1, 4])
