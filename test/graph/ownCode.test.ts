@@ -138,6 +138,24 @@ const numbers: [string, () => tf.LayersModel, Use][] = [
     fit(4),
   ],
   [
+    'an optimizer, which counts its steps',
+    () => {
+      class Fading extends tf.SGDOptimizer {
+        override applyGradients(...[gradients]: Parameters<tf.Optimizer['applyGradients']>): void {
+          for (const { name, tensor } of gradients as { name: string; tensor: tf.Tensor | null }[]) {
+            const variable = tf.engine().state.registeredVariables[name] as tf.Variable;
+            if (tensor) tf.tidy(() => variable.assign(variable.sub(tensor.div(10 + program.epoch))));
+          }
+          this.incrementIterations();
+        }
+      }
+      const model = built({})();
+      model.compile({ optimizer: new Fading(1), loss: 'meanSquaredError' });
+      return model;
+    },
+    async (model) => [...(await fit(MOST_CHANGES + 3)(model)), model.optimizer.iterations],
+  ],
+  [
     'a loss, and a penalty on a weight that it reads',
     () => {
       const model = built({})();
@@ -173,8 +191,13 @@ const branches: [string, () => tf.LayersModel, Use][] = [
   ],
   [
     'a range as long as it says',
-    built({ loss: (y, p) => squared(y, p).add(tf.range(0, program.epoch).sum()) }),
-    fit(3),
+    built({
+      loss: (y, p) => {
+        const range = tf.range(0, program.epoch + 1);
+        return squared(y, p).add(range.sum().div(range.size));
+      },
+    }),
+    fit(4),
   ],
   [
     'a layer within one for all times',

@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { NativeBackend } from '../binding.js';
 import type { Draws } from '../record/layers.js';
-import { record, type RecordedGraph } from '../record/record.js';
+import { countingSteps, record, type RecordedGraph } from '../record/record.js';
 import { type OwnCall, tensorsIn } from './ownCode.js';
 
 /** Whether it does. */
@@ -34,8 +34,9 @@ export function probesOf(
   { variables, draws }: { variables: readonly tf.Variable[]; draws: Draws },
 ): Probe[] | undefined {
   const probe = ({ call, specs }: OwnCall): Probe => {
-    const by = (given: readonly tf.Variable[]) =>
-      record(backend, (...tensors) => tensorsIn(call(tensors)), specs, given, { draws });
+    // An optimizer is not to count these steps.
+    const { step } = countingSteps((...tensors) => tensorsIn(call(tensors)));
+    const by = (given: readonly tf.Variable[]) => record(backend, step, specs, given, { draws });
     // The fewer variables it has, the faster it is.
     const { again } = by(usedBy(by(variables), variables));
     return () => again(() => false);
