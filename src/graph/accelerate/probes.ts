@@ -1,8 +1,9 @@
 /** Own code of a model, recorded by itself: called again it tells, in little time, whether it computes what it did. */
 import type * as tf from '@tensorflow/tfjs';
 import type { NativeBackend } from '../binding.js';
+import { countingSteps } from '../optimizerState.js';
 import type { Draws } from '../record/layers.js';
-import { countingSteps, record, type RecordedGraph } from '../record/record.js';
+import { record, type RecordedGraph } from '../record/record.js';
 import { type OwnCall, tensorsIn } from './ownCode.js';
 
 /** Whether it does. */

@@ -15,7 +15,8 @@ interface Given {
   readonly variables: ReadonlyMap<tf.Variable, Value>;
 }
 
-type Tensors = readonly [tf.Tensor[], ReadonlyMap<tf.Variable, tf.Tensor>];
+/** Inputs, and what variables have meanwhile. */
+export type Tensors = readonly [readonly tf.Tensor[], ReadonlyMap<tf.Variable, tf.Tensor>];
 
 /** Tensors that are gone stand for those that the step was recorded with: `replay` computes nothing. */
 export function isStill(backend: NativeBackend, given: Given, replay: (tensors: Tensors) => void): boolean {

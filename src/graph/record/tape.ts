@@ -18,6 +18,9 @@ const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)
 
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
 
+/** What does the ops of a step that is recorded. */
+export type Executor = Pick<Binding, 'createTensor' | 'executeOp' | 'deleteTensor'>;
+
 export class Tape {
   private readonly entries: (Constant | Node)[] = [];
   /** Ids that an op of the graph may read, and their types. */
@@ -37,23 +40,21 @@ export class Tape {
   readonly written = new WeakSet();
 
   /** A binding that has `executor` do what it is asked, and writes it down. */
-  recorder(executor: Pick<Binding, 'executeOp' | 'deleteTensor'>): Binding {
-    const { binding } = this.backend;
-    const lent = new Set<number>();
+  recorder(executor: Executor): Binding {
+    const given = new Set(this.known.keys());
     let nth = 0;
-    return withFunctions(binding, {
+    return withFunctions(this.backend.binding, {
       ...executor,
       deleteTensor: (id) => {
-        if (!lent.has(id)) executor.deleteTensor(id);
+        if (!given.has(id)) executor.deleteTensor(id);
       },
       runSavedModel: refuseNested,
       createTensor: (shape, dtype, values) => {
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
-        if (!this.written.has(values)) return binding.createTensor(shape, dtype, values);
+        if (!this.written.has(values)) return executor.createTensor(shape, dtype, values);
         const known = this.standsFor({ shape, dtype, values }, nth++);
-        const id = known ?? binding.createTensor(shape, dtype, values);
-        if (id === known) lent.add(id);
-        if (id === known) return id;
+        if (known !== undefined) return known;
+        const id = executor.createTensor(shape, dtype, values);
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');
         this.known.set(id, dtype);
         this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
@@ -71,10 +72,7 @@ export class Tape {
     });
   }
 
-  /**
-   * A binding that computes nothing: it answers from the tape, and throws where the step asks for something else than it
-   * did, but for constants that are `accepted` for the nth values written.
-   */
+  /** A binding that computes nothing: it answers from the tape, and throws for all else that is not accepted. */
   replayer(accepted: Accepted = () => false): Binding {
     this.replayed = 0;
     let nth = -1;
