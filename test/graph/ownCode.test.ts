@@ -10,7 +10,7 @@ import type { Binding, NativeBackend } from '../../src/graph/binding.js';
 import { optimizerVariables } from '../../src/graph/optimizer.js';
 import { BatchNorm } from '../../src/nn/layer.js';
 import { GroupNorm } from '../../src/nn/groupLayer.js';
-import { ALL } from '../support/amount.js';
+import { ALL, firstOf } from '../support/amount.js';
 import { examples, expectAsStock, seeded, seenIn, SILENT, type Use } from '../support/twins.js';
 
 const { dense, dropout, timeDistributed } = tf.layers;
@@ -218,7 +218,7 @@ const branches: [string, () => tf.LayersModel, Use][] = [
 ];
 
 describe('as op by op, and all of it compiled, where another number comes from', () => {
-  it.each(ALL ? numbers : numbers.slice(0, 3))('%s', async (_, build, use) => {
+  it.each(firstOf(numbers, 1))('%s', async (_, build, use) => {
     const { compiled, refused } = await expectAsStock(build, use);
     expect(refused).toEqual([]);
     expect(compiled.length).toBeGreaterThanOrEqual(3);
@@ -226,7 +226,7 @@ describe('as op by op, and all of it compiled, where another number comes from',
 });
 
 describe('as op by op, and all of it compiled, where otherwise is gone by', () => {
-  it.each(ALL ? branches : branches.slice(0, 2))('%s', async (_, build, use) => {
+  it.each(firstOf(branches, 1))('%s', async (_, build, use) => {
     const { compiled, refused } = await expectAsStock(build, use);
     expect(refused).toEqual([]);
     expect(compiled.length).toBeGreaterThanOrEqual(3);
@@ -248,22 +248,25 @@ it('predictions go by what a layer reads at the time', async () => {
   );
 });
 
-it('runs op by op where it does otherwise all the time, and one line says so; strict is an error', async () => {
-  const build = built({ loss: (y, p) => (program.epoch % 2 === 0 ? squared(y, p) : absolute(y, p)) });
-  const spy = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
-  const line =
-    'Cannot accelerate the training of M_model: expected what one graph can hold, ' +
-    'got a loss, metric or layer of your own, which does otherwise all the time';
-  try {
-    await expectAsStock(build, fit(MOST_CHANGES + 3), { strict: false });
-    expect(spy.mock.calls.map(([text]) => String(text)).join('')).toContain(`${line}: it runs op by op\n`);
-  } finally {
-    spy.mockRestore();
-  }
-  const model = build();
-  await accelerate(model, { strict: true, fuse: false });
-  await expect(fit(MOST_CHANGES + 3)(model)).rejects.toThrow(line);
-});
+it.runIf(ALL)(
+  'runs op by op where it does otherwise all the time, and one line says so; strict is an error',
+  async () => {
+    const build = built({ loss: (y, p) => (program.epoch % 2 === 0 ? squared(y, p) : absolute(y, p)) });
+    const spy = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    const line =
+      'Cannot accelerate the training of M_model: expected what one graph can hold, ' +
+      'got a loss, metric or layer of your own, which does otherwise all the time';
+    try {
+      await expectAsStock(build, fit(MOST_CHANGES + 3), { strict: false });
+      expect(spy.mock.calls.map(([text]) => String(text)).join('')).toContain(`${line}: it runs op by op\n`);
+    } finally {
+      spy.mockRestore();
+    }
+    const model = build();
+    await accelerate(model, { strict: true, fuse: false });
+    await expect(fit(MOST_CHANGES + 3)(model)).rejects.toThrow(line);
+  },
+);
 
 it('what fails from some epoch on fails as before, and the next fit goes on', async () => {
   const loss: Loss = (y, p) => {
