@@ -16,10 +16,11 @@ import {
   variablesIn,
 } from './declarations.js';
 import { describe, type Input } from './inputs.js';
+import { countingSteps } from './optimizerState.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
 import type { Rate } from './record/rate.js';
-import { countingSteps, record, type StepFunction } from './record/record.js';
+import { record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
 import { rewrite, rulesFor } from './rewrite/index.js';
@@ -127,13 +128,13 @@ export function openSteps<Name extends string>(
 ): CompiledSteps<Name> {
   const given = [...contents.recorded.values()];
   const chosen = rules ?? rulesFor({ gpu: backend.isUsingGpuDevice, xla });
-  const encode = () =>
+  const encode = (loops: boolean) =>
     encodeSavedModel(
       given.map(({ name, graph }) => ({ name, graph: rewrite(graph, chosen).graph })),
-      { xla },
+      { xla, loops },
     );
-  const session = Session.open(backend, fused?.bytes ?? encode(), fused?.tag ?? NAMES.tag);
-  const compiled = new CompiledSteps<Name>(backend, session, encode, { ...contents, fused: fused?.kernels });
+  const open = (loops: boolean) => Session.open(backend, (fused?.encode ?? encode)(loops), fused?.tag ?? NAMES.tag);
+  const compiled = new CompiledSteps<Name>(backend, open, () => encode(true), { ...contents, fused: fused?.kernels });
   try {
     compiled.write();
   } catch (error) {

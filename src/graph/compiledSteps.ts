@@ -3,13 +3,12 @@ import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { cannot, kindOf } from '../common/errors.js';
 import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.js';
-import type { Value } from './graph.js';
-import { type NativeBackend, nativeTensor, nativeValue, type Session } from './binding.js';
+import { type NativeBackend, nativeTensor, nativeValue } from './binding.js';
 import { assertLive, describe, describeGiven, type Input, isTensor, match, type Match, plainTensor } from './inputs.js';
 import type { Generator } from './random.js';
 import type { InputSpec } from './record/record.js';
 import { FollowedOptimizer } from './optimizerState.js';
-import { SessionVariables } from './sessionVariables.js';
+import { type OpenSession, SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
 export interface RecordedStep extends NamedGraph {
@@ -47,12 +46,12 @@ export class CompiledSteps<Name extends string> {
   /** Use `compileSteps`. */
   constructor(
     private readonly backend: NativeBackend,
-    private readonly session: Session,
+    open: OpenSession,
     private readonly encode: () => Uint8Array,
     private readonly contents: Contents,
   ) {
     const { recorded, variables, rated } = contents;
-    this.variables = new SessionVariables(backend, session, variables);
+    this.variables = new SessionVariables(backend, open, variables);
     for (const optimizer of [...recorded.values()].flatMap(({ taken }) => [...taken.keys()]))
       this.optimizers.set(optimizer, new FollowedOptimizer(optimizer, variables, { rated: optimizer === rated }));
   }
@@ -86,6 +85,7 @@ export class CompiledSteps<Name extends string> {
         got: `${name}(${describeGiven(stacks)})`,
         hint: 'stack the inputs of all steps: tf.stack([first, second])',
       });
+    this.variables.openLoops();
     return this.call(found, NAMES.many(found.step.name), stacks, count);
   }
 
@@ -125,7 +125,7 @@ export class CompiledSteps<Name extends string> {
     try {
       this.variables.fetchAll();
     } finally {
-      this.session.close();
+      this.variables.close();
       this.contents.own?.dispose();
     }
   }
@@ -174,21 +174,11 @@ export class CompiledSteps<Name extends string> {
         tensors.map((tensor, i) => [NAMES.input(graphName, i), nativeValue(this.backend, tensor).id] as const),
       );
       const fetches = graph.outputs.map((_, i) => NAMES.output(graphName, i));
-      this.variables.store(graph.updates.keys());
       const all = fetches.length > 0 ? fetches : [NAMES.ran(graphName)];
-      const results = this.runAndMark(feeds, all, graph.updates.keys());
+      const results = this.variables.run(feeds, all, [...graph.updates.keys()]);
       for (const [optimizer, steps] of taken) this.optimizers.get(optimizer)?.count(steps * times);
       for (const { id } of results.splice(fetches.length)) this.backend.binding.deleteTensor(id);
       return results.map((value) => nativeTensor(this.backend, value));
     });
-  }
-
-  /** A run that fails may have assigned to some of the variables, too. */
-  private runAndMark(feeds: ReadonlyMap<string, number>, fetches: string[], changing: Iterable<number>): Value[] {
-    try {
-      return this.session.run(feeds, fetches);
-    } finally {
-      this.variables.changed(changing);
-    }
   }
 }

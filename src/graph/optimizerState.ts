@@ -2,6 +2,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { cannot } from '../common/errors.js';
 import { describe } from './inputs.js';
+import { Exchange } from './record/host.js';
+import type { StepFunction } from './record/record.js';
 
 type Fields = Record<string, unknown>;
 
@@ -93,4 +95,23 @@ export class FollowedOptimizer {
   private refuse(expected: string, got: string, hint: string): Error {
     return cannot(`use the optimizer ${this.optimizer.getClassName()} in the compiled step`, { expected, got, hint });
   }
+}
+
+/** A step, and how many steps of its own each optimizer took in its last call, which the optimizer does not count. */
+export function countingSteps(step: StepFunction): { step: StepFunction; taken: ReadonlyMap<tf.Optimizer, number> } {
+  const taken = new Map<tf.Optimizer, number>();
+  const counting: StepFunction = (...inputs) => {
+    const host = new Exchange();
+    taken.clear();
+    // Each of tfjs's optimizers calls it at the end of a step.
+    host.put(tf.Optimizer.prototype, 'incrementIterations', function (this: tf.Optimizer) {
+      taken.set(this, (taken.get(this) ?? 0) + 1);
+    });
+    try {
+      return step(...inputs);
+    } finally {
+      host.putBack();
+    }
+  };
+  return { step: counting, taken };
 }

@@ -1,5 +1,6 @@
 /** The variables of compiled steps: the session has their values, and a tfjs variable fetches its own when it is looked at. */
 import type * as tf from '@tensorflow/tfjs';
+import type { Value } from './graph.js';
 import { type DataRecord, type NativeBackend, nativeValue, replaceData, type Session } from './binding.js';
 import { NAMES } from './write/savedModel.js';
 
@@ -17,14 +18,20 @@ interface Slot {
 /** Whose session has the value of data that nobody looked at. */
 const owners = new WeakMap<DataRecord, SessionVariables>();
 
+/** A new session on the graphs; with `loops` each is there to be run many times in one call, too. */
+export type OpenSession = (loops: boolean) => Session;
+
 export class SessionVariables {
   private readonly slots: Slot[];
+  private session: Session;
+  private hasLoops = false;
 
   constructor(
     private readonly backend: NativeBackend,
-    private readonly session: Session,
+    private readonly open: OpenSession,
     variables: readonly tf.Variable[],
   ) {
+    this.session = open(false);
     this.slots = variables.map((variable, i) => ({ i, variable, dtype: 0 }));
   }
 
@@ -43,10 +50,10 @@ export class SessionVariables {
   }
 
   /**
-   * To be called before the session assigns to the variables `changing`: gives it the values of tfjs variables that were
-   * assigned to, and clones those of their moment.
+   * Gives the session the values of tfjs variables that were assigned to, and clones of the variables `changing`, which it is
+   * about to assign to, those of their moment.
    */
-  store(changing: Iterable<number> = []): void {
+  store(changing: readonly number[] = []): void {
     const stale = this.slots.filter(({ variable, data }) => variable.dataId !== data);
     const shared = stale.filter(isShared);
     for (const i of changing) {
@@ -72,8 +79,18 @@ export class SessionVariables {
     }
   }
 
-  /** To be called when the session has assigned to these: nothing is fetched before it is looked at. */
-  changed(indices: Iterable<number>): void {
+  /** Runs what assigns to the variables `changing`; what fails may have assigned to some of them, too. */
+  run(feeds: ReadonlyMap<string, number>, fetches: readonly string[], changing: readonly number[]): Value[] {
+    this.store(changing);
+    try {
+      return this.session.run(feeds, fetches);
+    } finally {
+      this.changed(changing);
+    }
+  }
+
+  /** Nothing is fetched before it is looked at. */
+  private changed(indices: readonly number[]): void {
     for (const i of indices) {
       const slot = this.slots[i] as Slot;
       if (slot.unseen) continue;
@@ -86,6 +103,21 @@ export class SessionVariables {
   /** Fetches all that nobody looked at yet, with one call. */
   fetchAll(): void {
     this.fetch(this.slots.filter(({ unseen }) => unseen && unseen.refCount > 0));
+  }
+
+  /** Few steps are ever run many times in one call: those move to another session, and all others start sooner. */
+  openLoops(): void {
+    if (this.hasLoops) return;
+    const session = this.open(true);
+    this.fetchAll();
+    this.session.close();
+    this.session = session;
+    this.hasLoops = true;
+    for (const slot of this.slots) delete slot.data;
+  }
+
+  close(): void {
+    this.session.close();
   }
 
   private fetch(slots: readonly Slot[]): void {

@@ -370,9 +370,9 @@ describe('a run', () => {
 });
 
 describe('Ctrl-C', () => {
-  const untilTraining = async (events: string) => {
-    while (!existsSync(events) || readFileSync(events).length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+  const untilTraining = async (running: ReturnType<typeof startProgram>) => {
+    while (!running.stderr().includes('run folder')) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
   };
 
   it.runIf(ALL)(
@@ -384,7 +384,7 @@ describe('Ctrl-C', () => {
         final: { testAccuracy: number };
       };
       const running = startProgram([...args, '--run-dir', 'stopped'], { cwd: work });
-      await untilTraining(inWork('stopped/events.jsonl'));
+      await untilTraining(running);
       running.child.kill('SIGINT');
       const { code, stderr } = await running.result;
       expect(code).toBe(130);

@@ -1,7 +1,8 @@
 /** Many runs of a step in one call against as many calls, and steps that XLA compiles against the same without. */
 import '../support/native.js';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { type NativeBackend, nativeBackend, withFunctions } from '../../src/graph/binding.js';
 import type { CompiledStep, CompileOptions } from '../../src/graph/compile.js';
 import { minimize, optimizerVariables } from '../../src/graph/optimizer.js';
 import type { StepFunction } from '../../src/graph/record/record.js';
@@ -75,6 +76,26 @@ describe('many runs in one call', () => {
     const single = outcome(await twin(norm), oneByOne);
     expect(outcome(await twin(norm), together)).toEqual(single);
     expect(single[0]).toHaveLength(STEPS);
+  });
+
+  it('move the variables to a session with loops, once; other steps have none', async () => {
+    const w = tf.variable(tf.scalar(1));
+    const backend = nativeBackend() as NativeBackend;
+    const { binding } = backend;
+    const [opened, closed] = [vi.fn(binding.loadSavedModel), vi.fn(binding.deleteSavedModel)];
+    backend.binding = withFunctions(binding, { loadSavedModel: opened, deleteSavedModel: closed });
+    const step: StepFunction = (x) => (w.assign(w.add(x)), [w.clone()]);
+    const compiled = await compileStep(step, { inputs: [{ shape: [], dtype: 'float32' }], variables: [w] });
+    tf.dispose(compiled.run(tf.scalar(2)));
+    expect([opened.mock.calls.length, closed.mock.calls.length]).toEqual([1, 0]);
+    expect([...(compiled.runMany(tf.tensor1d([3, 4]))[0] as tf.Tensor).dataSync()]).toEqual([6, 10]);
+    tf.dispose([...compiled.runMany(tf.tensor1d([5])), ...compiled.run(tf.scalar(6))]);
+    expect([opened.mock.calls.length, closed.mock.calls.length]).toEqual([2, 1]);
+    expect(w.dataSync()[0]).toBe(21);
+    compiled.dispose();
+    expect(closed).toHaveBeenCalledTimes(2);
+    expect(w.dataSync()[0]).toBe(21);
+    backend.binding = binding;
   });
 
   it('carry an optimizer’s state along', async () => {

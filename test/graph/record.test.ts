@@ -3,9 +3,9 @@ import '../support/native.js';
 import crypto, { randomInt } from 'node:crypto';
 import { hrtime } from 'node:process';
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { leanBinding, type StepFunction } from '../../src/graph/record/record.js';
-import type { Binding } from '../../src/graph/binding.js';
+import { type Binding, withFunctions } from '../../src/graph/binding.js';
 import { compileStep } from '../support/compiled.js';
 
 const vector = { shape: [3], dtype: 'float32' } as const;
@@ -282,6 +282,55 @@ describe('recording', () => {
     expect([...(y as tf.Tensor).dataSync()]).toEqual([2, 4, 6]);
     compiled.dispose();
     tensors = tf.memory().numTensors;
+  });
+
+  it('asks TensorFlow once for what has the same shapes, however many time steps there are', async () => {
+    const backend = tf.backend() as unknown as { binding: Binding };
+    const { binding } = backend;
+    const executed = async (steps: number) => {
+      const cell = tf.layers.gru({ units: 4, returnSequences: true });
+      const x = { shape: [2, steps, 3], dtype: 'float32' } as const;
+      tf.tidy(() => void cell.apply(tf.zeros([2, 1, 3])));
+      const variables = cell.getWeights() as tf.Variable[];
+      const executeOp = vi.fn(binding.executeOp);
+      backend.binding = withFunctions(binding, { executeOp });
+      const compiled = await compileStep(
+        (sequence) => Object.values(tf.variableGrads(() => tf.sum(cell.apply(sequence) as tf.Tensor), variables).grads),
+        { inputs: [x], variables, fuse: false },
+      );
+      const count = executeOp.mock.calls.length;
+      backend.binding = binding;
+      compiled.dispose();
+      cell.dispose();
+      return count;
+    };
+    const few = await executed(6);
+    expect(await executed(24)).toBeLessThan(few + 60);
+  });
+
+  it('looks at the values that a shape follows from, and at no others', () => {
+    const { binding } = tf.backend() as unknown as { binding: Binding };
+    const lean = leanBinding(binding, []);
+    const shaped = (values: number[], shape: number[]) => {
+      const x = lean.createTensor([values.length], binding.TF_FLOAT, Float32Array.from(values));
+      const to = lean.createTensor([shape.length], binding.TF_INT32, Int32Array.from(shape));
+      const types = [
+        { name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT },
+        { name: 'Tshape', type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 },
+      ];
+      const [made] = lean.executeOp('Reshape', types, [x, to], 1);
+      for (const id of [x, to, made?.id ?? -1]) lean.deleteTensor(id);
+      return made;
+    };
+    const many = new Array<number>(20).fill(1);
+    const first = shaped(many, [4, 5]);
+    expect(shaped(many, [5, 4])?.shape).toEqual([5, 4]);
+    expect(
+      shaped(
+        many.map((_, i) => i),
+        [4, 5],
+      ),
+    ).toEqual({ ...first, id: 2 ** 30 });
   });
 
   it('keeps no large result, and feeds zeros where it is read', () => {

@@ -12,6 +12,8 @@ export function divided(
   isAgain: (step: Step) => boolean,
 ): Step[][] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
+  const places = new Map(steps.map((step, i) => [step, i]));
+  const placeOf = (step: Step) => places.get(step) ?? 0;
   const own: Step[][] = [[]];
   for (const step of steps) (own[stageOf(step)] ??= []).push(step);
   const stages: Step[][] = [];
@@ -27,7 +29,7 @@ export function divided(
       }
     };
     for (const step of own[number] ?? []) if (stored.has(step.output.id)) visit(step);
-    stages[number] = steps.filter((step) => needed.has(step));
+    stages[number] = [...needed].sort((a, b) => placeOf(a) - placeOf(b));
   }
   return stages;
 }

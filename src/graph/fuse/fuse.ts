@@ -19,7 +19,7 @@ export interface Kernels {
 
 /** What a session is opened on instead of the plain graphs; only the reason where they cannot be fused. */
 export interface FusedSteps {
-  readonly bytes?: Uint8Array;
+  readonly encode?: (loops: boolean) => Uint8Array;
   readonly tag?: string;
   readonly kernels: Kernels | { readonly reason: string };
 }
@@ -39,8 +39,8 @@ export async function fuseSteps(steps: readonly NamedGraph[], signal?: AbortSign
   if ('reason' in built) return { kernels: built };
   const { library, ...kernels } = built;
   const graphs = planned.map(({ name, graph }) => ({ name, graph: graph(library) }));
-  const tag = planned.some(({ isInline }) => isInline) ? NAMES.inline : NAMES.tag;
-  return { bytes: encodeSavedModel(graphs, { fused: true, tag }), tag, kernels };
+  const tag = planned.some(({ isInline }) => isInline) ? NAMES.inline : NAMES.fused;
+  return { encode: (loops) => encodeSavedModel(graphs, { fused: true, tag, loops }), tag, kernels };
 }
 
 /** Regions' translation units by their symbols, and what becomes of the graph once they are compiled into a library. */

@@ -50,5 +50,7 @@ export const isScalar = (axes: readonly Axis[]): boolean => axes.every(({ stride
 export const isDirect = (axes: readonly Axis[]): boolean => axes.length === 1 && axes[0]?.stride === 1;
 
 /** Whether all are one number, to the sign of 0. */
-export const isUniform = (values: ArrayLike<number>): boolean =>
-  values.length > 0 && Array.from(values).every((value) => Object.is(value, values[0]));
+export function isUniform(values: ArrayLike<number>): boolean {
+  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], values[0])) return false;
+  return values.length > 0;
+}

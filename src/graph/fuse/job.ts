@@ -13,26 +13,33 @@ export class Job {
   private readonly after: string[] = [];
   readonly loops: readonly Loop[];
   private readonly loopOf: ReadonlyMap<number, number>;
+  /** What a loop reads that another one makes. */
+  private readonly passedOn: ReadonlySet<number>;
   /** Of a chunk's own, by what they hold. */
   private readonly rooms = new Map<string, string>();
 
   constructor(
-    private readonly steps: readonly Step[],
+    steps: readonly Step[],
     readonly time: number,
     readonly kind: 'rows' | 'all' | 'share',
     private readonly memory: Memory,
   ) {
-    this.loops = loopsOf(steps);
+    this.loops = loopsOf(steps, kind === 'rows');
     this.loopOf = new Map(this.loops.flatMap((loop, i) => loop.steps.map(({ output }) => [output.id, i])));
+    const passedOn = this.loops.map((loop, i) =>
+      loop.steps.flatMap(({ operands }) => operands.filter(({ id }) => this.loopOf.get(id) !== i)),
+    );
+    this.passedOn = new Set(passedOn.flat().map(({ id }) => id));
   }
 
-  text(): string {
+  /** Blocks, one after the other. */
+  pieces(): string[] {
     const body = this.loops.map((loop, i) =>
       loop.steps.every(isInLoop) ? this.loop(loop, i) : loop.steps.map((step) => this.alone(step)).join(''),
     );
-    if (this.kind !== 'rows') return [...this.before, ...body].join('\n  ');
+    if (this.kind !== 'rows') return [...this.before, ...body];
     const rows = ['for (int64_t n = first; n < last; ++n) {', ...this.perRow, ...body].join('\n    ');
-    return [...this.before, rows, '}', ...this.after].join('\n  ');
+    return [[...this.before, rows, '}', ...this.after].join('\n  ')];
   }
 
   /** A step with a loop of its own. */
@@ -101,7 +108,7 @@ export class Job {
       const value = step.op.replaceAll(/\$(\d)/g, (_, k: string) => from[Number(k)] ?? '');
       body.push(`const ${this.memory.typeOf(id)} ${name} = ${value};`);
       names.set(id, name);
-      if (this.isRead(step, i)) stores.push(`${this.target(step)}[${at}] = ${name};`);
+      if (this.isRead(step)) stores.push(`${this.target(step)}[${at}] = ${name};`);
     }
     const share = [`${width} * chunk / chunks`, `${width} * (chunk + 1) / chunks`] as const;
     const [begin, end] = this.kind === 'share' ? share : ['0', tile ?? width];
@@ -112,11 +119,8 @@ export class Job {
   }
 
   /** Whether somebody outside its loop reads it. */
-  private isRead({ output: { id } }: Step, i: number): boolean {
-    if (this.memory.stored.get(id) === this.time) return true;
-    return this.steps.some(
-      ({ operands, output }) => operands.some((operand) => operand.id === id) && this.loopOf.get(output.id) !== i,
-    );
+  private isRead({ output: { id } }: Step): boolean {
+    return this.memory.stored.get(id) === this.time || this.passedOn.has(id);
   }
 
   /** A chunk's own sums over its rows, of some elements side by side, which are only then added up themselves. */

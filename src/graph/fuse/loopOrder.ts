@@ -1,6 +1,5 @@
 /** Puts a job's steps into as few loops as can be: those of one length whose elements do not wait for each other's rows. */
 import { sizeOf } from '../graph.js';
-import { isDirect } from './geometry.js';
 import type { Operand, Step } from './fusedStep.js';
 
 export interface Loop {
@@ -15,15 +14,31 @@ export const isInLoop = ({ kind, kernel }: Step): boolean => !kernel && (kind ==
 
 const widthOf = (step: Step) => (step.kind === 'map' ? step.width : lengthOf(step.operands[0] as Operand));
 
-/** Each after those whose results it reads from memory. What is read in the same turn goes from step to step in registers. */
-export function loopsOf(steps: readonly Step[]): Loop[] {
+/**
+ * Each after those whose results it reads from memory. What is read in the same turn goes from step to step in registers; where
+ * there are no rows nothing else is gained by sharing a loop, which compilers take ever longer for.
+ */
+export function loopsOf(steps: readonly Step[], isByRow: boolean): Loop[] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
   const isAlike = (a: Step, b: Step) => isInLoop(a) && isInLoop(b) && widthOf(a) === widthOf(b);
-  /** How many loops later than what it reads a step is at least. */
-  const gap = (step: Step, { id, axes }: Operand) => {
+  /** How many loops later than what it reads a step is at least. Values of one length are read element by element. */
+  const gap = (step: Step, { id }: Operand) => {
     const from = made.get(id);
-    return from && isAlike(from, step) && (isDirect(axes) || axes.length === 0) ? 0 : 1;
+    return from && isAlike(from, step) ? 0 : 1;
   };
+  const groups = new Map<Step, Step>();
+  const groupOf = (step: Step): Step => {
+    const other = groups.get(step);
+    return other ? groupOf(other) : step;
+  };
+  for (const step of steps)
+    for (const operand of step.operands) {
+      const from = made.get(operand.id);
+      if (!from || gap(step, operand) > 0) continue;
+      const [group, own] = [groupOf(from), groupOf(step)];
+      if (group !== own) groups.set(own, group);
+    }
+  const isTogether = (a: Step, b: Step) => isAlike(a, b) && (isByRow || groupOf(a) === groupOf(b));
   const depths = new Map<Step, number>();
   const depthOf = (step?: Step) => (step && depths.get(step)) ?? -1;
   for (const step of steps)
@@ -36,7 +51,7 @@ export function loopsOf(steps: readonly Step[]): Loop[] {
   const later = new Map<number, number>();
   for (const step of steps.toReversed().sort((a, b) => depthOf(b) - depthOf(a))) {
     const first = later.get(step.output.id) ?? 0;
-    const found = loops.findIndex((loop, i) => i >= first && loop.steps.every((other) => isAlike(other, step)));
+    const found = loops.findIndex(({ steps: [other] }, i) => i >= first && other && isTogether(other, step));
     const i = found >= 0 ? found : loops.push({ width: widthOf(step), steps: [] }) - 1;
     loops[i]?.steps.unshift(step);
     for (const operand of step.operands)

@@ -11,8 +11,9 @@ const [LINE, NUMBER] = [64, 4];
 export class Memory {
   private readonly sizes = { shared: 0, own: 0, row: 0 };
   private readonly names = new Map<number, string>();
-  /** C++ that names what all phases may read or write. */
-  readonly pointers: string[] = [];
+  private readonly outputs: ReadonlyMap<number, number>;
+  /** What all phases may read or write, as C++; the first is p0. */
+  readonly pointers: { type: string; address: string }[] = [];
   readonly inputs: number[] = [];
   /** The region's steps, by what they make. */
   readonly made: ReadonlyMap<number, Step>;
@@ -26,16 +27,17 @@ export class Memory {
     readonly stored: ReadonlyMap<number, number>,
   ) {
     this.made = new Map(region.steps.map((step) => [step.output.id, step]));
+    this.outputs = new Map(region.outputs.map(({ id }, i) => [id, i]));
   }
 
   /** Names room for `count` values of each chunk's own. */
   own(type: string, count: number): string {
-    return this.named(`at<${type}>(s, SHARED + chunk * OWN + ${this.take('own', count)})`);
+    return this.named(type, `at<${type}>(s, SHARED + chunk * OWN + ${this.take('own', count)})`);
   }
 
   /** Names the first element of a whole value: given, if the region does not make it. */
   base(id: number): string {
-    const found = this.names.get(id) ?? this.named(this.place(id));
+    const found = this.names.get(id) ?? this.place(id);
     this.names.set(id, found);
     return found;
   }
@@ -51,22 +53,21 @@ export class Memory {
 int64_t scratch_bytes(int64_t rows, int64_t chunks) { return SHARED + chunks * OWN + rows * ${row}; }`;
   }
 
-  private named(address: string): string {
-    const name = `p${this.pointers.length}`;
-    this.pointers.push(`auto* const ${name} = ${address};`);
-    return name;
+  private named(type: string, address: string): string {
+    return `p${this.pointers.push({ type, address }) - 1}`;
   }
 
   private place(id: number): string {
     const type = this.typeOf(id);
-    const output = this.region.outputs.findIndex((value) => value.id === id);
-    if (output >= 0) return `static_cast<${type}*>(out[${output}])`;
+    const output = this.outputs.get(id);
+    if (output !== undefined) return this.named(type, `static_cast<${type}*>(out[${output}])`);
     const made = this.made.get(id);
-    if (!made) return `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`;
-    if (!made.byRow || made.kind === 'total') return `at<${type}>(s, ${this.take('shared', made.width)})`;
+    if (!made) return this.named(`const ${type}`, `static_cast<const ${type}*>(in[${this.inputs.push(id) - 1}])`);
+    if (!made.byRow || made.kind === 'total')
+      return this.named(type, `at<${type}>(s, ${this.take('shared', made.width)})`);
     const offset = this.sizes.row;
     this.sizes.row += made.width * NUMBER;
-    return `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`;
+    return this.named(type, `at<${type}>(s, SHARED + chunks * OWN + rows * ${offset})`);
   }
 
   private take(part: 'shared' | 'own', count: number): number {

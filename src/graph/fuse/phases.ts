@@ -1,11 +1,14 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
 import type { Step } from './fusedStep.js';
-import { isDirect, isScalar } from './geometry.js';
+import { isDirect } from './geometry.js';
 import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
 const LARGE = 8192;
+
+/** What takes reading more rows than so many is stored: residuals would be added up again in every layer, from the first one on. */
+const MOST_ROWS = 4;
 
 export interface Schedule {
   /** The steps of each time, which is odd for a pass, in which chunks run at once, and even for what comes between. */
@@ -17,10 +20,7 @@ export interface Schedule {
 export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
-export function isShared({ kind, byRow, width, operands }: Step): boolean {
-  const isSimple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || isScalar(axes)));
-  return kind === 'map' && !byRow && width >= LARGE && isSimple;
-}
+const isShared = ({ kind, byRow, width }: Step): boolean => kind === 'map' && !byRow && width >= LARGE;
 
 export function schedule({ steps, outputs }: Region): Schedule {
   const byId = new Map(steps.map((step) => [step.output.id, step]));
@@ -44,7 +44,18 @@ export function schedule({ steps, outputs }: Region): Schedule {
     times.set(step.output.id, time);
     if (!pass || step.kind === 'total') wholes.add(step.output.id);
   }
-  const isAgain = ({ cheap, output }: Step) => cheap && !wholes.has(output.id);
+  const kept = new Set(wholes);
+  /** The rows that a value is computed again from. */
+  const rows = new Map<number, readonly number[]>();
+  for (const { output, cheap, operands } of steps) {
+    const read = operands
+      .filter(({ moves }) => moves)
+      .flatMap(({ id }) => (kept.has(id) ? [id] : (rows.get(id) ?? [id])));
+    const own = [...new Set(read)];
+    if (!cheap || own.length > MOST_ROWS) kept.add(output.id);
+    rows.set(output.id, own);
+  }
+  const isAgain = ({ output }: Step) => !kept.has(output.id);
   const phases = divided(steps, ({ output }) => times.get(output.id) ?? 0, wholes, isAgain);
   return { phases, stored: new Map([...wholes].map((id) => [id, times.get(id) ?? 0])) };
 }

@@ -3,11 +3,10 @@ import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
 import { guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
-import { Exchange } from './host.js';
 import type { Draws } from './layers.js';
 import type { Rate } from './rate.js';
 import { differs, refuse } from './refusal.js';
-import { Tape } from './tape.js';
+import { type Executor, Tape } from './tape.js';
 
 /** Takes inputs, gives outputs; the variables that it assigns to are its state. */
 export type StepFunction = (...inputs: tf.Tensor[]) => tf.Tensor[];
@@ -62,25 +61,6 @@ export function record(
   }
 }
 
-/** A step, and how many steps of its own each optimizer took in its last call, which the optimizer does not count. */
-export function countingSteps(step: StepFunction): { step: StepFunction; taken: ReadonlyMap<tf.Optimizer, number> } {
-  const taken = new Map<tf.Optimizer, number>();
-  const counting: StepFunction = (...inputs) => {
-    const host = new Exchange();
-    taken.clear();
-    // Each of tfjs's optimizers calls it at the end of a step.
-    host.put(tf.Optimizer.prototype, 'incrementIterations', function (this: tf.Optimizer) {
-      taken.set(this, (taken.get(this) ?? 0) + 1);
-    });
-    try {
-      return step(...inputs);
-    } finally {
-      host.putBack();
-    }
-  };
-  return { step: counting, taken };
-}
-
 function assertTensors(outputs: unknown): tf.Tensor[] {
   if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
     return outputs;
@@ -102,16 +82,33 @@ const LARGE = 2 ** 14;
 /** What computed integers are taken for, one after the other, until an op works: no divisor is 0, and no position too far. */
 const INTEGERS = [undefined, 1, 0];
 
+/** Of so many elements a constant may say which shape a result has, as axes do. */
+const SMALL = 16;
+
+/** Ids of values that never were; TensorFlow's count from 0. */
+const MADE_UP = 2 ** 30;
+
 /**
- * Executes for the sake of shapes, with whatever values an op takes.
+ * Executes for the sake of shapes, with whatever values an op takes; not again what was asked of values of the same shapes
+ * before, as every time step of a sequence does.
  *
  * It frees each large float32 result as soon as its shape is known, and has zeros of that shape read in its place: a step
  * that is recorded takes the memory of its largest op instead of that of the whole step. `deleteTensor` may still be
  * called on what is gone.
  */
-export function leanBinding(binding: Binding, given: readonly Value[]): Pick<Binding, 'executeOp' | 'deleteTensor'> {
+export function leanBinding(binding: Binding, given: readonly Value[]): Executor {
   const gone = new Map<number, Value>();
   const integers = new Map(given.filter(isInteger).map((value) => [value.id, value]));
+  /** All that the shapes of results may follow from; of integers that are computed, or are many, that is not known. */
+  const known = new Map<number, string>();
+  const results = new Map<string, readonly Value[]>();
+  let madeUp = MADE_UP;
+  const learn = (value: Value, values?: ArrayLike<number>) => {
+    const { id, dtype, shape } = value;
+    const few = values && values.length <= SMALL ? Array.from(values) : undefined;
+    if (few ?? isMeasured(value)) known.set(id, JSON.stringify([dtype, shape, few]));
+  };
+  for (const value of given) learn(value);
   const attempt: Binding['executeOp'] = (op, attributes, inputs, count) => {
     const lenient = attributes.map((one) => (one.name === 'validate_indices' ? { ...one, value: false } : one));
     let failure: unknown;
@@ -120,8 +117,8 @@ export function leanBinding(binding: Binding, given: readonly Value[]): Pick<Bin
       try {
         for (const id of new Set(inputs)) {
           const [large, computed] = [gone.get(id), integers.get(id)];
-          if (large) standIns.set(id, fill(binding, large, Float32Array.of(0)));
-          if (computed && integer !== undefined) standIns.set(id, fill(binding, computed, Int32Array.of(integer)));
+          if (large) standIns.set(id, fill(binding, large, 0));
+          if (computed && integer !== undefined) standIns.set(id, fill(binding, computed, integer));
         }
         const read = inputs.map((id) => standIns.get(id) ?? id);
         return binding.executeOp(op, lenient, read, count);
@@ -133,15 +130,34 @@ export function leanBinding(binding: Binding, given: readonly Value[]): Pick<Bin
     }
     throw failure;
   };
+  const again = (result: readonly Value[]) => {
+    const outputs = result.map(({ shape, dtype }) => ({ id: madeUp++, shape: [...shape], dtype }));
+    for (const output of outputs) gone.set(output.id, output);
+    return outputs;
+  };
+  const first: Binding['executeOp'] = (...asked) => {
+    const outputs = attempt(...asked);
+    for (const output of outputs)
+      if (isInteger(output)) integers.set(output.id, output);
+      else if (isLarge(output)) {
+        binding.deleteTensor(output.id);
+        gone.set(output.id, output);
+      }
+    return outputs;
+  };
   return {
-    executeOp: (...asked) => {
-      const outputs = attempt(...asked);
-      for (const output of outputs)
-        if (isInteger(output)) integers.set(output.id, output);
-        else if (isLarge(output)) {
-          binding.deleteTensor(output.id);
-          gone.set(output.id, output);
-        }
+    createTensor: (shape, dtype, values) => {
+      const id = binding.createTensor(shape, dtype, values);
+      learn({ id, shape, dtype }, values as Float32Array);
+      return id;
+    },
+    executeOp: (op, attributes, inputs, count) => {
+      const from = inputs.map((id) => known.get(id));
+      const key = from.includes(undefined) ? undefined : JSON.stringify([op, attributes, from, count]);
+      const before = key === undefined ? undefined : results.get(key);
+      const outputs = before ? again(before) : first(op, attributes, inputs, count);
+      if (key !== undefined && outputs.every(isMeasured)) results.set(key, outputs);
+      for (const output of outputs) learn(output);
       return outputs;
     },
     deleteTensor: (id) => {
@@ -151,12 +167,15 @@ export function leanBinding(binding: Binding, given: readonly Value[]): Pick<Bin
 }
 
 const isInteger = ({ dtype }: Value) => dtype === DTYPE.int32;
+/** No shape follows from its elements. */
+const isMeasured = ({ dtype }: Value) => dtype === DTYPE.float32 || dtype === DTYPE.bool;
 const isLarge = ({ shape, dtype }: Value) => dtype === DTYPE.float32 && sizeOf(shape) >= LARGE;
 
 /** One value all over. */
-function fill(binding: Binding, { shape, dtype }: Value, value: Float32Array | Int32Array): number {
+function fill(binding: Binding, { shape, dtype }: Value, value: number): number {
   const dims = binding.createTensor([shape.length], DTYPE.int32, Int32Array.from(shape));
-  const one = binding.createTensor([], dtype, value);
+  const list = dtype === DTYPE.float32 ? Float32Array : dtype === DTYPE.bool ? Uint8Array : Int32Array;
+  const one = binding.createTensor([], dtype, list.of(value));
   const { id } = execute(binding, 'Fill', { T: dtype, index_type: DTYPE.int32 }, [dims, one]);
   for (const input of [dims, one]) binding.deleteTensor(input);
   return id;

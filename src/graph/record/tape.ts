@@ -16,6 +16,9 @@ const VALUE_SHAPED = /^(UniqueV2|Where|NonMaxSuppressionV\d|SparseFillEmptyRows)
 
 const CONSTANT_TYPES: readonly number[] = Object.values(DTYPE);
 
+/** What does the ops of a step that is recorded. */
+export type Executor = Pick<Binding, 'createTensor' | 'executeOp' | 'deleteTensor'>;
+
 export class Tape {
   private readonly entries: (Constant | Node)[] = [];
   /** Ids that an op of the graph may read, and their types. */
@@ -35,7 +38,7 @@ export class Tape {
   readonly written = new WeakSet();
 
   /** A binding that has `executor` do what it is asked, and writes it down. */
-  recorder(executor: Pick<Binding, 'executeOp' | 'deleteTensor'>): Binding {
+  recorder(executor: Executor): Binding {
     const { binding } = this.backend;
     const given = new Set(this.numbers.values());
     return withFunctions(binding, {
@@ -47,7 +50,7 @@ export class Tape {
       createTensor: (shape, dtype, values) => {
         const known = this.standsFor(shape, dtype, values);
         if (known !== undefined) return known;
-        const id = binding.createTensor(shape, dtype, values);
+        const id = executor.createTensor(shape, dtype, values);
         // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
         if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');

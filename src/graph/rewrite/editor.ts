@@ -20,6 +20,21 @@ export const RANDOM = 'Multinomial';
 const flag = (name: string, value: boolean): Attribute => ({ name, kind: 'bool', value });
 const whole = (name: string, value: number | readonly number[]): Attribute => ({ name, kind: 'int', value });
 
+/** A recurrent layer has thousands of small constants. */
+function digest({ buffer, byteOffset, byteLength }: Constant['values']): string {
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  return byteLength <= 64 ? bytes.toString('hex') : createHash('sha1').update(bytes).digest('base64');
+}
+
+const texts = new WeakMap<readonly Attribute[], string>();
+
+/** A node's attributes stay the same from pass to pass. */
+function textOf(attributes: readonly Attribute[]): string {
+  const text = texts.get(attributes) ?? JSON.stringify(attributes);
+  texts.set(attributes, text);
+  return text;
+}
+
 export class Editor {
   readonly nodes: Node[] = [];
   readonly constants = new Map<number, Constant>();
@@ -37,7 +52,7 @@ export class Editor {
 
   constructor(graph: Graph) {
     const made = [...graph.constants.values(), ...graph.nodes.flatMap(({ outputs }) => outputs)];
-    this.nextId = Math.min(0, ...made.map(({ id }) => id)) - 1;
+    this.nextId = made.reduce((least, { id }) => Math.min(least, id), 0) - 1;
     for (const value of [...graph.inputs, ...graph.variables]) this.values.set(value.id, value);
     for (const constant of graph.constants.values()) this.replace(constant.id, this.constant(constant));
     const results = [...graph.outputs, ...graph.updates.values()].map(({ id }) => id);
@@ -80,8 +95,7 @@ export class Editor {
   }
 
   constant({ shape, dtype, values }: Omit<Constant, 'id'>): number {
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    return this.once(`${dtype} ${shape.join()} ${createHash('sha1').update(bytes).digest('hex')}`, () => {
+    return this.once(`${dtype} ${shape.join()} ${digest(values)}`, () => {
       const constant = { id: this.nextId--, shape, dtype, values };
       this.constants.set(constant.id, constant);
       this.values.set(constant.id, constant);
@@ -106,7 +120,7 @@ export class Editor {
       return node.outputs.map(({ id }) => id);
     };
     if (node.op === RANDOM) return emit();
-    return this.once(JSON.stringify([node.op, node.attributes, node.inputs]), emit);
+    return this.once(`${node.op} ${node.inputs.join()} ${textOf(node.attributes)}`, emit);
   }
 
   // What rules emit; on float32 values.

@@ -47,10 +47,12 @@ export interface Rewritten {
 /** Applies the rules until none has anything to say; equal ops become one, and what nobody reads is left out. */
 export function rewrite(recorded: Graph, rules: readonly Rule[] = RULES): Rewritten {
   const fired = new Map<string, number>();
+  const rulesOf = new Map<string, Rule[]>();
+  for (const rule of rules) for (const op of rule.ops) rulesOf.set(op, [...(rulesOf.get(op) ?? []), rule]);
   let graph = recorded;
   for (let passes = 0; passes < MOST_PASSES; passes++) {
     const before = total(fired);
-    graph = pass(graph, rules, fired);
+    graph = pass(graph, rulesOf, fired);
     if (total(fired) === before) return { graph, fired };
   }
   throw new Error(`the rewrites ${[...fired.keys()].join(', ')} find no end`);
@@ -60,7 +62,9 @@ function total(counts: ReadonlyMap<string, number>): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
-function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>): Graph {
+type RulesByOp = ReadonlyMap<string, readonly Rule[]>;
+
+function pass(graph: Graph, rules: RulesByOp, fired: Map<string, number>): Graph {
   const editor = new Editor(graph);
   const results = [...graph.outputs, ...graph.updates.values()];
   const read = new Set([...results.map(({ id }) => id), ...graph.nodes.flatMap(({ inputs }) => inputs)]);
@@ -77,11 +81,11 @@ function pass(graph: Graph, rules: readonly Rule[], fired: Map<string, number>):
   return { ...graph, outputs, updates, ...needed(editor, [...outputs, ...updates.values()]) };
 }
 
-function applyFirst(rules: readonly Rule[], node: Node, editor: Editor, fired: Map<string, number>) {
+function applyFirst(rules: RulesByOp, node: Node, editor: Editor, fired: Map<string, number>) {
   const [output] = node.outputs;
   if (output?.dtype !== DTYPE.float32) return undefined;
-  for (const { name, ops, apply } of rules) {
-    const by = ops.includes(node.op) ? apply({ ...node, outputs: [output] }, editor) : undefined;
+  for (const { name, apply } of rules.get(node.op) ?? []) {
+    const by = apply({ ...node, outputs: [output] }, editor);
     if (by === undefined) continue;
     fired.set(name, (fired.get(name) ?? 0) + 1);
     return by;

@@ -12,7 +12,9 @@ export interface NamedGraph {
 /** The names in a SavedModel by which it is fed and read. */
 export const NAMES = {
   tag: 'train',
-  /** The tag of one whose ops the addon runs one after the other, in the thread that calls. */
+  /** The tag of one that is fused already, which TensorFlow need not look through for what it could do better. */
+  fused: 'fused',
+  /** The tag of a fused one whose ops the addon runs one after the other, in the thread that calls. */
   inline: 'inline',
   input: (graph: string, i: number) => `${graph}/in${i}`,
   output: (graph: string, i: number) => `${graph}/out${i}`,
@@ -30,6 +32,7 @@ interface Kind {
   xla?: boolean;
   fused?: boolean;
   tag?: string;
+  loops?: boolean;
 }
 
 /** A scalar for whoever needs some value. */
@@ -39,13 +42,13 @@ const ONE = 'one';
 export const PRODUCER = 1087;
 
 /**
- * The bytes of saved_model.pb. Signatures: one per graph; one more per graph with inputs, `NAME_many`, which runs it in a
- * loop over inputs with an axis of any size in front and gives outputs with that axis; `set` for all variables and `get`.
+ * The bytes of saved_model.pb. Signatures: one per graph; with `loops` one more per graph with inputs, `NAME_many`, which runs it
+ * in a loop over inputs with an axis of any size in front and gives outputs with that axis; `set` for all variables and `get`.
  * `xla` has XLA compile each graph into one program; `fused` has ops that only the addon knows.
  */
 export function encodeSavedModel(
   graphs: readonly NamedGraph[],
-  { xla = false, fused = false, tag = NAMES.tag }: Kind,
+  { xla = false, fused = false, tag = NAMES.tag, loops = false }: Kind,
 ): Uint8Array {
   const writer = new GraphWriter();
   writer.whole(ONE, 1);
@@ -53,7 +56,7 @@ export function encodeSavedModel(
   for (const [i, variable] of variables.entries()) writeVariable(writer, i, variable);
   for (const { name, graph } of graphs) {
     writeStep(writer, graph, name, { xla, fused, many: false });
-    if (graph.inputs.length > 0) writeStep(writer, graph, NAMES.many(name), { xla, fused, many: true });
+    if (loops && graph.inputs.length > 0) writeStep(writer, graph, NAMES.many(name), { xla, fused, many: true });
   }
   const named = (nameOf: (i: number) => string) => variables.map((value, i) => [nameOf(i), value] as const);
   const done = variables.map((_, i) => [NAMES.done(i), { shape: [], dtype: DTYPE.int32 }] as const);
@@ -79,7 +82,7 @@ function writeStep(
   writer: GraphWriter,
   graph: Graph,
   prefix: string,
-  { xla, fused, many }: Required<Omit<Kind, 'tag'>> & { many: boolean },
+  { xla, fused, many }: Required<Pick<Kind, 'xla' | 'fused'>> & { many: boolean },
 ) {
   const shapeOf = ({ shape }: Value) => (many ? [-1, ...shape] : shape);
   const named = (nameOf: (graph: string, i: number) => string, values: readonly Value[]) =>
