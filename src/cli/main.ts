@@ -1,6 +1,7 @@
 /** The command line: which commands there are, of which a call loads only those that it needs. */
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../common/errors.js';
+import { toType } from '../common/invocation.js';
 import { packageVersion } from '../common/machine.js';
 import { looksOf, typeset } from '../report/typeset.js';
 import { conclude } from './session.js';
@@ -26,12 +27,19 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['data', async () => (await import('./dataCommand.js')).dataCommand()],
 ]);
 
+const FIRST_STEPS = () => `
+First steps:
+  ${toType('scratch --seed 1')}
+  ${toType('report --open')}
+  ${toType('scratch --help')}`;
+
 /** The command `name`, or all where it is none of them; a wrong word or value throws a CommanderError. */
 export async function buildProgram(name = ''): Promise<Command> {
   const program = new Command('bn-train')
     .description('Train LeNet on Fashion-MNIST with batch normalization from scratch, the built-in one, or none.')
     .version(packageVersion())
-    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 10 })
+    .addHelpText('after', FIRST_STEPS)
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(inLines(text)) })
     .exitOverride();
@@ -53,8 +61,15 @@ function inLines(text: string): string {
 /** Runs the command that `argv` names; its session ends the process, and so does wrong usage. */
 export async function main(argv: string[]): Promise<void> {
   const program = await buildProgram(argv[2]);
-  await program.parseAsync(argv).catch((error: unknown) => {
+  const named = program.commands.find((command) => command.name() === argv[2]);
+  if (named && process.env['npm_lifecycle_event'] === 'start') (await import('./usage.js')).assertNotTakenByNpm(named);
+  await program.parseAsync(argv).catch(async (error: unknown) => {
     if (!(error instanceof CommanderError)) throw error;
-    return conclude(error.exitCode === 0 ? EXIT.done : EXIT.usage);
+    if (error.exitCode === 0) return conclude(EXIT.done);
+    const { usageHint } = await import('./usage.js');
+    // Without a command, help was printed, which says it all.
+    const hint = error.code === 'commander.help' ? undefined : usageHint(error.message, argv.slice(2), program);
+    if (hint !== undefined) process.stderr.write(inLines(`hint: ${hint}`));
+    return conclude(EXIT.usage);
   });
 }

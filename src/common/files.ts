@@ -199,7 +199,8 @@ export async function readBounded(file: string, limit: number, lead = 0): Promis
     const content = Buffer.alloc(lead + stats.size).subarray(lead);
     let length = 0;
     for (let read = -1; read !== 0 && length < content.length; length += read)
-      read = (await handle.read(content, length)).bytesRead;
+      // Node 20.3 and older read nothing where it is not said how much.
+      read = (await handle.read(content, length, content.length - length)).bytesRead;
     return content.subarray(0, length);
   } finally {
     await handle.close();

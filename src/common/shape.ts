@@ -1,6 +1,7 @@
 /** What JSON that comes from outside must look like: schemas whose first fault is told by field, expected and got. */
 import * as v from 'valibot';
 import { cannot, messageOf, shown } from './errors.js';
+import type { Machine } from './machine.js';
 
 export type Shape<T> = v.GenericSchema<unknown, T>;
 
@@ -28,6 +29,22 @@ export const yesOrNo = that<boolean>('true or false', (value) => typeof value ==
 export function text(expected = 'text', form = /(?:)/): Shape<string> {
   return that(expected, (value) => typeof value === 'string' && form.test(value));
 }
+
+const isText = (value: unknown) => typeof value === 'string';
+
+export const textsByName = that<Record<string, string>>(
+  'texts by name',
+  (value) => isObject(value) && Object.values(value).every(isText),
+);
+
+/** The machine that something was computed on, and the GPU, where it was one. */
+export const knownMachine = that<Machine & { gpu?: string }>(
+  'platform and cpu as text, cores and memory as numbers',
+  (value) =>
+    isObject(value) &&
+    [value['platform'], value['cpu']].every(isText) &&
+    [value['cores'], value['memory']].every(Number.isFinite),
+);
 
 /** One of some words. */
 export function oneOf<const T extends string>(expected: string, words: readonly T[]): Shape<T> {

@@ -1,7 +1,10 @@
 /** The IDX format of the MNIST family, a big-endian header and then bytes: any input gives data or an error, never less. */
 import { type BnTrainError, cannot } from '../common/errors.js';
 
-/** Images [count, height, width] as bytes 0 to 255, and a label from 0 for each. */
+/**
+ * Images [count, height, width] as bytes 0 to 255, and a label from 0 for each. While a model trains on them TensorFlow may
+ * share their memory: it is not to be written to, and cannot be transferred to another thread.
+ */
 export interface Dataset {
   count: number;
   height: number;

@@ -1,4 +1,5 @@
 /** Rows of bytes: data kept on the backend in a quarter of float32's memory, and read from there row by row. */
+import { markAsUntransferable } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs';
 import { sizeOf } from './graph.js';
 import { execute, type NativeBackend, nativeBackend, nativeTensor } from './binding.js';
@@ -51,13 +52,16 @@ function upload(native: NativeBackend, bytes: Uint8Array, rows: number): tf.Tens
   const { buffer, byteOffset, length } = alignedRows(bytes, width, words * WORD);
   // The binding takes an int64 as two int32.
   const halves = new Int32Array(buffer, byteOffset, length / Int32Array.BYTES_PER_ELEMENT);
+  // The addon may share the memory (ownedTensor.cc): it is not to go to another thread.
+  markAsUntransferable(buffer);
   const [shape, dtype] = [[rows, words], binding.TF_INT64];
   return nativeTensor(native, { id: binding.createTensor(shape, dtype, halves), shape, dtype });
 }
 
-/** Rows of `to` bytes at an address for int32: without a copy where they are. */
+/** Rows of `to` bytes at an address for int32: without a copy where they are, in memory that stays as large as it is. */
 function alignedRows(bytes: Uint8Array, width: number, to: number): Uint8Array {
-  if (width === to && bytes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0) return bytes;
+  const { resizable } = bytes.buffer as ArrayBufferLike & { resizable?: boolean };
+  if (width === to && bytes.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0 && resizable !== true) return bytes;
   const padded = new Uint8Array((bytes.length / width) * to);
   for (let row = 0; row * width < bytes.length; row++)
     padded.set(bytes.subarray(row * width, (row + 1) * width), row * to);

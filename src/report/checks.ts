@@ -11,15 +11,21 @@ const VERDICT = 'not applicable'.length;
 export class CheckTable {
   private readonly width: number;
   private readonly isNarrow: boolean;
+  /** A passed check's numbers that are left out, so that it has one line. */
+  private readonly left: number;
 
-  /** In a terminal that is too narrow for a check a line, each has two. */
+  /** In a terminal that is too narrow for all of a check in a line, each has two, or what passed has its error alone. */
   constructor(names: string[], columns = Infinity) {
     this.width = Math.max(...names.map((name) => name.length));
-    this.isNarrow = this.width + WIDTHS.reduce((sum, width) => sum + width, VERDICT) > columns;
+    const isOver = (widths: number[], verdict: number) =>
+      widths.reduce((sum, width) => sum + width, this.width + verdict) > columns;
+    this.isNarrow = isOver(WIDTHS, VERDICT);
+    this.left = this.isNarrow && !isOver(NARROW.slice(2), '  verdict'.length) ? 2 : 0;
   }
 
   header(): string[] {
-    return this.columns('check', ['expected', 'got', 'worst error', 'tolerance'], 'verdict');
+    const names = ['expected', 'got', 'worst error', 'tolerance'];
+    return this.left > 0 ? [this.line('check', names, 'verdict')] : this.columns('check', names, 'verdict');
   }
 
   /** The pair of numbers with the worst error; a failure says of what. */
@@ -27,13 +33,19 @@ export class CheckTable {
     if (!worst) return [`${name.padEnd(this.isNarrow ? 0 : this.width)}  ${verdict}: ${reason ?? ''}`];
     const { of, expected, got, error, tolerance } = worst;
     const numbers = [expected.toPrecision(8), got.toPrecision(8), error.toExponential(1), tolerance.toExponential(1)];
-    return this.columns(name, numbers, verdict === 'pass' ? 'pass' : `FAIL (${of})`);
+    if (verdict !== 'pass') return this.columns(name, numbers, `FAIL (${of})`);
+    return this.left > 0 ? [this.line(name, numbers, 'pass')] : this.columns(name, numbers, 'pass');
+  }
+
+  private line(name: string, numbers: string[], verdict: string): string {
+    const widths = this.left > 0 ? NARROW : WIDTHS;
+    const cells = numbers.map((text, i) => text.padStart(widths[i] ?? 0)).slice(this.left);
+    return `${name.padEnd(this.width)}${cells.join('')}  ${verdict}`;
   }
 
   private columns(name: string, numbers: string[], verdict: string): string[] {
-    const widths = this.isNarrow ? NARROW : WIDTHS;
-    const cells = `${numbers.map((text, i) => text.padStart(widths[i] ?? 0)).join('')}  ${verdict}`;
-    return this.isNarrow ? [name, cells] : [`${name.padEnd(this.width)}${cells}`];
+    if (!this.isNarrow) return [this.line(name, numbers, verdict)];
+    return [name, `${numbers.map((text, i) => text.padStart(NARROW[i] ?? 0)).join('')}  ${verdict}`];
   }
 }
 

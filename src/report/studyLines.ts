@@ -16,15 +16,26 @@ export interface Listed {
   quick: Cost | null;
 }
 
-/** One line a claim; trials that several share are counted with each, and once in all. */
-export function listLines(claims: readonly Listed[], all: Omit<Listed, 'claim' | 'question'>, jobs: number): string[] {
+/** One line a claim, or in a narrower terminal two; trials that several share are counted with each, and once in all. */
+export function listLines(
+  claims: readonly Listed[],
+  all: Omit<Listed, 'claim' | 'question'>,
+  { jobs, columns = Infinity }: { jobs: number; columns?: number | undefined },
+): string[] {
   const width = Math.max(...claims.map(({ claim }) => claim.length));
-  const line = (name: string, { full, quick }: Omit<Listed, 'claim' | 'question'>, about: string) =>
-    `${name.padEnd(width)}   full ${costText(full)}   quick ${quick ? costText(quick) : 'left out'}   ${about}`;
-  return [
-    ...claims.map((listed) => line(listed.claim, listed, listed.question)),
-    line('in all', all, `with ${jobs} at once; claims share trials`),
+  const shared = `with ${jobs} at once; claims share trials`;
+  const rows = [
+    ...claims.map((listed) => ({ ...listed, about: listed.question })),
+    { ...all, claim: 'in all', about: shared },
   ];
+  const parts = rows.map(({ claim, full, quick, about }) => ({
+    name: `${claim.padEnd(width)}   `,
+    cost: `full ${costText(full)}   quick ${quick ? costText(quick) : 'left out'}`,
+    about,
+  }));
+  const lines = parts.map(({ name, cost, about }) => `${name}${cost}   ${about}`);
+  if (Math.max(...lines.map((line) => line.length)) <= columns) return lines;
+  return parts.flatMap(({ name, cost, about }) => [`${name}${about}`, `${' '.repeat(name.length)}${cost}`]);
 }
 
 const costText = ({ trials, seconds }: Cost) => `${formatCount(trials)} trials, ${formatSeconds(Math.ceil(seconds))}`;

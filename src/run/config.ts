@@ -4,14 +4,21 @@ import * as v from 'valibot';
 import { BACKENDS } from '../common/backends.js';
 import { cannot, EXIT } from '../common/errors.js';
 import { codeOf, describeFileError, JSON_LIMIT, readBounded } from '../common/files.js';
-import type { Machine } from '../common/machine.js';
-import { aboveZero, isObject, numberThat, oneOf, parseShaped, text, that, whole, yesOrNo } from '../common/shape.js';
+import {
+  aboveZero,
+  knownMachine,
+  numberThat,
+  oneOf,
+  parseShaped,
+  text,
+  textsByName,
+  whole,
+  yesOrNo,
+} from '../common/shape.js';
 import { toType } from '../common/invocation.js';
 import type { Norm } from '../nn/lenet.js';
 import { MODES } from '../train/step.js';
 import { LARGEST_SEED } from './seed.js';
-
-const isText = (value: unknown) => typeof value === 'string';
 
 /** The options that decide what a run computes; the ranges are those of the command's flags. */
 const OPTIONS = v.object({
@@ -46,17 +53,8 @@ const PLACE = v.object({
   // The generated code of fused steps: a hash of all that it was made from, and the compiler.
   kernels: v.optional(v.object({ hash: text(), compiler: text() }, 'hash and compiler')),
   device: text('cpu or cuda[:N]', /^(cpu|cuda(:\d+)?)$/),
-  versions: that<Record<string, string>>(
-    'texts by name',
-    (value) => isObject(value) && Object.values(value).every(isText),
-  ),
-  machine: that<Machine & { gpu?: string }>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
+  versions: textsByName,
+  machine: knownMachine,
 });
 export type Place = v.InferOutput<typeof PLACE>;
 

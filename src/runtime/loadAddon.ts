@@ -19,7 +19,7 @@ export function stockPackage(): { folder: string; version: string } {
 
 /** This project's own part of the addon, with what is included of it. */
 export const OWN_SOURCES = [
-  ...['environment', 'settings', 'ownedTensor', 'region'].map((name) => `runtime/${name}.cc`),
+  ...['attributeNames', 'environment', 'settings', 'ownedTensor', 'region'].map((name) => `runtime/${name}.cc`),
   'runtime/variables.h',
   'graph/fuse/region.h',
 ].map((name) => fileURLToPath(new URL(`../../src/${name}`, import.meta.url)));

@@ -1,7 +1,7 @@
 // Part of the addon: tensors made from JavaScript's arrays, with memory of their own; but not the rows of a data set.
-#include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -12,37 +12,34 @@
 
 namespace {
 
-// An array that a tensor shares, and how its own thread gives it back to V8, which no other one may do.
-struct Shared {
-  void (*deallocator)(void* data, size_t len, void* arg);
-  void* arg;
-  int thread;
+// Arrays that tensors shared and nobody needs any more. Only the thread that they came from may give them back to V8.
+struct Returned {
+  std::mutex mutex;
+  std::vector<void*> args;
 };
 
-std::atomic<int> threads{0};
-// Of threads that have been, too: a system's number may come again.
-thread_local const int this_thread = threads++;
+thread_local const auto own = std::make_shared<Returned>();
 
-std::mutex mutex;
-std::vector<Shared*> left;
+// An array that a tensor shares.
+struct Shared {
+  void* arg;
+  std::shared_ptr<Returned> owner;
+};
 
-// Whichever thread lets go of a tensor last.
+// Whichever thread lets go of a tensor last; the array's own may have ended, and its arrays with it.
 void Leave(void*, size_t, void* arg) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  left.push_back(static_cast<Shared*>(arg));
+  const std::unique_ptr<Shared> shared(static_cast<Shared*>(arg));
+  const std::lock_guard<std::mutex> lock(shared->owner->mutex);
+  shared->owner->args.push_back(shared->arg);
 }
 
-void GiveBack() {
-  std::vector<Shared*> own, others;
+void GiveBack(void (*deallocator)(void* data, size_t len, void* arg)) {
+  std::vector<void*> args;
   {
-    const std::lock_guard<std::mutex> lock(mutex);
-    for (Shared* shared : left) (shared->thread == this_thread ? own : others).push_back(shared);
-    left.swap(others);
+    const std::lock_guard<std::mutex> lock(own->mutex);
+    args.swap(own->args);
   }
-  for (Shared* shared : own) {
-    shared->deallocator(nullptr, 0, shared->arg);
-    delete shared;
-  }
+  for (void* arg : args) deallocator(nullptr, 0, arg);
 }
 
 // As a data set's rows are: TensorFlow takes no other memory as it is.
@@ -57,9 +54,9 @@ bool IsDataSet(TF_DataType dtype, const void* data, size_t len) {
 // called on its own thread only: the heap is damaged. Values that are written into the array later would show, too.
 extern "C" TF_Tensor* copying_TF_NewTensor(TF_DataType dtype, const int64_t* dims, int num_dims, void* data, size_t len,
                                            void (*deallocator)(void* data, size_t len, void* arg), void* arg) {
-  GiveBack();
+  GiveBack(deallocator);
   if (IsDataSet(dtype, data, len))
-    return TF_NewTensor(dtype, dims, num_dims, data, len, Leave, new Shared{deallocator, arg, this_thread});
+    return TF_NewTensor(dtype, dims, num_dims, data, len, Leave, new Shared{arg, own});
   TF_Tensor* tensor = TF_AllocateTensor(dtype, dims, num_dims, len);
   if (len > 0) std::memcpy(TF_TensorData(tensor), data, len);
   deallocator(data, len, arg);

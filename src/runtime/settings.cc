@@ -50,7 +50,8 @@ class Silence {
   Silence() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (count_++ > 0) return;
-    saved_ = dup(STDERR_FILENO);
+    // No child that is started meanwhile keeps it open.
+    saved_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (saved_ >= 0 && nowhere >= 0) dup2(nowhere, STDERR_FILENO);
     if (nowhere >= 0) close(nowhere);
@@ -76,7 +77,7 @@ struct NoSignals {
   NoSignals() {
     sigset_t blocked;
     sigfillset(&blocked);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) sigdelset(&blocked, own);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) sigdelset(&blocked, own);
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
   }
   ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }

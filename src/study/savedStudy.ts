@@ -3,8 +3,7 @@ import * as path from 'node:path';
 import * as v from 'valibot';
 import { cannot } from '../common/errors.js';
 import { codeOf, describeFileError, readBounded } from '../common/files.js';
-import type { Machine } from '../common/machine.js';
-import { isObject, numberThat, oneOf, parseShaped, text, that, yesOrNo } from '../common/shape.js';
+import { knownMachine, numberThat, oneOf, parseShaped, text, textsByName, yesOrNo } from '../common/shape.js';
 import type { StudyResult } from './result.js';
 import { trialsIn } from './store.js';
 import type { TrialRecord } from './trial.js';
@@ -59,21 +58,11 @@ const CLAIM = {
   ...{ pictures: v.array(PICTURE, 'a list of pictures'), remarks: texts },
   trials: v.array(text("a file's name", /^[^/\\]+$/), 'a list of names'),
 };
-const isText = (value: unknown) => typeof value === 'string';
 const STUDY = v.object({
   ...{ registration: text(), quick: yesOrNo, claims: listOf(CLAIM, 'claims') },
   left: listOf({ claim: text(), why: text() }, 'claim and why'),
-  machine: that<Machine>(
-    'platform and cpu as text, cores and memory as numbers',
-    (value) =>
-      isObject(value) &&
-      [value['platform'], value['cpu']].every(isText) &&
-      [value['cores'], value['memory']].every(Number.isFinite),
-  ),
-  versions: that<Record<string, string>>(
-    'texts by name',
-    (value) => isObject(value) && Object.values(value).every(isText),
-  ),
+  machine: knownMachine,
+  versions: textsByName,
   data: v.object({ name: text(), sha256: text() }, 'name and sha256'),
   ...{ seconds: number, finished: text() },
 });

@@ -10,7 +10,7 @@ interface Reached {
 }
 
 /** The first step after which the mean loss of the last `window` batches is no more than `target`. */
-export function stepsTo({ trial, losses }: TrialRecord, target: number, window: number): Reached {
+function stepsTo({ trial, losses }: TrialRecord, target: number, window: number): Reached {
   for (let steps = window; steps <= losses.length; steps++) {
     if (mean(losses.slice(steps - window, steps)) <= target) return { steps, reached: true };
   }

@@ -120,7 +120,7 @@ export class DeviceDataset {
  * How many of the logits [batch, classes] have their largest value at the label [batch]; a float32 scalar. A GPU has no
  * kernels that compare or add up int32: the host would, and every step wait for it.
  */
-export function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar {
+function countCorrect(logits: tf.Tensor, labels: tf.Tensor1D): tf.Scalar {
   return tf.tidy(() => logits.argMax(-1).toFloat().equal(labels.toFloat()).toFloat().sum());
 }
 

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freshMachine } from '../runtime/index.js';
 import { ALL } from '../support/amount.js';
-import { program, runProgram, start, startProgram, type Result } from '../support/program.js';
+import { program, root, runProgram, start, startProgram, type Result } from '../support/program.js';
 import { writeSmallData } from '../support/smallData.js';
 
 const work = mkdtempSync(path.join(tmpdir(), 'bn-train-cli-'));
@@ -18,6 +18,21 @@ describe('wrong usage exits 2 with words', () => {
   it.each([
     { args: ['scratch', '--lr', '0'], words: 'Expected a number above 0, got 0.' },
     { args: ['scratch', '--lr', ''], words: 'Expected a number above 0, got nothing.' },
+    {
+      args: ['scratch', '--lr', '1,0'],
+      words: 'Expected a number above 0, got 1,0.\nhint: with a decimal point: 1.0\n',
+    },
+    { args: ['scratch', '-lr', '1'], words: "error: unknown option '-lr'\nhint: did you mean --lr?\n" },
+    { args: ['scratch', '--learning-rate=1'], words: 'hint: did you mean --lr?\n' },
+    { args: ['scratch', '--gpu'], words: 'hint: did you mean --device cuda?\n' },
+    { args: ['setup', '--gpu'], words: 'hint: did you mean --cuda?\n' },
+    { args: ['predict'], words: 'hint: what it takes: bn-train predict --help\n' },
+    { args: ['train'], words: 'hint: scratch, builtin and none train; all commands: bn-train --help\n' },
+    {
+      args: ['--seed', '1', 'scratch'],
+      words:
+        'hint: the command comes first, then its options, as in bn-train scratch --seed 1; all commands: bn-train --help\n',
+    },
     { args: ['scratch', '--lr', 'fast'], words: 'Expected a number above 0, got fast.' },
     { args: ['scratch', '--epochs', '1.5'], words: 'Expected a whole number from 1, got 1.5.' },
     { args: ['scratch', '--momentum', '2'], words: 'Expected a number from 0 to 1, got 2.' },
@@ -69,6 +84,32 @@ describe('wrong usage exits 2 with words', () => {
     expect(stderr).toContain(words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
+});
+
+it('options that npm start took for its own are told, not trained without', async () => {
+  const bin = path.join(root, 'bin/bn-train.js');
+  const ours = { npm_lifecycle_event: 'start', npm_package_name: 'bn-train' };
+  // As npm leaves them of `npm start scratch --seed 1 --lr=0.5 --no-fuse --json`.
+  const env = { ...ours, npm_config_seed: 'true', npm_config_lr: '0.5', npm_config_fuse: '', npm_config_json: 'true' };
+  expect(await start(process.execPath, [bin, 'scratch', '1'], { cwd: work, env }).result).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr:
+      'Cannot read the options: expected them after a --, got npm’s own --lr, --no-fuse, --seed\n' +
+      'hint: npm start -- scratch --lr 0.5 --no-fuse --seed <n>\n',
+  });
+});
+
+it.each([
+  ['18.20.8', 1],
+  ['20.0.0', 0],
+])('Node %s ends with status %i, the older with words', async (version, code) => {
+  const file = path.join(root, 'bin/node.js');
+  const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`;
+  const { stderr, ...rest } = await start(process.execPath, ['--import', pretend, file]).result;
+  expect(rest).toMatchObject({ code, stdout: '' });
+  const words = `Cannot run: expected Node 20 or newer, got Node ${version}\nhint: install a newer one, from https://nodejs.org\n`;
+  expect(stderr).toBe(code === 0 ? '' : words);
 });
 
 it('wrong usage is told before anything is installed', async () => {
@@ -329,9 +370,9 @@ describe('a run', () => {
 });
 
 describe('Ctrl-C', () => {
-  const untilTraining = async (events: string) => {
-    while (!existsSync(events) || readFileSync(events).length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+  const untilTraining = async (running: ReturnType<typeof startProgram>) => {
+    while (!running.stderr().includes('run folder')) await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
   };
 
   it.runIf(ALL)(
@@ -343,7 +384,7 @@ describe('Ctrl-C', () => {
         final: { testAccuracy: number };
       };
       const running = startProgram([...args, '--run-dir', 'stopped'], { cwd: work });
-      await untilTraining(inWork('stopped/events.jsonl'));
+      await untilTraining(running);
       running.child.kill('SIGINT');
       const { code, stderr } = await running.result;
       expect(code).toBe(130);
@@ -392,7 +433,7 @@ describe('what is printed', () => {
     const written = '\\u001b[2J\\u202e';
     expect((await run(['scratch', '--resume', name])).stderr).toContain(`Cannot read ${written}/config.json: expected`);
     expect((await run(['scratch', '--run-dir', name])).stderr).toContain(`with --resume '${written}'\n`);
-    expect((await run([name])).stderr).toBe(`error: unknown command '${written}'\n`);
+    expect((await run([name])).stderr.split('\n')[0]).toBe(`error: unknown command '${written}'`);
   });
 
   it('of an error has its causes and its stack with --verbose', async () => {

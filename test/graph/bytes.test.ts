@@ -22,6 +22,38 @@ describe('ByteRows', () => {
     data.dispose();
   });
 
+  // Where an array may be shared with TensorFlow, which takes whole words of a megabyte at an address of 64 bytes.
+  const offsets = [0, 16, 32, 48];
+  const [rows, size] = [1 << 17, 8];
+
+  it('keeps its rows where their memory is sent to another thread', () => {
+    for (const offset of offsets) {
+      const buffer = new ArrayBuffer(offset + rows * size);
+      const data = new ByteRows(new Uint8Array(buffer, offset).fill(7), [rows, size]);
+      try {
+        structuredClone(buffer, { transfer: [buffer] });
+      } catch (error) {
+        // Older Node copies instead.
+        expect(error).toMatchObject({ name: 'DataCloneError' });
+      }
+      expect(buffer.byteLength).toBe(offset + rows * size);
+      data.dispose();
+    }
+  });
+
+  it('has rows of its own where their memory may shrink', () => {
+    for (const offset of offsets) {
+      const length = offset + rows * size;
+      const buffer = Reflect.construct(ArrayBuffer, [length, { maxByteLength: length }]) as ArrayBuffer;
+      const bytes = new Uint8Array(buffer, offset).fill(7);
+      const data = new ByteRows(bytes, [rows, size]);
+      bytes.fill(9);
+      const last = tf.tidy(() => data.gather(tf.tensor1d([rows - 1], 'int32')).dataSync());
+      expect([...last]).toEqual(Array.from({ length: size }, () => 7));
+      data.dispose();
+    }
+  });
+
   it('leaves no tensor behind', () => {
     const before = tf.memory().numTensors;
     const data = new ByteRows(new Uint8Array(30), [2, 15]);

@@ -116,8 +116,15 @@ const PARTS: Record<string, Program> = {
       return [tf.sum(from(w.mul(0.9), 5, 3)), from(q, 1, 5).add(from(q, 35, 5)), from(q, 3, 1).add(w)];
     },
   },
+  'of rows that are made in the same pass': {
+    shapes: [[301, 600]],
+    run: (x) => {
+      const made = x.tanh();
+      return [made.sub(from(made, 150, 1)), made];
+    },
+  },
   'of what many threads make': {
-    shapes: [[2000], [6, 400, 6]],
+    shapes: [[2000], [6, 4000, 6]],
     run: (_, w) => {
       const made = w.mul(0.9).add(0.1);
       return [from(made, 5, 1).sigmoid().add(1), from(made, 1, 4).add(from(made, 2, 4))];
@@ -126,6 +133,10 @@ const PARTS: Record<string, Program> = {
   'of two batches': {
     shapes: [[4, 6]],
     run: (x) => [from(doubled(x), 0, 4).sub(from(doubled(x), 4, 4)), from(doubled(x), 4, 4).mul(x).add(1)],
+  },
+  'of what repeats itself': {
+    shapes: [[40, 12], [4]],
+    run: (x, w) => [x.mul(tf.tile(w, [6]).slice(2, 12)).add(tf.tile(w, [3]))],
   },
   'that a maximum was in': {
     shapes: [
@@ -144,6 +155,29 @@ it('reads parts of values where they are', async () => {
   const worst = await differences(Object.values(PARTS));
   const wrong = Object.keys(PARTS).filter((_, i) => (worst[i] ?? Infinity) > TOLERANCE);
   expect(wrong).toEqual([]);
+});
+
+const SUMS: Program = {
+  shapes: [[64, 12]],
+  run: (x) => {
+    const parts = x.reshape([64, 3, 4]);
+    const [sums, means] = [parts.sum(0), parts.mean(0)];
+    const whole = x.toInt().sum(0).toFloat();
+    return [
+      ...[sums.sum(), means.mean(), sums.mean(), means.sum(), whole.sum(), parts.max(0).sum()],
+      ...[
+        sums.sum(1),
+        sums.sum(0, true),
+        tf.concat([x.toInt().sum(0).sum(0, true), tf.tensor1d([1], 'int32')]),
+        parts.sum(0, true).sum([0, 2]),
+        means.mean([0, 1], true),
+      ],
+    ];
+  },
+};
+
+it('sums up sums as one only where that is the same', async () => {
+  expect(Math.max(...(await differences([SUMS])))).toBeLessThanOrEqual(TOLERANCE);
 });
 
 /** Of an image with as many channels: what repeats itself along rows, what is summed up so, and short runs of neighbours. */
@@ -171,6 +205,34 @@ const CHANNELS = firstOf([6, 1, 10, 48, 130, 2, 3, 5, 7, 8, 12, 15, 16, 20, 64, 
 it(`repeats ${CHANNELS.join(', ')} channels along rows`, async () => {
   const worst = await differences(CHANNELS.map(ofChannels));
   expect(CHANNELS.filter((_, i) => !((worst[i] ?? Infinity) <= TOLERANCE))).toEqual([]);
+});
+
+/** Windows that leave gaps between them, and come to as much as the image all the same. */
+const GAPS: Program = {
+  shapes: [[3, 4, 4, 2]],
+  run: (x) => [
+    ...[tf.maxPool(x as tf.Tensor4D, 2, 3, 'same').mul(2), tf.avgPool(x as tf.Tensor4D, 2, 3, 'same').mul(2)],
+    tf.grad((image) =>
+      tf
+        .avgPool(image as tf.Tensor4D, 2, 3, 'same')
+        .square()
+        .sum(),
+    )(x),
+  ],
+};
+
+/** What repeats itself in two ways along rows of one length, and in one way along rows of two. */
+const TILES: Program = {
+  shapes: [[5, 40, 6], [5, 11, 6], [6], [10]],
+  run: (x, y, a, b) => {
+    const short = y.mul(a);
+    const product = x.mul(a).add(short.sum([1, 2], true));
+    return [product.reshape([5, 24, 10]).mul(b).add(1), short.add(1)];
+  },
+};
+
+it('repeats values in several ways along rows, and pools by windows with gaps', async () => {
+  expect(Math.max(...(await differences([TILES, GAPS])))).toBeLessThanOrEqual(TOLERANCE);
 });
 
 const LOSSES: [string, RegExp, string][] = [

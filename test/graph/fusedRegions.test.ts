@@ -35,9 +35,43 @@ it.each(NORMS)('a training step with the norm %s has the same code for batches o
   const of = (rows: number) =>
     fusedOf(trainingStep(model, data), [{ shape: [rows], dtype: 'int32' }, float()], variables);
   const [whole, ...others] = [256, 250, 96].map(of);
-  expect(whole?.sources.size).toBeGreaterThan(3);
+  expect(whole?.regions).toHaveLength(9);
   for (const other of others)
     expect([...other.sources.keys()].sort()).toEqual([...(whole?.sources.keys() ?? [])].sort());
+});
+
+const filter = tf.variable(tf.randomNormal<tf.Rank.R4>([3, 3, 4, 4], 0, 1, 'float32', 1));
+
+it.each<[string, number[], (x: tf.Tensor) => tf.Tensor]>([
+  ['rows that are taken apart', [8, 8], (x) => x.reshape([-1, 8]).tanh().add(1)],
+  [
+    'a table, by number',
+    [8],
+    (x) =>
+      tf
+        .gather(filter.reshape([36, 4]), x.toInt())
+        .tanh()
+        .add(1),
+  ],
+  ['what is put together', [8], (x) => tf.concat([x, x.square()], 1).tanh().add(1)],
+  [
+    'a gradient as long as one batch',
+    [8, 8, 4],
+    (x) => {
+      const loss = (f: tf.Tensor) =>
+        tf
+          .conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same')
+          .square()
+          .sum<tf.Scalar>();
+      return tf.grad(loss)(filter).sub(filter);
+    },
+  ],
+])('has the same code for 3, 64 and 100 rows of %s', (_, row, step) => {
+  const codes = [3, 64, 100].map((rows) => [
+    ...fusedOf((x) => [step(x), x], [float(rows, ...row)], [filter]).sources.keys(),
+  ]);
+  expect(codes[0]).not.toEqual([]);
+  for (const code of codes) expect(code).toEqual(codes[0]);
 });
 
 it.each([
@@ -79,6 +113,11 @@ it.each([
   expect(fusedOf(step, [float(512, 32), float(32, 64)], [bias]).others).toEqual(others);
 });
 
+it('leaves no sum to the product before it that TensorFlow does not add as it multiplies', () => {
+  const step: StepFunction = (x, w, y) => [x.matMul(w).add(y).tanh().sum(0)];
+  expect(fusedOf(step, [float(512, 32), float(32, 64), float(512, 64)]).others).toEqual(['MatMul']);
+});
+
 it('fuses by default a step that assigns to variables, as one that trains does', async () => {
   const total = tf.variable(tf.zeros([64]));
   const adding: StepFunction = (x) => {
@@ -94,6 +133,28 @@ it('fuses by default a step that assigns to variables, as one that trains does',
   expect(await fusedBy((x) => [x.mean()])).toBeUndefined();
   expect(await fusedBy(adding, { rules: [] })).toBeUndefined();
   expect(await fusedBy(adding, { fuse: false })).toBeUndefined();
+});
+
+it('has as few loops as there can be', () => {
+  const { sources } = fusedOf((x) => [x.exp().sum(1), x.exp().sigmoid()], [float(512, 64)]);
+  expect([...sources.values()].join('').match(/GCC ivdep/g)).toHaveLength(1);
+});
+
+describe('by output, which input may give its memory to it:', () => {
+  const convolved = (p: tf.Tensor) => tf.conv2d(p.reshape<tf.Tensor4D>([50, 6, 6, 4]), filter, 1, 'same');
+  it.each<[string, number[], (p: tf.Tensor, q: tf.Tensor, x: tf.Tensor) => tf.Tensor[]]>([
+    ['one that TensorFlow made, none that was given', [1], (p, _, x) => [x.add(p).tanh()]],
+    ['each another one', [0, 1], (p, q) => [p.add(q), p.add(q).mul(q)]],
+    ['none that another row reads', [-1], (p) => [p.add(p.slice([5, 0], [1, 144])).tanh()]],
+    ['none that a later pass reads', [-1, 0], (p) => [p.tanh(), p.sub(p.tanh().mean(0))]],
+    ['none that is read otherwise than element by element', [-1], (p) => [convolved(p)]],
+  ])('%s: %j', (_, expected, step) => {
+    const of: StepFunction = (x, w) => step(x.matMul(w), x.matMul(w, false, true), x);
+    const { regions } = fusedOf(of, [float(50, 144), float(144, 144)], [filter]);
+    expect(regions.map(({ attributes }) => attributes.find(({ name }) => name === 'forward')?.value)).toEqual([
+      expected,
+    ]);
+  });
 });
 
 it('leaves to TensorFlow what saves too little, and all of a step that has nothing else', async () => {
@@ -163,6 +224,7 @@ describe('what is asked of the first row', () => {
     [3, 3, 4, 4],
   ].map((size, i) => tf.variable(tf.randomNormal(size, 0, 1, 'float32', i + 1)));
   const numbers = () => tf.range(0, 40).reshape([40, 1, 1, 1]);
+  const long = (x: tf.Tensor) => x.reshape([40, 72, 1, 1]);
   const around = (y: tf.Tensor, row = 0) =>
     y.sub(y.slice([row, 0, 0, 0], [1, ...y.shape.slice(1)] as [number, number, number, number]).mean());
   const convolved = (x: tf.Tensor, i: number) =>
@@ -171,6 +233,7 @@ describe('what is asked of the first row', () => {
     ['elements', 1, (x) => around(x.mul(3).tanh().add(1))],
     ['elements with a number a row', 1, (x) => around(x.mul(numbers()).add(1))],
     ['another shape', 1, (x) => around(x.mul(2).reshape([40, 1, 12, 6]).sigmoid())],
+    ['what repeats a vector as long as the batch', 1, (x) => around(long(x.mul(2)).mul(tf.range(0, 40)).sigmoid())],
     ['a convolution', 1, (x) => around(convolved(x.mul(2), 0).add(1))],
     // What would be computed twice then costs more than another pass.
     ['two convolutions', 2, (x) => around(convolved(convolved(x.mul(2), 0), 1))],
@@ -187,6 +250,22 @@ describe('what is asked of the first row', () => {
     const [largest = 0] = await expected.abs().max().data();
     expect(Math.max(...(await got.sub(expected).abs().data()))).toBeLessThanOrEqual(1e-5 * largest);
     compiled.dispose();
+  });
+
+  const passesOf = (step: StepFunction, rows: number) =>
+    [...fusedOf(step, [float(rows, 6, 6, 2)]).sources.values()].join('').match(/for \(int64_t n = first;/g)?.length;
+  it('waits in a batch of few rows, where to compute it twice costs as much', () => {
+    const step: StepFunction = (x) => [around(x.mul(3).tanh()).square().sum(0)];
+    expect([13, 12].map((rows) => passesOf(step, rows))).toEqual([1, 2]);
+  });
+
+  it('is computed once where it has to wait for other rows all the same', () => {
+    const once = (values: (x: tf.Tensor) => tf.Tensor) => {
+      const { sources } = fusedOf((x) => [around(values(x)).square().sum(0)], [float(40, 6, 6, 2)]);
+      expect([...sources.values()].join('').match(/tanh_\(/g)).toHaveLength(1);
+    };
+    once((x) => tf.avgPool(x.mul<tf.Tensor4D>(2), 2, 2, 'valid').tanh());
+    once((x) => long(x).broadcastTo([40, 72, 1, 5]).tanh());
   });
 });
 

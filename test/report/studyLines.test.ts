@@ -59,10 +59,18 @@ it('a list tells what each claim costs, and all together', () => {
     { ...listed, claim: 'convergence' },
     { ...listed, claim: 'noise', quick: null },
   ];
-  expect(listLines(claims, { full: cost(1321, 1200), quick: cost(100, 150) }, 2)).toEqual([
+  const all = { full: cost(1321, 1200), quick: cost(100, 150) };
+  expect(listLines(claims, all, { jobs: 2 })).toEqual([
     'convergence   full 74 trials, 10 min 11 s   quick 22 trials, 1 min 10 s   How many?',
     'noise         full 74 trials, 10 min 11 s   quick left out   How many?',
     'in all        full 1,321 trials, 20 min 0 s   quick 100 trials, 2 min 30 s   with 2 at once; claims share trials',
+  ]);
+  // Two lines each where one does not fit.
+  expect(listLines(claims, all, { jobs: 2, columns: 80 }).slice(2)).toEqual([
+    'noise         How many?',
+    '              full 74 trials, 10 min 11 s   quick left out',
+    'in all        with 2 at once; claims share trials',
+    '              full 1,321 trials, 20 min 0 s   quick 100 trials, 2 min 30 s',
   ]);
 });
 

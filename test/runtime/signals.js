@@ -1,4 +1,4 @@
-/** Run by itself: trains for a second, op by op and by a fused step, and says which threads hear of Ctrl-C since TensorFlow was opened. */
+/** Run by itself, with `compiled` or `eager`: trains for a second or two, and says how many threads more hear of Ctrl-C since TensorFlow was opened. */
 import { readdirSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { compileStep } from '../../dist/graph/compile.js';
@@ -22,7 +22,8 @@ const [x, y] = [tf.randomUniform([256, 28, 28, 1], 0, 1), tf.oneHot(tf.zeros([25
 const train = (images, labels) => [
   minimize(sgd, 0.1, () => tf.losses.softmaxCrossEntropy(labels, model.apply(images, { training: true })), weights),
 ];
-const variables = [model, optimizerVariables(sgd, weights)];
-const step = await compileStep(train, { inputs: [x, y], variables });
-for (let i = 0; i < 100; i++) tf.dispose(step.run(x, y));
+if (process.argv[2] === 'compiled') {
+  const step = await compileStep(train, { inputs: [x, y], variables: [model, optimizerVariables(sgd, weights)] });
+  for (let i = 0; i < 100; i++) tf.dispose(step.run(x, y));
+} else for (let i = 0; i < 8; i++) tf.tidy(() => void train(x, y));
 console.log(hearing().filter((thread) => !before.includes(thread)).length);

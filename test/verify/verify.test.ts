@@ -226,6 +226,21 @@ describe('the table', () => {
     expect(narrow.header()[1]).toBe('       expected             got worst error tolerance  verdict');
     expect(narrow.row({ name: 'x', verdict: 'fail', reason: 'y' })).toEqual(['x  fail: y']);
   });
+
+  it('has one line a check in 80 columns: of what passed, the error; of what failed, all in two', () => {
+    const table = new CheckTable(names, 80);
+    const last = 'published: Keras, two training steps';
+    const lines = [...table.header(), ...table.row({ name: last, verdict: 'pass', worst })];
+    expect(lines).toEqual([
+      expect.stringMatching(/^check +worst error tolerance {2}verdict$/),
+      expect.stringMatching(/^published: Keras, two training steps +5\.0e-1 {4}2\.5e-1 {2}pass$/),
+    ]);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(table.row({ name: last, verdict: 'fail', worst })).toEqual([
+      last,
+      expect.stringMatching(/^ +1\.0000000 +1\.5000000 +5\.0e-1 +2\.5e-1 {2}FAIL \(∂x\)$/),
+    ]);
+  });
 });
 
 describe('bn-train verify', () => {

@@ -4,23 +4,30 @@ import { addPlaceOptions, wholeNumber, wordsOf } from '../options.js';
 import { withSession } from '../session.js';
 import type { BenchFlags, ModelBenchFlags } from './contenders.js';
 
+const NORMS = ['scratch', 'builtin', 'none'] as const;
+const MODES = ['fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla'] as const;
+
 export function benchCommand(): Command {
   const command = new Command('bench')
     .description('measure the speed of training steps; contestants take turns')
     .option('--steps <n>', 'training steps a turn', wholeNumber(1), 40)
     .option('--turns <n>', 'turns that count, after one that warms up', wholeNumber(1), 7)
     .option('--batch-size <n>', "examples a step (default: 256, of --model the file's own)", wholeNumber(1))
-    .option('--norms <list>', 'which models', wordsOf(['scratch', 'builtin', 'none']), ['scratch', 'builtin', 'none'])
-    .option(
-      '--modes <list>',
-      'which ways to run a step (default: fused,graph,eager; on a GPU loop,graph,eager)',
-      wordsOf(['fused', 'graph', 'eager', 'loop', 'xla', 'loop+xla']),
+    .addOption(
+      new Option('--norms <list>', 'which models').argParser(wordsOf(NORMS)).default([...NORMS], NORMS.join(',')),
     )
     .option(
-      '--peer <command>',
-      'measure this program too, in turn; it serves as --serve does and is given --data-dir, --batch-size and --norms (repeatable)',
-      (text: string, before: string[]) => [...before, text],
-      [],
+      '--modes <list>',
+      `which ways to run a step: some of ${MODES.join(',')} (default: fused,graph,eager; on a GPU loop,graph,eager)`,
+      wordsOf(MODES),
+    )
+    .addOption(
+      new Option(
+        '--peer <command>',
+        'measure this program too, in turn; it serves as --serve does and is given --data-dir, --batch-size and --norms (repeatable)',
+      )
+        .argParser((text: string, before: string[]) => [...before, text])
+        .default([], 'no other'),
     )
     .addOption(
       new Option(

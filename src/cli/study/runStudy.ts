@@ -104,7 +104,11 @@ function list(
   }));
   const all = { full: cost(asked.claims, false), quick: cost(asked.claims, true) };
   if (json) terminal.printJson({ registration: hash, jobs, claims, all });
-  else terminal.print(...listLines(claims, all, jobs), `registration   SHA-256 ${hash}`);
+  else
+    terminal.print(
+      ...listLines(claims, all, { jobs, columns: terminal.resultColumns() }),
+      `registration   SHA-256 ${hash}`,
+    );
 }
 
 type Complete = Omit<Joined, 'files'> & { files: readonly TrialFile[] };

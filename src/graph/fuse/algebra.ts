@@ -88,18 +88,15 @@ export const sumOfSums: Rule = {
   name: 'sumOfSums',
   on: 'cpu',
   ops: ['Sum', 'Mean'],
-  apply({ op, attributes, inputs: [x = 0, axes = 0], outputs: [{ shape }] }, editor) {
+  apply({ op, inputs: [x = 0, axes = 0], outputs: [{ shape }] }, editor) {
     const over = editor.constants.get(axes)?.values;
     const inner = editor.producers.get(seenThrough(x, editor));
     const [from = 0, leading = 0] = inner?.inputs ?? [];
-    if (!over || inner?.op !== op || editor.constants.get(leading)?.values.join() !== '0') return undefined;
-    const [rows = 0, ...rest] = editor.shape(from);
-    const between = editor.shape(x);
-    // Both without the axes that they are over.
-    const isWithout = inner.outputs[0]?.shape.length === rest.length && between.length - over.length === shape.length;
-    if (over.length === 0 || !isWithout) return undefined;
-    const all = [0, ...Array.from(over, (axis) => 1 + ((axis + between.length) % between.length))];
-    return editor.op(op, [...attributes], [editor.reshape(from, [rows, ...between]), editor.ints(all)], shape);
+    if (!over?.length || inner?.op !== op || editor.constants.get(leading)?.values.join() !== '0') return undefined;
+    const large = [editor.shape(from)[0] ?? 0, ...editor.shape(x)];
+    const all = [0, ...Array.from(over, (axis) => (axis < 0 ? large.length : 1) + axis)];
+    const left = large.filter((_, axis) => !all.includes(axis));
+    return editor.reshape(editor.reduce(op, editor.reshape(from, large), all, left), shape);
   },
 };
 

@@ -17,14 +17,11 @@ export function batchedValues(graph: Graph, rows: number, values: ReadonlyMap<nu
     if (leads(shape, rows) && lead(id) === rows) batched.add(id);
   const isLed = (node: Node, { id }: Value): boolean => {
     const { op, inputs } = node;
-    const [x = 0, y = 0] = inputs;
-    const constant = graph.constants.get(y)?.values;
+    const [x = 0] = inputs;
     if (op.includes('BackpropFilter')) return false;
     if (op === 'MatMul') return batched.has(x) && attribute(node, 'transpose_a') !== true;
-    if (op === 'GatherV2') return batched.has(y) || (batched.has(x) && lead(x) === lead(id));
     // A shape or ids may be as long as the batch, too.
     if (REGROUPING.includes(op)) return batched.has(x);
-    if (op === 'Transpose') return batched.has(x) && constant?.[0] === 0;
     if (REPEATING.includes(op)) return lead(id) === rows;
     if (REDUCTIONS.includes(op)) return batched.has(x) && !isReduced(node, values.get(x) as Value, graph.constants);
     return inputs.some((input) => batched.has(input) && lead(input) === lead(id));

@@ -1,6 +1,5 @@
 /** Puts a job's steps into as few loops as can be: those of one length whose elements do not wait for each other's rows. */
 import { sizeOf } from '../graph.js';
-import { isDirect } from './geometry.js';
 import type { Operand, Step } from './fusedStep.js';
 
 export interface Loop {
@@ -22,10 +21,10 @@ const widthOf = (step: Step) => (step.kind === 'map' ? step.width : lengthOf(ste
 export function loopsOf(steps: readonly Step[], isByRow: boolean): Loop[] {
   const made = new Map(steps.map((step) => [step.output.id, step]));
   const isAlike = (a: Step, b: Step) => isInLoop(a) && isInLoop(b) && widthOf(a) === widthOf(b);
-  /** How many loops later than what it reads a step is at least. */
-  const gap = (step: Step, { id, axes }: Operand) => {
+  /** How many loops later than what it reads a step is at least. Values of one length are read element by element. */
+  const gap = (step: Step, { id }: Operand) => {
     const from = made.get(id);
-    return from && isAlike(from, step) && (isDirect(axes) || axes.length === 0) ? 0 : 1;
+    return from && isAlike(from, step) ? 0 : 1;
   };
   const groups = new Map<Step, Step>();
   const groupOf = (step: Step): Step => {

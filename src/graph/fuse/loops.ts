@@ -1,7 +1,7 @@
 /** Sees each op that can be fused as loops. */
 import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
-import { align, isDirect, isUniform, leads, rowOf, stripped } from './geometry.js';
+import { align, isDirect, isUniform, rowOf, stripped } from './geometry.js';
 import { kernelOf } from './convolution.js';
 import { type Operand, REDUCTIONS, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
@@ -80,17 +80,16 @@ export class Steps extends Values {
     const moves = byRow && own.length === shape.length && own[0] === shape[0];
     // Its rows lie elsewhere than the rows of what it is a part of.
     if (moves && !this.isWhole(value)) return undefined;
-    const [along, along0] = byRow ? [rowOf(shape, this.rows), moves ? rowOf(own, this.rows) : own] : [shape, own];
-    const row = byRow && !moves && own.length === shape.length ? [1, ...own.slice(1)] : along0;
-    const operand = { ...this.origin(value.id), moves, axes: align(along, row) };
+    const axes = align(byRow ? rowOf(shape, this.rows) : shape, moves ? rowOf(own, this.rows) : own);
+    const operand = { ...this.origin(value.id), moves, axes };
     return byRow ? this.beforeRepetition(operand) : operand;
   }
 
   /** Of a value that is another one over and over, that other one, where it takes no loop of its own to read it so. */
   private beforeRepetition(operand: Operand): Operand {
-    const { id, moves, axes, offset } = operand;
+    const { id, moves, axes } = operand;
     const node = this.producers.get(id);
-    if (moves || offset > 0 || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
+    if (moves || !isDirect(axes) || !node || !REPEATING.includes(node.op)) return operand;
     const [step] = this.stepsOf(node);
     const from = step?.kind === 'spread' && step.width === axes[0]?.size ? step.operands[0] : undefined;
     return from && !isSpread(from, true) ? from : operand;
@@ -103,7 +102,6 @@ export class Steps extends Values {
     const lead = x.shape.length - stripped(x.shape).length;
     const byRow = this.batched.has(x.id) && this.isWhole(x);
     const total = byRow && over.has(lead);
-    if (byRow && !total && !leads(output.shape, this.rows)) return undefined;
     const kept = x.shape.map((size, i) => (over.has(i) ? 1 : size));
     const [large, small] = byRow
       ? [rowOf(x.shape, this.rows), total ? [1, ...kept.slice(lead + 1)] : rowOf(kept, this.rows)]

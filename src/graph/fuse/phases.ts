@@ -1,7 +1,7 @@
 /** Orders a region: passes over all rows at once, and between them what is left to do when a pass is through. */
 import type { Region } from './regions.js';
 import type { Step } from './fusedStep.js';
-import { isDirect, isScalar } from './geometry.js';
+import { isDirect } from './geometry.js';
 import { divided } from './divided.js';
 
 /** From here on threads share a value that is not of the batch's size. */
@@ -20,10 +20,7 @@ export interface Schedule {
 export const isPass = (time: number): boolean => time % 2 === 1;
 
 /** A large value that is not of the batch's size, and made element by element. */
-export function isShared({ kind, byRow, width, operands }: Step): boolean {
-  const isSimple = operands.every(({ moves, axes }) => !moves && (isDirect(axes) || isScalar(axes)));
-  return kind === 'map' && !byRow && width >= LARGE && isSimple;
-}
+const isShared = ({ kind, byRow, width }: Step): boolean => kind === 'map' && !byRow && width >= LARGE;
 
 export function schedule({ steps, outputs }: Region): Schedule {
   const byId = new Map(steps.map((step) => [step.output.id, step]));

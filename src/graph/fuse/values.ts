@@ -56,17 +56,17 @@ export class Values {
   }
 
   /** The first element that a view shows of its input; undefined for what is no view. */
-  private startOf({ op, inputs: [x, begin = 0], outputs }: Node, { id, shape, dtype }: Value): number | undefined {
+  private startOf({ op, inputs: [x, begin = 0], outputs }: Node, { shape, dtype }: Value): number | undefined {
     if (x === undefined || outputs.length !== 1 || this.value(x).dtype !== dtype) return undefined;
     const from = this.value(x).shape;
     const size = sizeOf(shape);
     const isReshaped = VIEWS.includes(op) || (REDUCTIONS.includes(op) && size > 0 && size === sizeOf(from));
     if (isReshaped) return 0;
-    // A slice that lies together, and is the same for all rows.
+    // A slice that lies together.
     const cut = from.findIndex((size) => size !== 1);
     const isTogether = from.every((size, i) => i === cut || size === shape[i]);
     const starts = this.graph.constants.get(begin)?.values;
-    if (op !== 'Slice' || !isTogether || !starts || this.batched.has(id)) return undefined;
+    if (op !== 'Slice' || !isTogether || !starts) return undefined;
     return (starts[cut] ?? 0) * sizeOf(from.slice(cut + 1));
   }
 }

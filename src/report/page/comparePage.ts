@@ -1,4 +1,5 @@
 /** The page of several runs: a table of what they came to, their curves over each other, and how far seeds differ. */
+import * as path from 'node:path';
 import { formatCount, formatMetric } from '../../common/format.js';
 import { quoted } from '../../common/invocation.js';
 import type { EpochResult } from '../../train/events.js';
@@ -35,24 +36,39 @@ ${records.map(({ folder }) => commandLine(`report ${quoted(folder)}`, texts.page
 
 const lastOf = ({ final, history }: RunRecord) => final ?? history.at(-1);
 
+/** What every run has in common is said below the table, so that the figures have room in it. */
 function tableOf(records: RunRecord[], { run: { compare, result, shortNorms } }: Texts): Html {
+  const epochsOf = ({ config: { epochs }, history }: RunRecord) =>
+    history.length === epochs ? String(epochs) : `${history.length} / ${epochs}`;
+  const settings: [name: string, of: (record: RunRecord) => string][] = [
+    [compare.norm, ({ config }) => shortNorms[config.norm]],
+    [compare.learningRate, ({ config }) => String(config.learningRate)],
+    [compare.batchSize, ({ config }) => String(config.batchSize)],
+    [compare.seed, ({ config }) => String(config.seed)],
+    [compare.epochs, epochsOf],
+  ];
+  const isSame = (of: (record: RunRecord) => string) => new Set(records.map(of)).size === 1;
+  const differing = settings.filter(([, of]) => !isSame(of));
+  const same = settings
+    .filter(([, of]) => isSame(of))
+    .flatMap(([name, of]) => records.slice(0, 1).map((one) => ({ name, value: of(one) })));
+  const isOneFolder = new Set(records.map(({ folder }) => path.dirname(folder))).size === 1;
   const columns = [
-    ...[compare.run, compare.norm, compare.learningRate, compare.batchSize, compare.seed, compare.epochs],
+    ...[compare.run, ...differing.map(([name]) => name)],
     ...[result.loss, result.trainAccuracy, result.moving, result.population, result.speed],
   ];
   const rows = records.map((record, i) => {
-    const { folder, config, history } = record;
     const last = lastOf(record);
     const metric = (value: number | null | undefined) => (value == null ? '–' : formatMetric(value));
     return [
-      `${i + 1}: ${folder}`,
-      ...[shortNorms[config.norm], String(config.learningRate), String(config.batchSize), String(config.seed)],
-      history.length === config.epochs ? String(config.epochs) : `${history.length} / ${config.epochs}`,
+      `${i + 1}: ${isOneFolder ? path.basename(record.folder) : record.folder}`,
+      ...differing.map(([, of]) => of(record)),
       ...[metric(last?.loss), metric(last?.trainAccuracy), metric(last?.testAccuracy)],
       ...[metric(last?.testAccuracyPopulation), last ? formatCount(last.examplesPerSecond) : '–'],
     ];
   });
-  return new Html(renderTable({ columns, rows }, compare.figures));
+  const note = same.length === 0 ? {} : { note: compare.same(same) };
+  return new Html(renderTable({ columns, rows, ...note }, compare.figures));
 }
 
 function curvesSection(records: RunRecord[], texts: Texts): Section {

@@ -31,7 +31,7 @@ nav.contents{margin-top:1.5rem}
 dl.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.75rem;margin:1.5rem 0}
 dl.figures div{border:1px solid var(--faint);border-radius:.5rem;padding:.6rem .8rem}
 dl.figures dt{font-size:.8rem;color:var(--muted);line-height:1.35}
-dl.figures dt::first-letter,section:not(#steps) figure.chart figcaption::first-letter{text-transform:uppercase}
+dl.figures dt::first-letter,#table thead th::first-letter,section:not(#steps) figure.chart figcaption::first-letter{text-transform:uppercase}
 dl.figures dd{margin:.15rem 0 0;font-size:1.35rem;font-weight:650;font-variant-numeric:tabular-nums}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.25rem;margin:1rem 0}
 dl.facts dt{color:var(--muted)}

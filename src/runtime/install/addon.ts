@@ -44,7 +44,8 @@ function cannotBuild(expected: string, got: string, hint: string): BnTrainError 
 function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const stock = stockPackage().folder;
   const { include_dir: nodeApi } = require('node-api-headers') as { include_dir: string };
-  const binding = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(stock, 'binding', name));
+  // Its other source is included by attributeNames.cc.
+  const binding = path.join(stock, 'binding', 'tfjs_binding.cc');
   const own = OWN_SOURCES.filter((name) => name.endsWith('.cc'));
   const includes = [nodeApi, path.join(libraries, 'include'), stock].map((folder) => `-I${folder}`);
   const link = [`-L${libraries}`, ...LIBRARIES.map((name) => `-l:${name}`)];
@@ -65,7 +66,7 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
     copying,
     entry,
     ...includes,
-    ...binding,
+    binding,
     ...own,
     '-o',
     output,

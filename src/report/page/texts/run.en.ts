@@ -169,6 +169,8 @@ export const run = {
     lead: 'The same network and data; every difference between the runs is in the table.',
     seedName: (seed: number) => `seed ${seed}`,
     figures: 'Figures of each run',
+    same: (settings: { name: string; value: string }[]) =>
+      `The same in all: ${settings.map(({ name, value }) => `${name.toLowerCase()} ${value}`).join(', ')}.`,
     dots: { title: 'How far do seeds differ?', lead: 'Each dot is a run; the bar is their mean.' },
     table: 'Which run came to what?',
     run: 'Run',

@@ -158,6 +158,7 @@ export const run: typeof english = {
     lead: '网络和数据相同，各次训练之间的差别都列在表中。',
     seedName: (seed) => `种子 ${seed}`,
     figures: '各次训练的指标',
+    same: (settings) => `各次相同：${settings.map(({ name, value }) => `${name} ${value}`).join('，')}。`,
     dots: { title: '不同种子相差多少？', lead: '每个点是一次训练，横杠是均值。' },
     table: '各次训练结果如何？',
     run: '训练',
