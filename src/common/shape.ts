@@ -1,7 +1,6 @@
 /** What JSON that comes from outside must look like: schemas whose first fault is told by field, expected and got. */
 import * as v from 'valibot';
 import { cannot, messageOf, shown } from './errors.js';
-import type { Machine } from './machine.js';
 
 export type Shape<T> = v.GenericSchema<unknown, T>;
 
@@ -37,8 +36,8 @@ export const textsByName = that<Record<string, string>>(
   (value) => isObject(value) && Object.values(value).every(isText),
 );
 
-/** The machine that something was computed on, and the GPU, where it was one. */
-export const knownMachine = that<Machine & { gpu?: string }>(
+/** What `describeMachine` said where something was computed, and the GPU, where it was one. */
+export const knownMachine = that<{ platform: string; cpu: string; cores: number; memory: number; gpu?: string }>(
   'platform and cpu as text, cores and memory as numbers',
   (value) =>
     isObject(value) &&

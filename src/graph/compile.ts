@@ -19,7 +19,7 @@ import { describe, type Input } from './inputs.js';
 import { countingSteps } from './optimizerState.js';
 import type { Generator } from './random.js';
 import type { Draws } from './record/layers.js';
-import type { Rate } from './record/rate.js';
+import type { StandIns } from './record/rate.js';
 import { record, type StepFunction } from './record/record.js';
 import { isUnlessDrawn } from './record/refusal.js';
 import { RANDOM } from './rewrite/editor.js';
@@ -166,24 +166,26 @@ interface Recording {
   variables: readonly tf.Variable[];
   xla?: boolean;
   draws?: Draws | undefined;
-  rate?: Rate | undefined;
+  standIns?: readonly StandIns[];
 }
 
 export function recordAll(
   backend: NativeBackend,
   definitions: readonly Definition[],
-  { xla = false, draws, rate, ...options }: Recording,
+  { xla = false, draws, standIns = [], ...options }: Recording,
 ): Recorded {
   const variables = [...new Set([...options.variables, ...(draws ? [draws.state] : [])])];
   const recorded = new Map<string, RecordedStep>();
   for (const { name, step, signatures } of definitions)
     for (const [i, signature] of signatures.entries()) {
       const { step: counting, taken } = countingSteps(step);
-      const graph = explained(step, signature, () => record(backend, counting, signature, variables, { draws, rate }));
+      const graph = explained(step, signature, () =>
+        record(backend, counting, signature, variables, { draws, standIns }),
+      );
       if (xla) assertNotRandom(graph);
       recorded.set(`${name}(${describe(signature)})`, { name: `${name}_${i}`, graph, signature, step: name, taken });
     }
-  return { recorded, variables, own: draws?.own, rated: rate?.optimizer };
+  return { recorded, variables, own: draws?.own };
 }
 
 /** XLA would draw other numbers than the seed says. */

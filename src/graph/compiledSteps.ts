@@ -6,12 +6,13 @@ import { describeFileError, makeFolder, writeFileAtomic } from '../common/files.
 import { type NativeBackend, nativeTensor, nativeValue } from './binding.js';
 import { assertLive, describe, describeGiven, type Input, isTensor, match, type Match, plainTensor } from './inputs.js';
 import type { Generator } from './random.js';
-import type { InputSpec } from './record/record.js';
+import type { InputSpec, RecordedGraph } from './record/record.js';
 import { FollowedOptimizer } from './optimizerState.js';
 import { type OpenSession, SessionVariables } from './sessionVariables.js';
 import { type NamedGraph, NAMES } from './write/savedModel.js';
 
 export interface RecordedStep extends NamedGraph {
+  graph: RecordedGraph;
   /** The name of the step, of whose signatures this is one. */
   step: string;
   signature: readonly InputSpec[];

@@ -1,8 +1,10 @@
 /** Optimizers of tfjs inside compiled steps: their hidden state made visible, and their learning rate a tensor. */
 import * as tf from '@tensorflow/tfjs';
-import { cannot, kindOf } from '../common/errors.js';
+import { cannot, kindOf, messageOf } from '../common/errors.js';
 import { variablesIn } from './declarations.js';
 import { at, fieldsOf, makeVariable, placesOf } from './optimizerState.js';
+
+const DOING = "list an optimizer's variables";
 
 /** tfjs's own check reads properties of null. */
 const isOptimizer = (value: unknown): value is tf.Optimizer => value != null && value instanceof tf.Optimizer;
@@ -17,7 +19,7 @@ export function optimizerVariables(
   trainable: readonly (tf.Variable | tf.LayerVariable)[],
 ): tf.Variable[] {
   if (!isOptimizer(optimizer))
-    throw cannot("list an optimizer's variables", {
+    throw cannot(DOING, {
       expected: 'an optimizer of TensorFlow.js',
       got: kindOf(optimizer),
       hint: 'optimizerVariables(tf.train.adam(0.01), model.trainableWeights)',
@@ -30,7 +32,16 @@ export function optimizerVariables(
   const { iterations } = optimizer;
   // Without a gradient an optimizer makes its slots and moves nothing.
   const none = moved.map(({ name }) => ({ name, tensor: null }));
-  optimizer.applyGradients(none as unknown as Parameters<typeof optimizer.applyGradients>[0]);
+  try {
+    optimizer.applyGradients(none as unknown as Parameters<typeof optimizer.applyGradients>[0]);
+  } catch (cause) {
+    throw cannot(DOING, {
+      expected: "applyGradients to pass over a variable whose gradient is null, as TensorFlow.js's own do",
+      got: messageOf(cause),
+      hint: 'if (gradient == null) continue;',
+      cause,
+    });
+  }
   fieldsOf(optimizer)['iterations_'] = iterations;
   for (const [i, old] of before.entries()) {
     changing[i]?.assign(old);

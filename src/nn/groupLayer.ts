@@ -16,6 +16,8 @@ const INPUT_OPTIONS = ['inputShape', 'batchInputShape', 'batchSize', 'inputDType
  */
 export class GroupNorm extends tf.layers.Layer {
   static readonly className: string = 'GroupNorm';
+  /** For `accelerate`: it computes the same always, but for its settings and weights. */
+  static readonly settled = true;
   private readonly options: Required<GroupNormOptions>;
   private gamma!: tf.LayerVariable;
   private beta!: tf.LayerVariable;

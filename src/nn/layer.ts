@@ -42,6 +42,8 @@ const CHANNELS_LAST = 'put the channels last, as dataFormat: "channelsLast" and 
  */
 export class BatchNorm extends tf.layers.Layer {
   static readonly className: string = 'BatchNorm';
+  /** For `accelerate`: it computes the same always, but for its settings and weights. */
+  static readonly settled = true;
   readonly axis: number;
   readonly momentum: number;
   readonly epsilon: number;

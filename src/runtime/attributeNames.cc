@@ -12,6 +12,6 @@ static std::set<std::string>* OwnNames() {
 
 }  // namespace tfnodejs
 
-// Where they define their set this declares the function once more, and everywhere else it calls it.
+// Where they define their set this declares the function once more; everywhere else it calls it.
 #define ATTR_NAME_SET (*OwnNames())
 #include "binding/tfjs_backend.cc"

@@ -16,6 +16,8 @@ const cases: [name: string, shape: number[], step: (x: tf.Tensor) => tf.Tensor][
   ['gradient of maxPool3d, no channels', [2, 4, 4, 4, 0], volumes],
   ['gradient of moments, no channels', [2, 6, 6, 0], moments],
   ['means of no rows', [0, 3], means],
+  ['the sum of none of the rows', [4, 3], (x) => x.slice([0, 0], [0, 3]).sum(0).add(x).mul(2)],
+  ['sums of no columns', [4, 3], (x) => x.slice([0, 0], [4, 0]).mul(2).sum(1, true).add(x).mul(2)],
 ];
 
 it.each(cases.flatMap((given) => [false, true].map((fuse) => [...given, fuse] as const)))(

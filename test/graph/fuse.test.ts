@@ -63,7 +63,18 @@ const LARGE: Program = {
     return [tf.sum(x, 0), tf.mean(tf.square(x), 0), tf.max(y, 0), tf.matMul(both, w)];
   },
 };
-const sample = (numRuns: number) => [LARGE, ...fc.sample(program, { numRuns, seed: 11 })];
+/** What a product reads, and what comes after it, too: it cannot wait for that. */
+const READ_TWICE: Program = {
+  shapes: [
+    [64, 16],
+    [16, 16],
+  ],
+  run: (x, w) => {
+    const made = w.mul(0.9).add(0.1);
+    return [tf.matMul(x.tanh(), made).add(made.sum(0)).tanh()];
+  },
+};
+const sample = (numRuns: number) => [LARGE, READ_TWICE, ...fc.sample(program, { numRuns, seed: 11 })];
 
 const SAMPLES = amount(80, 5);
 /** Rounding, after a dozen ops of which some add up a thousand values. */
@@ -231,8 +242,22 @@ const TILES: Program = {
   },
 };
 
-it('repeats values in several ways along rows, and pools by windows with gaps', async () => {
-  expect(Math.max(...(await differences([TILES, GAPS])))).toBeLessThanOrEqual(TOLERANCE);
+/** By a vector, as TensorFlow's older op has it. */
+const ROWS: Program = {
+  shapes: [[16, 16]],
+  run: (x) => {
+    const condition = x.slice([0, 0], [16, 1]).reshape([16]).greater(0);
+    return [
+      tf
+        .engine()
+        .runKernel<tf.Tensor>('Select', { condition, t: x.mul(2), e: x.mul(3) })
+        .add(1),
+    ];
+  },
+};
+
+it('repeats values in several ways along rows, pools by windows with gaps, and picks rows', async () => {
+  expect(Math.max(...(await differences([TILES, GAPS, ROWS])))).toBeLessThanOrEqual(TOLERANCE);
 });
 
 const LOSSES: [string, RegExp, string][] = [

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import '../support/native.js';
 import { type NativeBackend, nativeBackend } from '../../src/graph/binding.js';
 import { variablesIn } from '../../src/graph/declarations.js';
-import { plan } from '../../src/graph/fuse/fuse.js';
+import { fuseSteps, plan } from '../../src/graph/fuse/fuse.js';
 import { sizeOf } from '../../src/graph/graph.js';
 import { compileStep, optimizerVariables } from '../../src/graph/index.js';
 import { countingSteps } from '../../src/graph/optimizerState.js';
@@ -154,6 +154,26 @@ describe('by output, which input may give its memory to it:', () => {
     expect(regions.map(({ attributes }) => attributes.find(({ name }) => name === 'forward')?.value)).toEqual([
       expected,
     ]);
+  });
+});
+
+it.each<[string, string, (x: tf.Tensor) => tf.Tensor]>([
+  ['convolutions are direct', 'inline', (x) => tf.conv2d(x as tf.Tensor4D, filter, 1, 'same')],
+  [
+    'none are',
+    'fused',
+    (x) =>
+      x
+        .reshape([-1, 4])
+        .matMul(filter.reshape([4, 36]))
+        .tanh()
+        .add(1),
+  ],
+])('where %s, a session is opened by the tag %s', async (_, tag, step) => {
+  const graph = record(native, (x) => [step(x)], [float(64, 8, 8, 4)], [filter]);
+  expect(await fuseSteps([{ name: 'step', graph }])).toMatchObject({
+    tag,
+    kernels: { hash: expect.any(String) as string },
   });
 });
 
@@ -336,7 +356,7 @@ describe('the code does not grow with', () => {
   });
 
   it('the layers of a network with residuals, but for what names their pointers', () => {
-    const [few = NaN, many = NaN] = [6, 18].map((depth) => codeOf(deep(depth), float(32, 8, 8, 4)).bytes / depth);
+    const [few = NaN, many = NaN] = [4, 12].map((depth) => codeOf(deep(depth), float(32, 8, 8, 4)).bytes / depth);
     expect(many).toBeLessThan(few);
   });
 });

@@ -49,6 +49,10 @@ it('verdicts stand first, then every claim with its question, criterion, literat
 
 it('the same study gives the same bytes', () => {
   const once = studyPage(quick.study, quick.records, TEXTS.zh, '');
+  expect(once).toContain('<code>bn-train study --quick</code>');
+  // Of some claims, these alone are computed again.
+  const some = { ...quick.study, claims: quick.study.claims.slice(0, 1), left: [] };
+  expect(studyPage(some, [], TEXTS.en, '')).toContain(`<code>bn-train study ${some.claims[0]?.claim} --quick</code>`);
   expect(studyPage(quick.study, quick.records, TEXTS.zh, '')).toBe(once);
   expect(once).toContain(TEXTS.zh.study.quick.replaceAll(' %', '\u00a0%'));
   for (const { claim } of quick.study.left) expect(once).toContain(TEXTS.zh.study.titles[claim]);

@@ -1,11 +1,13 @@
 /** Tensors made from JavaScript's arrays have memory of their own. */
 import { backend } from '../support/native.js';
+import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test, vi } from 'vitest';
 import { execute, nativeTensor, requireNative } from '../../src/graph/binding.js';
+import { locateRuntime } from '../../src/runtime/install/libraries.js';
 import { ALL } from '../support/amount.js';
 import { start } from '../support/program.js';
 
@@ -63,6 +65,12 @@ test('the rows of a data set are shared where they lie as TensorFlow takes them,
     },
     { timeout: 30_000 },
   );
+});
+
+test('no allocator is told how large the memory is that it gets back, which the stock sources have wrong', async () => {
+  const runtime = await locateRuntime({ device: 'cpu' });
+  // The name of C++'s operator delete(void*, size_t).
+  expect(readFileSync(runtime?.addon ?? '').includes('_ZdlPvm')).toBe(false);
 });
 
 test.runIf(ALL)("TensorFlow's threads let go of them without touching what is V8's", async () => {

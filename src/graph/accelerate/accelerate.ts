@@ -16,6 +16,10 @@ const accelerations = new WeakMap<tf.LayersModel, Acceleration>();
  * `compile`, other settings of layers and optimizers and other weights are seen at the next batch. A model that is
  * accelerated already starts afresh.
  *
+ * Losses, metrics and layers of your own are called at every batch, on tensors without values, to see whether they still
+ * compute the same: a number that changes becomes a variable of the graph, anything else is compiled again. For a loss
+ * that takes some tenths of a millisecond; a function, or a class, whose property `settled` is true is not looked at.
+ *
  * Throws a BnTrainError for other options, for what is no model, and with `strict` for what cannot be compiled.
  */
 export async function accelerate(model: tf.LayersModel, options: AccelerateOptions = {}): Promise<Acceleration> {

@@ -1,18 +1,20 @@
 /** The functions of one model as compiled steps: each made for a shape when it first comes, all dropped when the model changes. */
 import type * as tf from '@tensorflow/tfjs';
-import { BnTrainError, cannot } from '../../common/errors.js';
+import type { BnTrainError } from '../../common/errors.js';
 import { type NativeBackend, nativeBackend } from '../binding.js';
 import { fusedOf, openSteps } from '../compile.js';
 import type { CompiledSteps } from '../compiledSteps.js';
-import { describe } from '../inputs.js';
 import { isWatched } from '../record/guard.js';
 import type { Draws } from '../record/layers.js';
 import { type Rate, rateOf } from '../record/rate.js';
 import { type Call, type Data, type Kind, type ModelFunction, type Runner, specsOf } from './calls.js';
 import { changedIn, type Setting, settingsOf } from './constants.js';
-import { reasonOf } from './culprit.js';
+import { Entries } from './entries.js';
+import { ownPartsOf, ownPlacesOf, type Place } from './ownCode.js';
 import { compiledOf, type PrivateModel, stockFunctions } from './privates.js';
-import { recordCalls } from './recording.js';
+import type { Probing } from './probes.js';
+import { type RecordedCalls, recordCalls } from './recording.js';
+import { Limit, Refusals } from './refusals.js';
 
 export interface Settings {
   readonly fuse: boolean;
@@ -23,33 +25,25 @@ export interface Settings {
   readonly tell: (why: BnTrainError) => void;
 }
 
-interface Entry {
-  readonly steps: CompiledSteps<string>;
-  readonly step: string;
-}
-
 /** What was compiled of the model as it was then. */
 interface Compiled {
   readonly identities: readonly unknown[];
   readonly settings: readonly Setting[];
   readonly rate: Rate | undefined;
-  /** By the name of the call. */
-  readonly entries: Map<string, Entry>;
+  readonly entries: Entries;
+  /** Where the model has code of the user's own, which is called again at every step. */
+  readonly places: readonly Place[];
   /** What runs op by op. */
-  readonly refused: Map<Kind, BnTrainError>;
+  readonly refused: Refusals;
 }
 
 const KINDS = ['train', 'test', 'predict'] as const;
-const WORDS: Record<Kind, string> = { train: 'training', test: 'evaluation', predict: 'prediction' };
 
 /** Shapes of one function: each may have a session, with a copy of all weights. */
 export const MOST_SHAPES = 16;
 
 /** How often settings may change before the model is compiled again. */
 export const MOST_CHANGES = 8;
-
-/** What could be compiled, and is not. */
-class Limit extends Error {}
 
 export class CompiledModel implements Runner {
   private readonly stock: Readonly<Record<Kind, ModelFunction>>;
@@ -68,7 +62,7 @@ export class CompiledModel implements Runner {
 
   /** "train(float32 [256, 784], float32 [256, 10])". */
   get names(): string[] {
-    return [...(this.compiled?.entries.keys() ?? [])];
+    return this.compiled?.entries.names ?? [];
   }
 
   run(kind: Kind, data: Data): tf.Tensor[] {
@@ -76,11 +70,12 @@ export class CompiledModel implements Runner {
     if (!backend) return this.stock[kind](data);
     const call = { kind, specs: specsOf(data) };
     const compiled = this.current();
+    if (compiled.places.length > 0) this.look(compiled, call);
     if (this.isToCome(compiled, call)) {
       const made = this.record(backend, compiled, [call]);
-      if (made) this.enter(compiled, made.steps, () => openSteps(backend, made.contents, {}));
+      if (made) this.enter(compiled, made, () => openSteps(backend, made.contents, {}));
     }
-    const entry = compiled.entries.get(this.nameOf(call));
+    const entry = compiled.entries.get(call);
     if (!entry) return this.runStock(kind, data, compiled.refused.get(kind));
     compiled.rate?.follow();
     return entry.steps.run(entry.step, ...data.filter((tensor) => tensor != null));
@@ -103,7 +98,7 @@ export class CompiledModel implements Runner {
     const fused = this.settings.fuse ? await fusedOf(backend, made.contents) : undefined;
     // Meanwhile another call may have come first, or the model changed.
     if (this.compiled === compiled && [...made.steps.values()].some(isToCome))
-      this.enter(compiled, made.steps, () => openSteps(backend, made.contents, { fused }));
+      this.enter(compiled, made, () => openSteps(backend, made.contents, { fused }));
   }
 
   release(): void {
@@ -122,77 +117,75 @@ export class CompiledModel implements Runner {
     this.drop();
     const rate = optimizer && rateOf(optimizer);
     const isRate = ([owner, name]: Setting) => rate?.optimizer === owner && name === 'learningRate';
+    const own = ownPartsOf(this.model);
+    const places = ownPlacesOf(this.model);
+    const isWatched = ([owner]: Setting) => own.includes(owner) && owner !== optimizer;
     const settings = settingsOf([...this.model.layers, ...(optimizer ? [optimizer] : [])]);
-    const made = { identities, rate, entries: new Map<string, Entry>(), refused: new Map<Kind, BnTrainError>() };
-    this.compiled = { ...made, settings: settings.filter((one) => !isRate(one)) };
+    const made = {
+      identities,
+      rate,
+      entries: new Entries(this.model),
+      refused: new Refusals(this.model.name, this.settings.strict),
+      places,
+    };
+    this.compiled = { ...made, settings: settings.filter((one) => !isRate(one) && !isWatched(one)) };
     if (this.changes <= MOST_CHANGES) return this.compiled;
     const why = new Limit(`${changed ?? ''} of a layer or the optimizer, which changes all the time`);
-    for (const kind of KINDS) this.refuse(made.refused, kind, why);
+    for (const kind of KINDS) made.refused.add(kind, why);
     return (this.compiled = { ...made, settings: [] });
   }
 
   /** Whether a call is to be compiled. */
   private isToCome({ entries, refused }: Compiled, call: Call): boolean {
     const { kind } = call;
-    if (entries.has(this.nameOf(call))) return false;
-    if (refused.has(kind)) return false;
-    const shapes = [...entries.keys()].filter((name) => name.startsWith(kind));
+    if (entries.get(call)) return false;
+    if (refused.get(kind)) return false;
+    const shapes = entries.names.filter((name) => name.startsWith(kind));
     if (shapes.length < MOST_SHAPES) return true;
-    this.refuse(refused, kind, new Limit(`batches of more than ${MOST_SHAPES} shapes`));
+    refused.add(kind, new Limit(`batches of more than ${MOST_SHAPES} shapes`));
     return false;
   }
 
-  /** Weights may be frozen and thawed in turn, as in adversarial training: each state has steps of its own. */
-  private nameOf({ kind, specs }: Call): string {
-    const given = specs.map((spec) => (spec ? describe([spec]) : 'none')).join(', ');
-    const trainable = kind === 'train' ? (compiledOf(this.model).trainable ?? []) : [];
-    const frozen = trainable.filter((weight) => !isTrainable(weight)).map(({ name }) => name);
-    return `${kind}(${given})${frozen.length > 0 ? ` without ${frozen.join(', ')}` : ''}`;
+  /** Has a call compiled anew where the user's own code computes something else than was compiled. */
+  private look({ entries, refused }: Compiled, call: Call): void {
+    if (entries.forgetIfOther(call) > MOST_CHANGES)
+      refused.add(call.kind, new Limit('a loss, metric or layer of your own, which does otherwise all the time'));
   }
 
   private drop(): void {
     const { entries, rate } = this.compiled ?? {};
     this.compiled = undefined;
-    for (const steps of new Set([...(entries?.values() ?? [])].map((entry) => entry.steps))) steps.dispose();
+    entries?.dispose();
     rate?.dispose();
   }
 
-  private record(backend: NativeBackend, { rate, refused }: Compiled, calls: readonly Call[]) {
+  private record(backend: NativeBackend, { rate, refused, entries, places }: Compiled, calls: readonly Call[]) {
     const { model, stock, made } = this;
     const { draws } = this.settings;
     const steps = new Map(calls.map((call, i) => [`${call.kind}${made + i}`, call]));
     this.made += calls.length;
-    const contents = recordCalls(backend, { model, stock, draws, rate }, steps, (name, error) => {
+    const held = new Map([...steps].map(([step, call]) => [step, entries.heldFor(call)]));
+    const contents = recordCalls(backend, { model, stock, draws, rate, held, places }, steps, (name, error) => {
       const kind = steps.get(name)?.kind;
       steps.delete(name);
-      if (kind) this.refuse(refused, kind, error);
+      if (kind) refused.add(kind, error);
     });
     return contents && { contents, steps };
   }
 
   private enter(
     { entries, refused }: Compiled,
-    made: ReadonlyMap<string, Call>,
+    { contents, steps: calls }: { contents: RecordedCalls; steps: ReadonlyMap<string, Call> },
     open: () => CompiledSteps<string>,
   ): void {
     try {
       const steps = open();
-      for (const [step, call] of made) entries.set(this.nameOf(call), { steps, step });
+      for (const { step, graph } of contents.recorded.values()) {
+        const probing = contents.probing.get(step) as Probing;
+        entries.set(calls.get(step) as Call, { steps, step, graph, probing });
+      }
     } catch (error) {
-      for (const { kind } of made.values()) this.refuse(refused, kind, error);
+      for (const { kind } of calls.values()) refused.add(kind, error);
     }
   }
-
-  private refuse(refused: Map<Kind, BnTrainError>, kind: Kind, cause: unknown): void {
-    const why = cannot(`accelerate the ${WORDS[kind]} of ${this.model.name}`, {
-      expected: 'what one graph can hold',
-      got: reasonOf(cause),
-      hint: 'leave strict out, and it runs op by op',
-      cause,
-    });
-    if (this.settings.strict) throw cause instanceof BnTrainError || cause instanceof Limit ? why : cause;
-    refused.set(kind, why);
-  }
 }
-
-const isTrainable = (weight: tf.LayerVariable) => (weight.read() as tf.Variable).trainable;

@@ -10,20 +10,26 @@ const isConstant = (value: unknown) => ['number', 'boolean', 'string'].includes(
 
 /** Numbers and the like of these, and of the layers, cells, regularizers and activations within, as they are now. */
 export function settingsOf(owners: readonly object[]): Setting[] {
-  const settings: Setting[] = [];
+  return partsOf(owners).flatMap((owner) =>
+    (Object.entries(owner) as [string, unknown][])
+      .filter(([name, value]) => !PASSING.includes(name) && (isConstant(value) || isPart(value)))
+      .map(([name, value]): Setting => [owner, name, value]),
+  );
+}
+
+const isPart = (value: unknown): value is tf.serialization.Serializable =>
+  value instanceof tf.serialization.Serializable;
+
+/** These, and the layers, cells, regularizers and activations within, each once. */
+export function partsOf(owners: readonly object[]): object[] {
   const seen = new Set<object>();
   const visit = (owner: object) => {
     if (seen.has(owner)) return;
     seen.add(owner);
-    for (const [name, value] of Object.entries(owner) as [string, unknown][]) {
-      const parts = [value].flat().filter((part) => part instanceof tf.serialization.Serializable);
-      if (!PASSING.includes(name) && (isConstant(value) || parts.includes(value as tf.serialization.Serializable)))
-        settings.push([owner, name, value]);
-      for (const part of parts) visit(part);
-    }
+    for (const value of Object.values(owner)) for (const part of [value].flat().filter(isPart)) visit(part);
   };
   for (const owner of owners) visit(owner);
-  return settings;
+  return [...seen];
 }
 
 /** The name of a setting that has another value now. */

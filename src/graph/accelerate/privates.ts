@@ -25,8 +25,10 @@ export interface PrivateModel {
   readonly outputNames: readonly string[];
   readonly optimizer_?: tf.Optimizer;
   readonly collectedTrainableWeights?: readonly tf.LayerVariable[];
-  readonly lossFunctions?: unknown;
-  readonly metricsTensors?: unknown;
+  readonly loss?: unknown;
+  readonly metrics?: unknown;
+  readonly lossFunctions?: readonly unknown[];
+  readonly metricsTensors?: readonly (readonly [metric: unknown, output: unknown])[];
   testFunction?: ModelFunction;
   makeTrainFunction: () => ModelFunction;
   makeTestFunction: () => void;

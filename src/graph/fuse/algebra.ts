@@ -67,7 +67,7 @@ export const factors: Rule = {
   apply({ op, attributes, inputs: [x = 0, axes = 0], outputs: [{ shape }] }, editor) {
     const large = editor.shape(x);
     const over = editor.constants.get(axes)?.values;
-    if (!over || over.length === 0 || sizeOf(large) === 0) return undefined;
+    if (!over?.length) return undefined;
     const reduced = new Set(Array.from(over, (axis) => (axis + large.length) % large.length));
     const along = (id: number) => padded(editor.shape(id), large.length);
     const isSame = (id: number) => along(id).every((size, axis) => size === 1 || !reduced.has(axis));

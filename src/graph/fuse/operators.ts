@@ -86,7 +86,7 @@ export function expressionOf(node: Node, operands: readonly Value[]): string | u
   if (to === undefined || !given.every((dtype) => C_TYPES.has(dtype))) return undefined;
   if (op === 'Cast' && given[0] === float32 && output.dtype === int32) return 'int_($0)';
   if (op === 'Cast' && given[0] === int32 && output.dtype === float32) return 'whole_($0)';
-  if (op === 'Cast') return output.dtype === bool ? '$0 != 0' : `static_cast<${to}>($0)`;
+  if (op === 'Cast') return `static_cast<${to}>($0)`;
   // The older one picks whole rows by a vector.
   if (op === 'Select' && operands[0]?.shape.length !== output.shape.length) return undefined;
   if (['Select', 'SelectV2'].includes(op) && given[0] === bool) return '$0 ? $1 : $2';

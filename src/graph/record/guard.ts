@@ -152,3 +152,15 @@ function putBack(before: Map<tf.Variable, tf.Tensor>): void {
     else if (old.dataId !== variable.dataId) variable.assign(old);
   }
 }
+
+/** Throws where these are no outputs of a step. */
+export function assertTensors(outputs: unknown): tf.Tensor[] {
+  if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
+    return outputs;
+  if (!(outputs instanceof Promise)) throw refuse('a step that returns something else than tensors', RETURN_TENSORS);
+  // Whatever becomes of it, it is refused here.
+  outputs.catch(() => undefined);
+  throw refuse('an async function', `${RETURN_TENSORS}, and await outside`);
+}
+
+const RETURN_TENSORS = 'return an array of tensors, such as [loss]';

@@ -1,5 +1,6 @@
 /** An optimizer's learning rate as a variable of a recorded step, so that it may change from run to run. */
 import * as tf from '@tensorflow/tfjs';
+import { DTYPE } from '../graph.js';
 
 /** What the rate is while a step is recorded: a number that stands nowhere else in it. */
 const MARK = Math.fround(6.180339887e-4);
@@ -19,7 +20,22 @@ interface WithRate {
   learningRate: number;
 }
 
-export class Rate {
+/** Values that become a tensor. */
+export interface Written {
+  readonly shape: readonly number[];
+  /** TensorFlow's number. */
+  readonly dtype: number;
+  readonly values: ArrayBufferView;
+}
+
+/** Variables of a step that stand for values that it writes, which would be constants of the graph. */
+export interface StandIns {
+  readonly variables: readonly tf.Variable[];
+  /** The one for the nth values that the step writes. */
+  standsFor: (written: Written, nth: number) => tf.Variable | undefined;
+}
+
+export class Rate implements StandIns {
   private readonly rate = scalar();
   private readonly minus = scalar();
   private last = NaN;
@@ -27,12 +43,14 @@ export class Rate {
   /** Use `rateOf`. */
   constructor(readonly optimizer: tf.Optimizer) {}
 
-  /** By what a scalar is while a step is recorded, the variable that it stands for. */
-  get marks(): (readonly [number, tf.Variable])[] {
-    return [
-      [MARK, this.rate],
-      [-MARK, this.minus],
-    ];
+  get variables(): tf.Variable[] {
+    return [this.rate, this.minus];
+  }
+
+  standsFor({ shape, dtype, values }: Written): tf.Variable | undefined {
+    if (shape.length > 0 || dtype !== DTYPE.float32) return undefined;
+    const [value = NaN] = values as Float32Array;
+    return Math.abs(value) === MARK ? this.variables[value > 0 ? 0 : 1] : undefined;
   }
 
   /** Calls a step that is recorded. */

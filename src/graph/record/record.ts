@@ -1,11 +1,12 @@
 /** Records a step: runs it once, for real, while every op that reaches TensorFlow is written down; then checks it. */
 import * as tf from '@tensorflow/tfjs';
 import { DTYPE, type Graph, sizeOf, type Value } from '../graph.js';
-import { guarded } from './guard.js';
+import { assertTensors, guarded } from './guard.js';
 import { aliasOf, type Binding, execute, type NativeBackend, nativeValue } from '../binding.js';
+import { type Accepted, type Again, isStill, type Tensors } from './again.js';
 import type { Draws } from './layers.js';
-import type { Rate } from './rate.js';
-import { differs, refuse } from './refusal.js';
+import type { StandIns } from './rate.js';
+import { differs } from './refusal.js';
 import { type Executor, Tape } from './tape.js';
 
 /** Takes inputs, gives outputs; the variables that it assigns to are its state. */
@@ -17,9 +18,19 @@ export interface InputSpec {
   readonly dtype: tf.DataType;
 }
 
+export interface RecordedGraph extends Graph {
+  readonly again: Again;
+}
+
+interface Given {
+  draws?: Draws | undefined;
+  /** Their variables are among those of the step. */
+  standIns?: readonly StandIns[];
+}
+
 /**
- * The graph of `step`, in which layers may draw by `draws` and an optimizer goes at `rate`, whose variables are among
- * `variables`. Its inputs are zeros while it is recorded, and so may be what it computes. Variables and tensors are afterwards as they were.
+ * The graph of `step`, in which layers may draw by `draws`. Its inputs are zeros while it is recorded, and so may be what
+ * it computes. Variables and tensors are afterwards as they were.
  *
  * Throws a BnTrainError naming the op or the call for what a graph cannot hold: values read inside the step, tensors
  * made outside it, variables that are not declared, shapes that follow from values, and whatever differs between two
@@ -30,47 +41,45 @@ export function record(
   step: StepFunction,
   signature: readonly InputSpec[],
   variables: readonly tf.Variable[],
-  { draws, rate }: { draws?: Draws | undefined; rate?: Rate | undefined } = {},
-): Graph {
+  { draws, standIns = [] }: Given = {},
+): RecordedGraph {
   const inputs = tf.tidy(() => signature.map(({ shape, dtype }) => tf.zeros([...shape], dtype)));
-  const standIns = new Map<tf.Variable, tf.Tensor>();
+  const aliases = new Map<tf.Variable, tf.Tensor>();
   try {
-    for (const variable of new Set(variables)) standIns.set(variable, aliasOf(backend, variable));
+    for (const variable of new Set(variables)) aliases.set(variable, aliasOf(backend, variable));
     const given = inputs.map((tensor) => nativeValue(backend, tensor));
-    const before = variables.map((variable) => nativeValue(backend, standIns.get(variable) as tf.Tensor));
-    const numbers = new Map(rate?.marks.map(([mark, by]) => [mark, before[variables.indexOf(by)]?.id ?? NaN]));
-    const tape = new Tape(backend, [...given, ...before], numbers);
-    const run = (binding: Binding, { isReplay }: { isReplay: boolean }) =>
-      guarded(backend, { binding, variables: standIns, written: tape.written, draws, isReplay }, () => {
+    const before = variables.map((variable) => nativeValue(backend, aliases.get(variable) as tf.Tensor));
+    const tape = new Tape(backend, [...given, ...before], (...written) => {
+      const by = standIns.map((those) => those.standsFor(...written)).find((variable) => variable !== undefined);
+      return by && before[variables.indexOf(by)]?.id;
+    });
+    const run = (binding: Binding, [tensors, values]: Tensors, { isReplay }: { isReplay: boolean }) =>
+      guarded(backend, { binding, variables: values, written: tape.written, draws, isReplay }, () => {
         // Clones: a step may dispose of what it is given, as a stock kernel does.
-        const outputs = assertTensors(step(...inputs.map((tensor) => tensor.clone()))).map((tensor) =>
+        const outputs = assertTensors(step(...tensors.map((tensor) => tensor.clone()))).map((tensor) =>
           nativeValue(backend, tensor),
         );
         return { outputs, after: variables.map((variable) => nativeValue(backend, variable)) };
       });
     const executor = leanBinding(backend.binding, [...given, ...before]);
-    const { outputs, after } = run(tape.recorder(executor), { isReplay: false });
+    const results = run(tape.recorder(executor), [inputs, aliases], { isReplay: false });
+    const { outputs, after } = results;
     tape.assertKnown([...outputs, ...after]);
     // No op is run again: this only finds what differs.
-    const again = run(tape.replayer(), { isReplay: true });
-    tape.assertReplayed();
-    if (JSON.stringify(again) !== JSON.stringify({ outputs, after })) throw differs('other results');
-    return { inputs: given, variables: before, outputs, updates: updated(before, after), ...tape.contents() };
+    const replay = (all: Tensors, accepted?: Accepted) => {
+      const others = run(tape.replayer(accepted), all, { isReplay: true });
+      tape.assertReplayed();
+      if (JSON.stringify(others) !== JSON.stringify(results)) throw differs('other results');
+    };
+    replay([inputs, aliases]);
+    const values = new Map(variables.map((variable, i) => [variable, before[i] as Value]));
+    const again: Again = (accepted) =>
+      isStill(backend, { inputs: given, variables: values }, (all) => replay(all, accepted));
+    return { inputs: given, variables: before, outputs, updates: updated(before, after), ...tape.contents(), again };
   } finally {
-    tf.dispose([inputs, ...standIns.values()]);
+    tf.dispose([inputs, ...aliases.values()]);
   }
 }
-
-function assertTensors(outputs: unknown): tf.Tensor[] {
-  if (Array.isArray(outputs) && outputs.every((output): output is tf.Tensor => output instanceof tf.Tensor))
-    return outputs;
-  if (!(outputs instanceof Promise)) throw refuse('a step that returns something else than tensors', RETURN_TENSORS);
-  // Whatever becomes of it, it is refused here.
-  outputs.catch(() => undefined);
-  throw refuse('an async function', `${RETURN_TENSORS}, and await outside`);
-}
-
-const RETURN_TENSORS = 'return an array of tensors, such as [loss]';
 
 function updated(before: readonly Value[], after: readonly Value[]): Map<number, Value> {
   return new Map([...after.entries()].filter(([i, { id }]) => id !== before[i]?.id));

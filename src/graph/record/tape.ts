@@ -5,6 +5,8 @@ import { type Attribute, type Constant, DTYPE, type Graph, type Node, sizeOf, ty
 import { registeredVariables } from './guard.js';
 import { type Binding, type NativeBackend, type OpAttribute, withFunctions } from '../binding.js';
 import { INPUT_TYPES } from './inputTypes.js';
+import type { Accepted } from './again.js';
+import type { Written } from './rate.js';
 import { differs, LIST_IT, refuse, unlessDrawn } from './refusal.js';
 
 const attributesOf = new Map(
@@ -28,8 +30,8 @@ export class Tape {
   constructor(
     private readonly backend: NativeBackend,
     given: readonly Value[],
-    /** Scalars of float32 that stand for a given value, by its id, instead of for a constant. */
-    private readonly numbers: ReadonlyMap<number, number> = new Map(),
+    /** The id of a given value that stands for the nth values that a step writes, instead of a constant. */
+    private readonly standsFor: (written: Written, nth: number) => number | undefined,
   ) {
     this.known = new Map(given.map(({ id, dtype }) => [id, dtype]));
   }
@@ -39,20 +41,20 @@ export class Tape {
 
   /** A binding that has `executor` do what it is asked, and writes it down. */
   recorder(executor: Executor): Binding {
-    const { binding } = this.backend;
-    const given = new Set(this.numbers.values());
-    return withFunctions(binding, {
+    const given = new Set(this.known.keys());
+    let nth = 0;
+    return withFunctions(this.backend.binding, {
       ...executor,
       deleteTensor: (id) => {
         if (!given.has(id)) executor.deleteTensor(id);
       },
       runSavedModel: refuseNested,
       createTensor: (shape, dtype, values) => {
-        const known = this.standsFor(shape, dtype, values);
+        // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
+        if (!this.written.has(values)) return executor.createTensor(shape, dtype, values);
+        const known = this.standsFor({ shape, dtype, values }, nth++);
         if (known !== undefined) return known;
         const id = executor.createTensor(shape, dtype, values);
-        // Values from outside that only now reach TensorFlow are no constant: the op that reads them is refused.
-        if (!this.written.has(values)) return id;
         if (!CONSTANT_TYPES.includes(dtype)) throw refuse('a constant of strings', 'turn them into numbers outside');
         this.known.set(id, dtype);
         this.entries.push({ id, shape: [...shape], dtype, values: (values as Constant['values']).slice() });
@@ -70,14 +72,18 @@ export class Tape {
     });
   }
 
-  /** A binding that computes nothing: it answers from the tape, and throws where the step asks for something else. */
-  replayer(): Binding {
+  /** A binding that computes nothing: it answers from the tape, and throws for all else that is not accepted. */
+  replayer(accepted: Accepted = () => false): Binding {
+    this.replayed = 0;
+    let nth = -1;
     return withFunctions(this.backend.binding, {
       createTensor: (shape, dtype, values) => {
-        const known = this.standsFor(shape, dtype, values);
+        const written = { shape, dtype, values };
+        const known = this.standsFor(written, ++nth);
         if (known !== undefined) return known;
         const constant = this.next(isConstant);
-        if (!constant || !sameConstant(constant, { shape, dtype, values })) throw this.differsAt(constant?.id);
+        if (!constant || !(sameConstant(constant, written) || accepted(constant, written, nth)))
+          throw this.differsAt(constant?.id);
         return constant.id;
       },
       executeOp: (op, attributes, inputs) => {
@@ -87,7 +93,9 @@ export class Tape {
           throw differs(`${op} instead of ${node?.op ?? 'a constant'}, or other arguments of it,`);
         return node?.outputs as Value[];
       },
-      deleteTensor: () => undefined,
+      deleteTensor: (id) => {
+        if (!this.known.has(id)) this.backend.binding.deleteTensor(id);
+      },
       runSavedModel: refuseNested,
     });
   }
@@ -125,11 +133,6 @@ export class Tape {
     }
     const given = attributes.filter(({ name }) => !inferred.has(name));
     return [...given.map((one) => translate(this.backend.binding, op, one)), ...types(Object.fromEntries(inferred))];
-  }
-
-  private standsFor(shape: readonly number[], dtype: number, values: ArrayBufferView): number | undefined {
-    const isScalar = shape.length === 0 && dtype === DTYPE.float32;
-    return isScalar ? this.numbers.get((values as Float32Array)[0] ?? NaN) : undefined;
   }
 
   /** Undefined where the tape has something else. */
@@ -189,7 +192,7 @@ function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-function sameConstant(a: Constant, b: { shape: number[]; dtype: number; values: ArrayBufferView }): boolean {
+function sameConstant(a: Constant, b: Written): boolean {
   const bytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
   return same([a.shape, a.dtype], [b.shape, b.dtype]) && bytes(a.values).equals(bytes(b.values));
 }

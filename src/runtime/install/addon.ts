@@ -53,6 +53,8 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const search = ['-Xlinker', '-rpath', '-Xlinker', rpath];
   const first = ['-Xlinker', '-z', '-Xlinker', 'initfirst'];
   const mode = ['-std=c++17', '-O2', '-fPIC', '-shared', '-DNAPI_VERSION=8'];
+  // The stock sources free texts as one character, and allocators such as jemalloc, preloaded, believe the size that they are told.
+  const freeing = '-fno-sized-deallocation';
   // As TensorFlow itself was compiled; its headers would have it follow the instruction set.
   const alignment = '-DEIGEN_MAX_ALIGN_BYTES=64';
   const said = ['TF_LoadSessionFromSavedModel', 'TF_SessionRun', 'TFE_NewContext', 'TFE_Execute', 'TF_NewGraph'];
@@ -61,6 +63,7 @@ function argumentsFor({ libraries, rpath, output }: Compilation): string[] {
   const entry = '-Dnapi_register_module_v1=stock_napi_register_module_v1';
   return [
     ...mode,
+    freeing,
     alignment,
     ...quiet,
     copying,

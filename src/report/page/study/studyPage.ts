@@ -1,9 +1,11 @@
 /** The page of a study: verdicts, then every claim, then the trainings themselves. */
 import { packageVersion } from '../../../common/machine.js';
+import { CLAIM_IDS } from '../../../study/registration.js';
 import type { StudyResult, Verdict } from '../../../study/result.js';
 import type { TrialRecord } from '../../../study/trial.js';
 import { documentOf } from '../document.js';
 import { type Html, markup } from '../markup.js';
+import { commandLine } from '../sections/provenance.js';
 import type { Texts } from '../texts/index.js';
 import { claimSection } from './claimSection.js';
 import { explorerSection } from './explorer.js';
@@ -42,12 +44,14 @@ ${quick ? markup`<p><strong>${words.quick}</strong></p>` : undefined}`;
 
 function verdictsOf(study: StudyResult, { study: words, page }: Texts): Html {
   const level = study.claims.flatMap(({ parts }) => parts.flatMap(({ interval }) => interval ?? []))[0];
-  const command = `bn-train study${study.quick ? ' --quick' : ''}`;
+  const asked = [...study.claims, ...study.left].map(({ claim }) => claim);
+  const named = asked.length < CLAIM_IDS.length ? ` ${asked.join(' ')}` : '';
+  const command = `study${named}${study.quick ? ' --quick' : ''}`;
   const { facts } = words;
   return markup`${verdictTable(study, words)}
 ${level ? markup`<p class="note">${words.verdictsNote(levelOf(level))}</p>` : undefined}
 <p>${facts.command}</p>
-<div class="command"><code>${command}</code><button type="button" class="copy" value="${page.copied}" disabled>${page.copy}</button></div>
+${commandLine(command, page)}
 <dl class="facts"><dt>${facts.seconds}</dt><dd>${facts.secondsOf(study.seconds)}</dd><dt>${facts.finished}</dt><dd>${study.finished}</dd>
 <dt>${facts.machine}</dt><dd>${facts.machineOf(study.machine)}</dd></dl>`;
 }
