@@ -6,7 +6,7 @@ import { compileSteps } from '../dist/graph/index.js';
 import { openBackend } from '../dist/index.js';
 
 const turns = Number(process.argv[2] ?? 15);
-/** Image, channels, filter, filters, stride, padding. */
+/** Image, channels, filter, filters (0: depthwise, a filter for each channel), stride, padding. */
 const SHAPES = [
   ...[6, 16, 32].flatMap((filters) => [
     [28, 1, 5, filters],
@@ -48,6 +48,27 @@ const SHAPES = [
     [64, 4, 3, 4],
     [16, 24, 3, 24],
   ],
+  ...[
+    [28, 16, 3, 0],
+    [32, 16, 3, 0],
+    [32, 64, 3, 0, 2, 'same'],
+    [16, 64, 3, 0],
+    [16, 96, 3, 0],
+    [8, 128, 3, 0],
+    [48, 8, 3, 0],
+    [24, 32, 3, 0, 2, 'same'],
+    [6, 128, 3, 0],
+  ],
+  ...[
+    [3, 256, 3, 0],
+    [7, 256, 3, 0],
+    [28, 64, 3, 0, 2, 'same'],
+    [56, 32, 3, 0],
+    [112, 8, 3, 0],
+    [112, 16, 3, 0, 2, 'same'],
+    [28, 24, 5, 0, 1, 'same'],
+    [14, 144, 5, 0, 2, 'same'],
+  ],
 ];
 await openBackend('native');
 for (const name of Object.keys(LIMITS)) LIMITS[name] = Infinity;
@@ -56,9 +77,9 @@ function stepsOf([size, channels, taps, filters, stride = 1, pad = taps === 3 ? 
   const batch = Math.min(256, Math.max(16, Math.floor(2 ** 23 / (size * size * Math.max(channels, filters)))));
   const [x, w] = [
     [batch, size, size, channels],
-    [taps, taps, channels, filters],
+    [taps, taps, channels, filters || 1],
   ].map((shape, i) => tf.randomNormal(shape, 0, 1, 'float32', i));
-  const conv = (x, w) => tf.conv2d(x, w, stride, pad);
+  const conv = (x, w) => (filters > 0 ? tf.conv2d : tf.depthwiseConv2d)(x, w, stride, pad);
   const dy = tf.randomNormal(conv(x, w).shape, 0, 1, 'float32', 2);
   const first = (y) => [y.slice([0, 0, 0, 0], [1, 1, 1, 1])];
   const grads = (...given) => tf.grads(conv)(given.slice(0, 2), given[2]);
@@ -70,7 +91,7 @@ function stepsOf([size, channels, taps, filters, stride = 1, pad = taps === 3 ? 
   };
   return {
     steps,
-    what: `${size}²·${channels} → ${filters}, ${taps}×${taps} ${pad}${stride > 1 ? ` /${stride}` : ''}, batch ${batch}`,
+    what: `${size}²·${channels} → ${filters || 'depthwise'}, ${taps}×${taps} ${pad}${stride > 1 ? ` /${stride}` : ''}, batch ${batch}`,
   };
 }
 

@@ -21,6 +21,8 @@ interface Shape {
   filters: number;
   stride: 1 | 2;
   pad: 'valid' | 'same';
+  /** Each channel by a filter of its own, and no others. */
+  depthwise: boolean;
 }
 
 const shape: fc.Arbitrary<Shape> = fc
@@ -34,14 +36,17 @@ const shape: fc.Arbitrary<Shape> = fc
     filters: fc.integer({ min: 1, max: 40 }),
     stride: fc.constantFrom(1, 2),
     pad: fc.constantFrom('valid', 'same'),
+    depthwise: fc.boolean(),
   })
-  .filter(({ channels, filters }) => channels * filters <= LIMITS.channels)
+  // Depthwise ones of as many channels as others have filters.
+  .map((given) => (given.depthwise ? { ...given, channels: given.filters } : given))
+  .filter(({ channels, filters, depthwise }) => depthwise || channels * filters <= LIMITS.channels)
   .filter(({ height, width, rows, columns, pad }) => pad === 'same' || (height >= rows && width >= columns));
 
 const conv =
-  ({ stride, pad }: Shape) =>
+  ({ stride, pad, depthwise }: Shape) =>
   (x: tf.Tensor, w: tf.Tensor) =>
-    tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
+    (depthwise ? tf.depthwiseConv2d : tf.conv2d)(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
 
 /** The result, and the gradients with respect to filter and image, in the program as in its oracle. */
 const results = (given: Shape) => (x: tf.Tensor, w: tf.Tensor, dy: tf.Tensor) => {
@@ -50,18 +55,19 @@ const results = (given: Shape) => (x: tf.Tensor, w: tf.Tensor, dy: tf.Tensor) =>
 };
 
 const shapesOf = (given: Shape): number[][] => {
-  const { batch, height, width, channels, rows, columns, filters, stride, pad } = given;
+  const { batch, height, width, channels, rows, columns, filters, stride, pad, depthwise } = given;
   const out = (size: number, taps: number) => Math.ceil((pad === 'same' ? size : size - taps + 1) / stride);
   return [
     [batch, height, width, channels],
-    [rows, columns, channels, filters],
-    [batch, out(height, rows), out(width, columns), filters],
+    [rows, columns, channels, depthwise ? 1 : filters],
+    [batch, out(height, rows), out(width, columns), depthwise ? channels : filters],
   ];
 };
 
 /** Of float64, by the definition. */
 function exactly(given: Shape, x: ArrayLike<number>, w: ArrayLike<number>, dy: ArrayLike<number>): Float64Array[] {
-  const { batch, height, width, channels, rows, columns, filters, stride, pad } = given;
+  const { batch, height, width, channels, rows, columns, stride, pad, depthwise } = given;
+  const filters = depthwise ? channels : given.filters;
   const [, outRows = 0, outColumns = 0] = shapesOf(given)[2] ?? [];
   const before = (size: number, taps: number, out: number) =>
     pad === 'same' ? Math.floor(Math.max(0, (out - 1) * stride + taps - size) / 2) : 0;
@@ -82,10 +88,10 @@ function exactly(given: Shape, x: ArrayLike<number>, w: ArrayLike<number>, dy: A
       const [iy, ix] = [oy * stride + Math.floor(tap / columns) - top, ox * stride + (tap % columns) - left];
       if (iy < 0 || ix < 0 || iy >= height || ix >= width) continue;
       for (let c = 0; c < channels; c++)
-        for (let f = 0; f < filters; f++) {
+        for (let f = depthwise ? c : 0; f < (depthwise ? c + 1 : filters); f++) {
           const at = {
             x: ((image * height + iy) * width + ix) * channels + c,
-            w: (tap * channels + c) * filters + f,
+            w: depthwise ? tap * channels + c : (tap * channels + c) * filters + f,
             y: n * filters + f,
           };
           add(y, at.y, (x[at.x] ?? NaN) * (w[at.w] ?? NaN));
@@ -140,16 +146,26 @@ const base: Shape = {
   filters: 6,
   stride: 1,
   pad: 'same',
+  depthwise: false,
 };
-/** Lanes of both kinds, full vectors and their rests, uneven padding, one tap, filters as large as the image. */
+const depthwise: Shape = { ...base, depthwise: true };
+/**
+ * Lanes of both kinds, full vectors and their rests, uneven padding, one tap, filters as large as the image; depthwise ones
+ * in strips, of a row with fewer vectors than its channels repeat in, and with rows that none of the result reads.
+ */
 const EDGES: Shape[] = [
+  { ...depthwise, stride: 2, height: 27, width: 7, channels: 24 },
   { ...base, stride: 2, height: 8, width: 7 },
   { ...base, channels: 16, filters: 32, pad: 'valid' },
   { ...base, channels: 2, filters: 40, width: 6 },
   { ...base, rows: 1, columns: 1, stride: 2, filters: 5 },
   { ...base, height: 7, width: 7, rows: 7, columns: 7, channels: 1, filters: 16, pad: 'valid' },
+  { ...depthwise, height: 26, channels: 32, pad: 'valid' },
+  { ...depthwise, width: 2, columns: 5, channels: 17 },
+  { ...depthwise, stride: 2, height: 11, width: 10, channels: 5, rows: 2, pad: 'valid' },
+  { ...depthwise, rows: 1, columns: 1, stride: 2, channels: 40 },
 ];
-const shapes = firstOf([...EDGES, ...fc.sample(shape, { numRuns: 60, seed: 7 })], 3);
+const shapes = firstOf([...EDGES, ...fc.sample(shape, { numRuns: 60, seed: 7 })], 4);
 /** Rounding of sums of some thousand products. */
 const TOLERANCE = 2e-5;
 
@@ -165,6 +181,9 @@ const MUTANTS: Record<string, [from: RegExp, to: string]> = {
   'that lose the last of two parts': [/i \+ size <= N/g, 'i + size < N'],
   'that lose the last of the lanes left over': [/least_\(N, kLanes\) \*/g, '(least_(N, kLanes) - 1) *'],
   'whose strides are one': [/r \* S \* ROW/g, 'r * ROW'],
+  'that are not turned around': [/IS_TURNED = true/g, 'IS_TURNED = false'],
+  'that begin every strip with the image': [/first \+ r - TOP/g, 'r - TOP'],
+  'that have no zeros between': [/APART = G::S/g, 'APART = 1'],
 };
 
 it.each(firstOf(Object.entries(MUTANTS), 1))('finds kernels %s', async (_, [from, to]) => {
@@ -175,7 +194,7 @@ it.each(firstOf(Object.entries(MUTANTS), 1))('finds kernels %s', async (_, [from
     changed = broken.filter((source, i) => source !== sources[i]).length;
     return buildLibrary(broken, making);
   });
-  const worst = await errors(EDGES.slice(0, amount(4, 1)));
+  const worst = await errors(EDGES.slice(0, amount(5, 1)));
   expect(changed).toBeGreaterThan(0);
   expect(Math.max(...worst)).toBeGreaterThan(TOLERANCE);
 });
@@ -189,28 +208,47 @@ const attributesOf = ({ stride, pad }: Shape, more = {}) =>
 function kernel(op: string, given: Shape, attributes = {}) {
   const shapes = shapesOf(given);
   const [x, w, y] = [0, 1, 2];
-  const [inputs, output] = (
-    { Conv2D: [[x, w], y], Conv2DBackpropFilter: [[x, 3, y], w], Conv2DBackpropInput: [[3, w, y], x] } as Record<
-      string,
-      [number[], number]
-    >
-  )[op] as [number[], number];
+  const [inputs, output] = op.endsWith('BackpropFilter')
+    ? [[x, 3, y], w]
+    : op.endsWith('BackpropInput')
+      ? [[3, w, y], x]
+      : [[x, w], y];
   const node = { op, inputs, outputs: [{ id: 9, shape: shapes[output] as number[], dtype: 1 }] };
   return kernelOf({ ...node, attributes: attributesOf(given, attributes) }, (id) => shapes[id] ?? [4])?.type;
 }
 
-const OPS = ['Conv2D', 'Conv2DBackpropFilter', 'Conv2DBackpropInput'];
+const opsOf = (name: string) => [name, `${name}BackpropFilter`, `${name}BackpropInput`];
+const OPS = opsOf('Conv2D');
+const DEPTHWISE = opsOf('DepthwiseConv2dNative');
 const small: Shape = { ...base, height: 16, width: 16, channels: 8, filters: 16 };
 
-it.each<[string, Shape, Shape]>([
+it.each<[string, Shape, Shape, string[]?]>([
   ['channels and filters', { ...small, channels: 16, filters: 32 }, { ...small, channels: 16, filters: 33 }],
   ['rows of a filter', { ...small, rows: 7 }, { ...small, rows: 8 }],
   ['columns of a filter', { ...small, columns: 7 }, { ...small, columns: 8 }],
   ['strides', { ...small, stride: 2 }, { ...small, stride: 3 as 2 }],
   ['images', { ...small, height: 128, width: 64 }, { ...small, height: 128, width: 65 }],
-])('is taken up to a number of %s, and not beyond', (_, last, next) => {
-  expect(OPS.map((op) => typeof kernel(op, last))).toEqual(['string', 'string', 'string']);
-  expect(OPS.map((op) => kernel(op, next))).toEqual([undefined, undefined, undefined]);
+  ['rows of a depthwise filter', { ...depthwise, rows: 7 }, { ...depthwise, rows: 8 }, DEPTHWISE],
+  ['strides of a depthwise one', { ...depthwise, stride: 2 }, { ...depthwise, stride: 3 as 2 }, DEPTHWISE],
+  [
+    'rows of the image that such a filter is as high as',
+    { ...depthwise, height: 300, width: 125, channels: 128, rows: 4 },
+    { ...depthwise, height: 300, width: 126, channels: 128, rows: 4 },
+    DEPTHWISE,
+  ],
+])('is taken up to a number of %s, and not beyond', (_, last, next, ops = OPS) => {
+  expect(ops.map((op) => typeof kernel(op, last))).toEqual(['string', 'string', 'string']);
+  expect(ops.map((op) => kernel(op, next))).toEqual([undefined, undefined, undefined]);
+});
+
+it('is not taken for depthwise ones with several filters a channel', () => {
+  const shapes = [
+    [5, 9, 9, 3],
+    [3, 3, 3, 2],
+    [5, 9, 9, 6],
+  ];
+  const node = { op: 'DepthwiseConv2dNative', inputs: [0, 1], outputs: [{ id: 9, shape: [5, 9, 9, 6], dtype: 1 }] };
+  expect(kernelOf({ ...node, attributes: attributesOf(depthwise) }, (id) => shapes[id] ?? [])).toBeUndefined();
 });
 
 it.each([
@@ -219,6 +257,8 @@ it.each([
   ['with dilations', OPS, small, { dilations: [1, 2, 2, 1] }],
   ['with two strides', OPS, small, { strides: [1, 1, 2, 1] }],
   ['with padding by numbers', OPS, small, { padding: 'EXPLICIT' }],
+  ['for depthwise ones with dilations', DEPTHWISE, depthwise, { dilations: [1, 2, 2, 1] }],
+  ['for depthwise ones that are not NHWC', DEPTHWISE, depthwise, { data_format: 'NCHW' }],
 ])('is not taken %s', (_, ops, given, attributes) =>
   expect(ops.map((op) => kernel(op, given, attributes))).toEqual(ops.map(() => undefined)),
 );
@@ -235,18 +275,24 @@ it.each([
 
 const SPECIAL = [NaN, Infinity, -Infinity];
 
-/** But that padding is zeros that weights are multiplied by, and TensorFlow's gradient has such between strides. */
+/**
+ * But that padding is zeros that weights are multiplied by, of which a depthwise image's gradient always has some, and
+ * TensorFlow's gradient has such between strides.
+ */
 it('spreads NaN and infinities as TensorFlow does', async () => {
   const given: Shape[] = [
     { ...base, pad: 'valid' },
     { ...base, height: 8, stride: 2, pad: 'valid' },
     { ...base, stride: 2 },
     { ...base, filters: 20, channels: 5, pad: 'valid' },
+    { ...depthwise, channels: 5, pad: 'valid' },
+    { ...depthwise, stride: 2, height: 27, channels: 20, pad: 'valid' },
+    { ...depthwise, channels: 16 },
   ];
   const some = firstOf(given, 1);
   const fused = await compiled(some);
   for (const [i, one] of some.entries())
-    for (const which of one.pad === 'same' ? [0] : one.stride === 2 ? [0, 2] : [0, 1, 2])
+    for (const which of one.pad === 'same' ? [0] : one.stride === 2 || one.depthwise ? [0, 2] : [0, 1, 2])
       for (const value of SPECIAL) {
         const inputs = shapesOf(one).map((each, k) => {
           const values = Float32Array.from(

@@ -224,6 +224,28 @@ it.each([[[2, 2, 1, 2048]], [[3, 3, 3, 3]], [[4, 2, 2, 4]], [[2, 1, 2, 64]]])(
   },
 );
 
+it.each([
+  ['read again', 'fit into the first cache', 31, 1],
+  ['computed again', 'do not', 32, 2],
+])('what is needed before and after a convolution is %s where rows %s', async (_, __, channels, times) => {
+  const filter = tf.variable(tf.randomNormal([3, 3, channels, 1], 0, 1, 'float32', 1));
+  const step: StepFunction = (x) => {
+    const given = x.sub(3);
+    const y = tf.depthwiseConv2d(given.square() as tf.Tensor4D, filter as unknown as tf.Tensor4D, 1, 'same');
+    return [y.mul(given)];
+  };
+  const inputs = [float(8, 16, 16, channels)];
+  const { sources, others } = fusedOf(step, inputs, [filter]);
+  expect(others).toEqual([]);
+  expect([...sources.values()].join('').match(/= v\d+ - v\d+;/g)).toHaveLength(times);
+  const compiled = await compileStep(step, { inputs, variables: [filter], fuse: true });
+  const x = tf.randomNormal([8, 16, 16, channels], 0, 1, 'float32', 5);
+  const [got, expected] = [compiled.run(x)[0], step(x)[0]] as [tf.Tensor, tf.Tensor];
+  const [largest = 0] = await expected.abs().max().data();
+  expect(Math.max(...(await got.sub(expected).abs().data()))).toBeLessThanOrEqual(1e-6 * largest);
+  compiled.dispose();
+});
+
 it('gives the same bits with 1, 2, 3 and 8 threads', async () => {
   const measure = async (threads: number) => {
     const env = { TF_NUM_INTRAOP_THREADS: `${threads}`, TF_CPP_MIN_LOG_LEVEL: '2' };
@@ -242,7 +264,9 @@ describe('what is asked of the first row', () => {
   const filters = [
     [3, 3, 2, 4],
     [3, 3, 4, 4],
+    [3, 3, 2, 1],
   ].map((size, i) => tf.variable(tf.randomNormal(size, 0, 1, 'float32', i + 1)));
+  const depthwise = filters[2] as tf.Variable<tf.Rank.R4>;
   const numbers = () => tf.range(0, 40).reshape([40, 1, 1, 1]);
   const long = (x: tf.Tensor) => x.reshape([40, 72, 1, 1]);
   const around = (y: tf.Tensor, row = 0) =>
@@ -255,6 +279,7 @@ describe('what is asked of the first row', () => {
     ['another shape', 1, (x) => around(x.mul(2).reshape([40, 1, 12, 6]).sigmoid())],
     ['what repeats a vector as long as the batch', 1, (x) => around(long(x.mul(2)).mul(tf.range(0, 40)).sigmoid())],
     ['a convolution', 1, (x) => around(convolved(x.mul(2), 0).add(1))],
+    ['a depthwise one', 1, (x) => around(tf.depthwiseConv2d(x.mul<tf.Tensor4D>(2), depthwise, 1, 'same'))],
     // What would be computed twice then costs more than another pass.
     ['two convolutions', 2, (x) => around(convolved(convolved(x.mul(2), 0), 1))],
     ['many ops', 2, (x) => around(Array.from({ length: 13 }).reduce<tf.Tensor>((y) => y.tanh().add(0.1), x))],

@@ -185,6 +185,37 @@ describe.runIf(hasSanitizers())('generated code', () => {
     });
   });
 
+  it('of depthwise convolutions stays within its memory, for strips and rests of vectors', async () => {
+    const shapes = firstOf(
+      [
+        [7, 24, 2],
+        [3, 5, 1],
+        [2, 17, 1],
+        [9, 64, 2],
+      ],
+      1,
+    );
+    const steps = shapes.map(([width = 0, channels = 0, stride = 1]): [StepFunction, InputSpec[], tf.Variable[]] => {
+      const conv = (x: tf.Tensor, w: tf.Tensor) =>
+        tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, 'same');
+      return [
+        (x, w) => [conv(x, w), ...tf.grads(conv)([x, w])],
+        [
+          { shape: [7, 29, width, channels], dtype: 'float32' },
+          { shape: [3, 3, channels, 1], dtype: 'float32' },
+        ],
+        [],
+      ];
+    });
+    const { sources, regions } = regionsOf(steps);
+    expect(sources.join('')).toMatch(/DepthwiseInput<Shape.*Depthwise<Shape[^:]*::filterGrad/s);
+    expect(await sanitized(sources, regions)).toMatchObject({
+      stderr: '',
+      stdout: `${regions.length} regions\n`,
+      code: 0,
+    });
+  });
+
   it('of broadcasts, comparisons and sums stays within its memory, for sizes such as 0 and 1', async () => {
     const step: StepFunction = (x, row, column, flag) => {
       const y = x.mul(row).add(column).sub(x.maximum(row));

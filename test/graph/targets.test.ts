@@ -53,6 +53,18 @@ const rows = { shape: [21], dtype: 'int32' } as const;
 const rate = { shape: [], dtype: 'float32' } as const;
 
 const programs = fc.sample(program, { numRuns: 10, seed: 5 });
+/** In strips of rows, with vectors that whole ones leave over. */
+const depthwise: Program = {
+  shapes: [
+    [5, 27, 7, 24],
+    [3, 3, 24, 1],
+    [5, 14, 4, 24],
+  ],
+  run: (x, w, dy) => {
+    const conv = (x: tf.Tensor, w: tf.Tensor) => tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, 2, 'same');
+    return [conv(x, w), ...tf.grads(conv)([x, w], dy)];
+  },
+};
 const pairs = SPECIAL.length ** 2;
 const special: Program = {
   shapes: [[2 * SPECIAL.length, 1], [pairs], [pairs]],
@@ -70,7 +82,7 @@ const normal = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1.5,
 async function results(): Promise<{ hash: string; bits: string[]; trained: string[]; weights: number[] }> {
   const steps = await compileSteps(
     Object.fromEntries([
-      ...[...programs, special].map(({ run, shapes }, i) => [
+      ...[...programs, special, depthwise].map(({ run, shapes }, i) => [
         `p${i}`,
         { step: run, inputs: shapes.map((shape) => ({ shape })) },
       ]),
@@ -84,7 +96,11 @@ async function results(): Promise<{ hash: string; bits: string[]; trained: strin
     ran.push(steps.run(`p${programs.length}`, ...given()));
     const order = tf.range(0, 21, 1, 'int32');
     for (let step = 0; step < 5; step++) for (const i of models.keys()) steps.run(`m${i}`, order, tf.scalar(0.5));
-    const trained = models.flatMap((model) => model.getWeights());
+    const convolved = steps.run(
+      `p${programs.length + 1}`,
+      ...depthwise.shapes.map((shape, j) => normal(shape, 90 + j)),
+    );
+    const trained = [...models.flatMap((model) => model.getWeights()), ...convolved];
     return [ran.flat(), trained].map((tensors) => tensors.map((tensor) => tensor.dataSync().slice() as Float32Array));
   });
   const [bits = [], trained = []] = computed.map((all) =>

@@ -21,6 +21,8 @@ typedef float V __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), 
 // Image [H, W, C], filter [KH, KW, C, F], stride S, result [OH, OW, F]; TOP and LEFT are the zeros before the image.
 template <int h, int w, int c, int kh, int kw, int f, int s, int oh, int ow, int top, int left>
 struct Shape {
+  static constexpr int APART = 1;
+  static constexpr bool IS_DEPTHWISE = false, IS_TURNED = false;
   static constexpr int H = h, W = w, C = c, KH = kh, KW = kw, F = f, S = s, OH = oh, OW = ow, TOP = top, LEFT = left;
 };
 
@@ -158,15 +160,34 @@ struct Filters : G {
   }
 };
 
-// Where lanes are columns and filters of a row, a vector of weights that repeats is multiplied by one of the image's numbers, each F times.
+// Image [H, W, F], filter [KH, KW, F]: a filter for each channel.
+template <typename G>
+struct Depthwise : G {
+  static constexpr bool IS_DEPTHWISE = true;
+};
+template <typename G>
+using Turned = Shape<G::OH, G::OW, 1, G::KH, G::KW, G::F, 1, G::H, G::W, G::KH - 1 - G::TOP, G::KW - 1 - G::LEFT>;
+// Its gradient with respect to the image: of the result's, with zeros between where strides are longer, by the filter turned around.
+template <typename G>
+struct DepthwiseInput : Depthwise<Turned<G>> {
+  static constexpr int APART = G::S;
+  static constexpr bool IS_TURNED = true;
+};
+
+// Where lanes are columns and filters of a row, a vector of weights that repeats is multiplied by one of the image's numbers, each F times;
+// or once, where each filter has a channel of its own.
 template <typename G>
 struct Columns : G {
-  using G::H, G::W, G::C, G::KH, G::KW, G::F, G::S, G::OH, G::OW, G::TOP, G::LEFT;
-  static constexpr int HP = (OH - 1) * S + KH, WP = OW + (KW - 1) / S, LEAST = OW * F;
+  using G::H, G::W, G::C, G::KH, G::KW, G::F, G::S, G::OH, G::OW, G::TOP, G::LEFT, G::APART;
+  static constexpr int WP = OW + (KW - 1) / S, LEAST = OW * F;
   // What repeats has PERIOD lanes, however wide a vector is.
   static constexpr int PERIOD = F / common_(F, 16) * 16, P = PERIOD / kLanes;
   static constexpr int VECTORS = (LEAST + kLanes - 1) / kLanes, LAST = LEAST % kLanes ? LEAST % kLanes : kLanes;
-  static constexpr int ROW = up_(up_(LEAST, 16) + (KW - 1) / S * F, 16), ROOM = C * S * HP * ROW + up_(F, 16);
+  static constexpr int ROW = up_(up_(LEAST, 16) + (KW - 1) / S * F, 16);
+  // Rows of the result that the image is copied for at once; where that is not F times, the copy stays in the cache whatever its size.
+  static constexpr int FIT = ((1 << 16) / (S * ROW) - KH) / S + 1;
+  static constexpr int STRIP = G::IS_DEPTHWISE ? least_(OH, most_(1, least_(12, FIT))) : OH;
+  static constexpr int HP = (STRIP - 1) * S + KH, ROOM = C * S * HP * ROW + up_(F, 16);
 
   // [P, C, KW, KH, kLanes]
   static void pack(const float* w, float* to) {
@@ -176,99 +197,113 @@ struct Columns : G {
   }
   static int at(int p, int k, int l) {
     const int c = k / KH / KW, kx = k / KH % KW, ky = k % KH;
-    return ((ky * KW + kx) * C + c) * F + (p * kLanes + l) % F;
+    const int tap = G::IS_TURNED ? KH * KW - 1 - ky * KW - kx : ky * KW + kx;
+    return (tap * C + c) * F + (p * kLanes + l) % F;
   }
+  static bool is_in_(int at, int size) { return at >= 0 && at % APART == 0 && at / APART < size; }
   // [C, column modulo S, HP, ROW]
-  static void expand(const float* x, float* to) {
+  static void expand(const float* x, float* to, int first, int rows) {
     for (int c = 0; c < C; ++c)
       for (int phase = 0; phase < S; ++phase)
-        for (int r = 0; r < HP; ++r) {
+        for (int r = 0; r < rows; ++r) {
           float* const row = to + ((c * S + phase) * HP + r) * ROW;
+          const int down = first + r - TOP;
           for (int q = 0; q < WP; ++q) {
             const int from = q * S + phase - LEFT;
-            const bool is_in = r >= TOP && r - TOP < H && from >= 0 && from < W;
-            const float value = is_in ? x[((r - TOP) * W + from) * C + c] : 0;
-            UNROLLED for (int f = 0; f < F; f += kLanes) vector_(row + q * F + f) = V{} + value;
+            const bool is_in = is_in_(down, H) && is_in_(from, W);
+            if constexpr (G::IS_DEPTHWISE) {
+              if (is_in) __builtin_memcpy(row + q * F, x + (down / APART * W + from / APART) * F, F * sizeof(float));
+              else __builtin_memset(row + q * F, 0, F * sizeof(float));
+            } else {
+              const float value = is_in ? x[(down * W + from) * C + c] : 0;
+              UNROLLED for (int f = 0; f < F; f += kLanes) vector_(row + q * F + f) = V{} + value;
+            }
           }
           for (int i = WP * F; i < ROW; ++i) row[i] = 0;
         }
   }
   static void forward(const float* x, const float* w, float* y) {
     alignas(64) float e[ROOM];
-    expand(x, e);
-    constexpr int B = most_(1, least_(2, VECTORS / P)), MOST = (kRegisters - 1 - KH - B) / B;
-    const auto vectors = [&](auto count, int p, int j) INLINED {
-      constexpr int N = decltype(count)::value;
-      parts_<OH, MOST>([&](auto rows, int oy) INLINED {
-        constexpr int R = decltype(rows)::value;
-        V a[N][R] = {};
-        for (int c = 0; c < C; ++c)
-          for (int kx = 0; kx < KW; ++kx) {
-            const float* const from = e + ((c * S + kx % S) * HP + oy * S) * ROW + kx / S * F + (p + j * P) * kLanes;
-            V u[KH];
-            UNROLLED for (int ky = 0; ky < KH; ++ky) u[ky] = vector_(w + (((p * C + c) * KW + kx) * KH + ky) * kLanes);
-            UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r)
-              UNROLLED for (int n = 0; n < N; ++n) {
-                const V v = vector_(from + r * ROW + n * P * kLanes);
-                UNROLLED for (int ky = 0; ky < KH; ++ky)
-                  if (r >= ky && (r - ky) % S == 0 && (r - ky) / S < R) a[n][(r - ky) / S] += v * u[ky];
-              }
-          }
-        UNROLLED for (int r = 0; r < R; ++r)
-          UNROLLED for (int n = 0; n < N; ++n) {
-            const int v = p + (j + n) * P;
-            float* const to = y + (oy + r) * LEAST + v * kLanes;
-            if (LAST < kLanes && v == VECTORS - 1) store_<LAST>(to, a[n][r]);
-            else vector_(to) = a[n][r];
-          }
-      });
-    };
-    if constexpr (VECTORS >= P)
-      for (int p = 0; p < P; ++p) parts_<VECTORS / P, B>([&](auto count, int j) INLINED { vectors(count, p, j); });
-    for (int p = 0; p < VECTORS % P; ++p) vectors(Int<1>{}, p, VECTORS / P);
+    parts_<OH, STRIP>([&](auto strip, int top) INLINED {
+      constexpr int ROWS = decltype(strip)::value;
+      expand(x, e, top * S, (ROWS - 1) * S + KH);
+      constexpr int B = most_(1, least_(2, VECTORS / P)), MOST = (kRegisters - 1 - KH - B) / B;
+      const auto vectors = [&](auto count, int p, int j) INLINED {
+        constexpr int N = decltype(count)::value;
+        parts_<ROWS, MOST>([&](auto rows, int oy) INLINED {
+          constexpr int R = decltype(rows)::value;
+          V a[N][R] = {};
+          for (int c = 0; c < C; ++c)
+            for (int kx = 0; kx < KW; ++kx) {
+              const float* const from = e + ((c * S + kx % S) * HP + oy * S) * ROW + kx / S * F + (p + j * P) * kLanes;
+              V u[KH];
+              UNROLLED for (int ky = 0; ky < KH; ++ky) u[ky] = vector_(w + (((p * C + c) * KW + kx) * KH + ky) * kLanes);
+              UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r)
+                UNROLLED for (int n = 0; n < N; ++n) {
+                  const V v = vector_(from + r * ROW + n * P * kLanes);
+                  UNROLLED for (int ky = 0; ky < KH; ++ky)
+                    if (r >= ky && (r - ky) % S == 0 && (r - ky) / S < R) a[n][(r - ky) / S] += v * u[ky];
+                }
+            }
+          UNROLLED for (int r = 0; r < R; ++r)
+            UNROLLED for (int n = 0; n < N; ++n) {
+              const int v = p + (j + n) * P;
+              float* const to = y + (top + oy + r) * LEAST + v * kLanes;
+              if (LAST < kLanes && v == VECTORS - 1) store_<LAST>(to, a[n][r]);
+              else vector_(to) = a[n][r];
+            }
+        });
+      };
+      if constexpr (VECTORS >= P)
+        for (int p = 0; p < P; ++p) parts_<VECTORS / P, B>([&](auto count, int j) INLINED { vectors(count, p, j); });
+      for (int p = 0; p < VECTORS % P; ++p) vectors(Int<1>{}, p, VECTORS / P);
+    });
   }
   // Adds to sums [P, C, KW, KH, kLanes].
   static void filterGrad(const float* x, const float* dy, float* sums) {
     alignas(64) float e[ROOM];
-    expand(x, e);
-    constexpr int DEPTH = kRegisters < 32 ? 4 : 12, MOST = (kRegisters - 2 - DEPTH) / KH;
-    for (int p = 0; p < least_(P, VECTORS); ++p)
-      for (int c = 0; c < C; ++c)
-        parts_<KW, MOST>([&](auto columns, int kx) INLINED {
-          constexpr int N = decltype(columns)::value;
-          float* const to = sums + ((p * C + c) * KW + kx) * KH * kLanes;
-          V a[N][KH];
-          UNROLLED for (int n = 0; n < N; ++n)
-            UNROLLED for (int ky = 0; ky < KH; ++ky) a[n][ky] = vector_(to + (n * KH + ky) * kLanes);
-          const auto vector = [&](auto lanes, int v) INLINED {
-            constexpr int L = decltype(lanes)::value;
-            parts_<OH, DEPTH>([&](auto rows, int oy) INLINED {
-              constexpr int R = decltype(rows)::value;
-              V g[R];
-              UNROLLED for (int r = 0; r < R; ++r) {
-                const int at = (oy + r) * LEAST + v * kLanes;
-                g[r] = load_<L>(dy + at, OH * LEAST - at);
-                if (L < kLanes) g[r] = first_(g[r], L);
-              }
-              const float* from[N];
-              UNROLLED for (int n = 0; n < N; ++n) {
-                const int phase = (kx + n) % S, shift = (kx + n) / S * F;
-                from[n] = e + ((c * S + phase) * HP + oy * S) * ROW + shift + v * kLanes;
-              }
-              UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r)
-                UNROLLED for (int n = 0; n < N; ++n) {
-                  const V all = vector_(from[n] + r * ROW), u = L < kLanes ? first_(all, L) : all;
-                  UNROLLED for (int o = 0; o < R; ++o)
-                    if (r >= o * S && r - o * S < KH) a[n][r - o * S] += u * g[o];
+    parts_<OH, STRIP>([&](auto strip, int top) INLINED {
+      constexpr int ROWS = decltype(strip)::value;
+      expand(x, e, top * S, (ROWS - 1) * S + KH);
+      constexpr int DEPTH = kRegisters < 32 ? 4 : 12, MOST = (kRegisters - 2 - DEPTH) / KH;
+      for (int p = 0; p < least_(P, VECTORS); ++p)
+        for (int c = 0; c < C; ++c)
+          parts_<KW, MOST>([&](auto columns, int kx) INLINED {
+            constexpr int N = decltype(columns)::value;
+            float* const to = sums + ((p * C + c) * KW + kx) * KH * kLanes;
+            V a[N][KH];
+            UNROLLED for (int n = 0; n < N; ++n)
+              UNROLLED for (int ky = 0; ky < KH; ++ky) a[n][ky] = vector_(to + (n * KH + ky) * kLanes);
+            const auto vector = [&](auto lanes, int v) INLINED {
+              constexpr int L = decltype(lanes)::value;
+              parts_<ROWS, DEPTH>([&](auto rows, int oy) INLINED {
+                constexpr int R = decltype(rows)::value;
+                V g[R];
+                UNROLLED for (int r = 0; r < R; ++r) {
+                  const int at = (top + oy + r) * LEAST + v * kLanes;
+                  g[r] = load_<L>(dy + at, OH * LEAST - at);
+                  if (L < kLanes) g[r] = first_(g[r], L);
                 }
-            });
-          };
-          for (int v = p; v < VECTORS - (LAST < kLanes); v += P) vector(Int<kLanes>{}, v);
-          if constexpr (LAST < kLanes)
-            if ((VECTORS - 1) % P == p) vector(Int<LAST>{}, VECTORS - 1);
-          UNROLLED for (int n = 0; n < N; ++n)
-            UNROLLED for (int ky = 0; ky < KH; ++ky) vector_(to + (n * KH + ky) * kLanes) = a[n][ky];
-        });
+                const float* from[N];
+                UNROLLED for (int n = 0; n < N; ++n) {
+                  const int phase = (kx + n) % S, shift = (kx + n) / S * F;
+                  from[n] = e + ((c * S + phase) * HP + oy * S) * ROW + shift + v * kLanes;
+                }
+                UNROLLED for (int r = 0; r < (R - 1) * S + KH; ++r)
+                  UNROLLED for (int n = 0; n < N; ++n) {
+                    const V all = vector_(from[n] + r * ROW), u = L < kLanes ? first_(all, L) : all;
+                    UNROLLED for (int o = 0; o < R; ++o)
+                      if (r >= o * S && r - o * S < KH) a[n][r - o * S] += u * g[o];
+                  }
+              });
+            };
+            for (int v = p; v < VECTORS - (LAST < kLanes); v += P) vector(Int<kLanes>{}, v);
+            if constexpr (LAST < kLanes)
+              if ((VECTORS - 1) % P == p) vector(Int<LAST>{}, VECTORS - 1);
+            UNROLLED for (int n = 0; n < N; ++n)
+              UNROLLED for (int ky = 0; ky < KH; ++ky) vector_(to + (n * KH + ky) * kLanes) = a[n][ky];
+          });
+    });
   }
   static void unpack(const float* sums, float* to) {
     for (int i = 0; i < KH * KW * C * F; ++i) to[i] = 0;

@@ -18,8 +18,8 @@ export function kernelOf(node: Node, shapeOf: (id: number) => Shape): Kernel | u
   const geometry = geometryOf(node, shapeOf);
   if (!geometry || !isFaster(geometry)) return undefined;
   const { op, image, filter, result, stride, same } = geometry;
-  const [, height = 0, width = 0, channels = 0] = image;
-  const [rows = 0, columns = 0, , filters = 0] = filter;
+  const [, height = 0, width = 0] = image;
+  const [rows = 0, columns = 0, channels = 0, filters = 0] = filter;
   const [, outRows = 0, outColumns = 0] = result;
   const before = (size: number, taps: number, out: number) =>
     same ? Math.max(0, Math.floor(((out - 1) * stride + taps - size) / 2)) : 0;
@@ -27,7 +27,12 @@ export function kernelOf(node: Node, shapeOf: (id: number) => Shape): Kernel | u
     ...[height, width, channels, rows, columns, filters, stride, outRows, outColumns],
     ...[before(height, rows, outRows), before(width, columns, outColumns)],
   ];
-  const of = (name: string, packed: number) => ({ type: `${name}<Shape<${sizes.join(', ')}>>`, packed });
+  const shape = `Shape<${sizes.join(', ')}>`;
+  const of = (name: string, packed: number, type = shape) => ({ type: `${name}<${type}>`, packed });
+  if (isDepthwise(op)) {
+    const kind = op.endsWith('BackpropInput') ? 'DepthwiseInput' : 'Depthwise';
+    return of('Columns', rows * columns * period(filters), `${kind}<${shape}>`);
+  }
   if (op === 'Conv2DBackpropInput') return of('Input', rows * filters * rounded(columns * channels));
   const taps = rows * columns * channels;
   return isByColumns(geometry) ? of('Columns', taps * period(filters)) : of('Filters', taps * rounded(filters));
@@ -47,6 +52,9 @@ function isByColumns({ image, filter }: Geometry): boolean {
   return filters <= 8 && rows * columns >= 9 && isCached;
 }
 
+/** Each channel by a filter of its own. */
+const isDepthwise = (op: string): boolean => op.startsWith('DepthwiseConv2dNative');
+
 /** To whole vectors of any width. */
 const rounded = (size: number) => Math.ceil(size / 16) * 16;
 
@@ -57,12 +65,11 @@ function geometryOf(node: Node, shapeOf: (id: number) => Shape): Geometry | unde
   const { op, inputs } = node;
   const output = node.outputs[0]?.shape ?? [];
   const shape = (i: number) => shapeOf(inputs[i] as number);
-  const shapes =
-    op === 'Conv2D'
-      ? { image: shape(0), filter: shape(1), result: output }
-      : op === 'Conv2DBackpropInput'
-        ? { image: output, filter: shape(1), result: shape(2) }
-        : { image: shape(0), filter: output, result: shape(2) };
+  const shapes = op.endsWith('BackpropInput')
+    ? { image: output, filter: shape(1), result: shape(2) }
+    : op.endsWith('BackpropFilter')
+      ? { image: shape(0), filter: output, result: shape(2) }
+      : { image: shape(0), filter: shape(1), result: output };
   const [, stride = 1, across = 1] = attribute(node, 'strides') as Shape;
   const dilations = (attribute(node, 'dilations') ?? [1]) as Shape;
   const padding = attribute(node, 'padding');
@@ -70,12 +77,16 @@ function geometryOf(node: Node, shapeOf: (id: number) => Shape): Geometry | unde
     return undefined;
   // In groups a filter has fewer channels than the image.
   if ((padding !== 'VALID' && padding !== 'SAME') || shapes.image[3] !== shapes.filter[2]) return undefined;
-  return { op, ...shapes, stride, same: padding === 'SAME' };
+  const [rows = 0, columns = 0, channels = 0, multiplier] = shapes.filter;
+  if (isDepthwise(op) && multiplier !== 1) return undefined;
+  const filter = isDepthwise(op) ? [rows, columns, 1, channels] : shapes.filter;
+  return { op, ...shapes, filter, stride, same: padding === 'SAME' };
 }
 
 /**
  * Up to which kernels are faster than TensorFlow's, by measurement: products of channels and filters; a filter's rows and
- * columns, and the stride; and numbers of an image, of which each thread has a copy with padding on its stack.
+ * columns, and the stride; and numbers of an image, of which each thread has a copy with padding on its stack. Of a depthwise
+ * one those are numbers of as many rows as its filter has: it is as fast for any number of channels.
  */
 export const LIMITS = { channels: 512, taps: 7, stride: 2, image: 1 << 16 };
 
@@ -84,8 +95,9 @@ const LEAST_LANES = 8;
 
 function isFaster({ op, image, filter, stride }: Geometry): boolean {
   const [rows = 0, columns = 0, channels = 0, filters = 0] = filter;
-  if (op === 'Conv2DBackpropInput' && columns * channels < LEAST_LANES) return false;
   const { channels: most, taps, stride: longest, image: largest } = LIMITS;
-  const isSmall = channels * filters <= most && sizeOf(image.slice(1)) <= largest;
-  return isSmall && Math.max(rows, columns) <= taps && stride <= longest;
+  if (Math.max(rows, columns) > taps || stride > longest) return false;
+  if (isDepthwise(op)) return rows * ((image[2] ?? 0) + columns) * filters <= largest;
+  if (op === 'Conv2DBackpropInput' && columns * channels < LEAST_LANES) return false;
+  return channels * filters <= most && sizeOf(image.slice(1)) <= largest;
 }

@@ -33,3 +33,15 @@ export function divided(
   }
   return stages;
 }
+
+/** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
+export function recomputation(made: ReadonlyMap<number, Step>): (step: Step) => boolean {
+  /** Of what cheap steps compute: which rows it takes to read, of which more than one are too many. */
+  const leaves = new Map<number, readonly number[]>();
+  for (const { output, kind, byRow, cheap, operands } of made.values()) {
+    if (!cheap || !(byRow || kind === 'spread')) continue;
+    const rows = operands.filter(({ moves }) => moves).flatMap(({ id }) => leaves.get(id) ?? [id]);
+    leaves.set(output.id, [...new Set(rows)].slice(0, 2));
+  }
+  return ({ output }) => (leaves.get(output.id)?.length ?? 2) <= 1;
+}

@@ -33,7 +33,9 @@ function rowOf(id: number, editor: Editor, left: { ops: number; convolutions: nu
   const op = node?.op ?? '';
   if ([...REDUCTIONS, ...REPEATING].includes(op)) return undefined;
   const isConvolution =
-    node !== undefined && op === 'Conv2D' && kernelOf(node, (input) => editor.shape(input)) !== undefined;
+    node !== undefined &&
+    /^(DepthwiseConv2dNative|Conv2D)$/.test(op) &&
+    kernelOf(node, (input) => editor.shape(input)) !== undefined;
   const isElements =
     node !== undefined &&
     expressionOf(

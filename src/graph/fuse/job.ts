@@ -12,7 +12,7 @@ export class Job {
   private readonly perRow: string[] = [];
   private readonly after: string[] = [];
   readonly loops: readonly Loop[];
-  private readonly loopOf: ReadonlyMap<number, number>;
+  private readonly own: ReadonlySet<number>;
   /** What a loop reads that another one makes. */
   private readonly passedOn: ReadonlySet<number>;
   /** Of a chunk's own, by what they hold. */
@@ -24,18 +24,20 @@ export class Job {
     readonly kind: 'rows' | 'all' | 'share',
     private readonly memory: Memory,
   ) {
-    this.loops = loopsOf(steps, kind === 'rows');
-    this.loopOf = new Map(this.loops.flatMap((loop, i) => loop.steps.map(({ output }) => [output.id, i])));
-    const passedOn = this.loops.map((loop, i) =>
-      loop.steps.flatMap(({ operands }) => operands.filter(({ id }) => this.loopOf.get(id) !== i)),
-    );
+    this.own = madeBy(steps);
+    const stored = new Set([...this.own].filter((id) => memory.stored.get(id) === time));
+    this.loops = loopsOf(steps, kind === 'rows', stored);
+    const passedOn = this.loops.map((loop) => {
+      const made = madeBy(loop.steps);
+      return loop.steps.flatMap(({ operands }) => operands.filter(({ id }) => !made.has(id)));
+    });
     this.passedOn = new Set(passedOn.flat().map(({ id }) => id));
   }
 
   /** Blocks, one after the other. */
   pieces(): string[] {
-    const body = this.loops.map((loop, i) =>
-      loop.steps.every(isInLoop) ? this.loop(loop, i) : loop.steps.map((step) => this.alone(step)).join(''),
+    const body = this.loops.map((loop) =>
+      loop.steps.every(isInLoop) ? this.loop(loop) : loop.steps.map((step) => this.alone(step)).join(''),
     );
     if (this.kind !== 'rows') return [...this.before, ...body];
     const rows = ['for (int64_t n = first; n < last; ++n) {', ...this.perRow, ...body].join('\n    ');
@@ -67,9 +69,10 @@ export class Job {
     return `${type}::filterGrad(${x}, ${y}, ${weights});`;
   }
 
-  private loop({ width, steps }: Loop, i: number): string {
+  private loop({ width, steps }: Loop): string {
     const tile = this.kind === 'rows' ? tileOfLoop(steps) : undefined;
     const at = tile === undefined ? 'i' : 'j + i';
+    const made = madeBy(steps);
     const names = new Map<number | string, string>();
     const start: string[] = [];
     const body: string[] = [];
@@ -81,7 +84,7 @@ export class Job {
       const isRepeated = tile !== undefined && tileOfOperand(operand, true) !== undefined;
       const address = () =>
         isRepeated ? `${this.repeated(operand, tile)}[i]` : `${this.pointer(operand)}[${isScalar(axes) ? 0 : at}]`;
-      const key = this.loopOf.get(id) === i ? id : address();
+      const key = made.has(id) ? id : address();
       const found = names.get(key);
       if (found !== undefined) return found;
       const name = `v${names.size}`;
@@ -156,7 +159,7 @@ export class Job {
   /** What an operand is read from: the first element of a row, or of everything. */
   private pointer({ id, moves, offset }: Operand): string {
     const { known, made } = this.memory;
-    const step = this.loopOf.has(id) ? made.get(id) : undefined;
+    const step = this.own.has(id) ? made.get(id) : undefined;
     const row = moves ? ` + n * ${sizeOf(known.value(id).shape) / known.rows}` : '';
     const first = step ? this.target(step) : `${this.memory.base(id)}${row}`;
     return `(${first}${offset > 0 ? ` + ${offset}` : ''})`;
@@ -171,6 +174,8 @@ export class Job {
 }
 
 const ONE: Axis = { size: 1, stride: 1 };
+
+const madeBy = (steps: readonly Step[]): Set<number> => new Set(steps.map(({ output }) => output.id));
 
 /** As C++'s templates take them. */
 function axesText(axes: readonly Axis[]): string {

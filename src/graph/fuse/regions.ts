@@ -2,7 +2,7 @@
 import type { Node, Value } from '../graph.js';
 import type { Step } from './fusedStep.js';
 import type { Steps } from './loops.js';
-import { divided } from './divided.js';
+import { divided, recomputation } from './divided.js';
 import { isWorthIt } from './worth.js';
 
 export interface Region {
@@ -78,18 +78,6 @@ function canWait({ byRow, kind, operands }: Step, steps: Made): boolean {
   if (byRow && kind !== 'total') return false;
   const rows = operands.map(({ id }) => steps.get(id)).filter((from) => from?.byRow);
   return rows.every((from) => !byRow && from?.kind === 'total');
-}
-
-/** Tells whether a value takes no more reading to be computed again, by cheap steps, than if it were stored. */
-function recomputation(made: Made): (step: Step) => boolean {
-  /** Of what cheap steps compute: which rows it takes to read, of which more than one are too many. */
-  const leaves = new Map<number, readonly number[]>();
-  for (const { output, kind, byRow, cheap, operands } of made.values()) {
-    if (!cheap || !(byRow || kind === 'spread')) continue;
-    const rows = operands.filter(({ moves }) => moves).flatMap(({ id }) => leaves.get(id) ?? [id]);
-    leaves.set(output.id, [...new Set(rows)].slice(0, 2));
-  }
-  return ({ output }) => (leaves.get(output.id)?.length ?? 2) <= 1;
 }
 
 /** What hangs together; at the end, all that is not of the batch's size does. */
