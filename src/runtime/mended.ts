@@ -10,6 +10,7 @@ type Attributes = tf.CastAttrs &
   Dilated &
   tf.AvgPoolGradAttrs &
   tf.Conv2DBackpropInputAttrs &
+  tf.Conv2DBackpropFilterAttrs &
   tf.SliceAttrs;
 
 /** tfjs lets a caller pass null for no dilation. */
@@ -108,9 +109,20 @@ const fitting =
     });
   };
 
-const FITTING: Record<string, Rule> = {
-  Conv2DBackpropInput: fitting((attributes, { shape }) => convolved(attributes.inputShape, shape, attributes)),
-  Conv3DBackpropInputV2: fitting((attributes, { shape }) => convolved3d(attributes.inputShape, shape, attributes)),
+/** The gradient of a 1 × 1 filter by what its strides meet alone: of an image with more than that, oneDNN reads or writes beyond its memory. */
+const ofMet: Rule = (given, stock) => {
+  const { x } = inputsOf(given);
+  const { filterShape, strides, pad, dataFormat } = attributesOf(given);
+  const steps = [strides].flat();
+  const isPointwise =
+    filterShape[0] === 1 && filterShape[1] === 1 && (typeof pad === 'string' || pad === 0) && dataFormat === 'NHWC';
+  if (!isPointwise || steps.every((step) => step === 1)) return stock(given);
+  return tf.tidy(() => {
+    const [down = 1, across = down] = steps;
+    const met = tf.stridedSlice(x, [0, 0, 0, 0], x.shape, [1, down, across, 1]);
+    const attrs = { ...given.attrs, strides: 1 };
+    return stock({ ...given, inputs: { ...given.inputs, x: met }, attrs }) as unknown as tf.Tensor;
+  });
 };
 
 /** An output without elements, to which oneDNN gives its input's shape, and memory that nobody filled. */
@@ -169,7 +181,9 @@ const RULES: Record<'cpu' | 'wasm' | 'tensorflow', Record<string, Rule>> = {
     Conv3DBackpropFilterV2: byJs(),
   },
   tensorflow: {
-    ...FITTING,
+    Conv2DBackpropInput: fitting((attributes, { shape }) => convolved(attributes.inputShape, shape, attributes)),
+    Conv2DBackpropFilter: ofMet,
+    Conv3DBackpropInputV2: fitting((attributes, { shape }) => convolved3d(attributes.inputShape, shape, attributes)),
     Conv2D: convolution,
     FusedConv2D: convolution,
     DepthwiseConv2dNative: depthwise,
