@@ -52,6 +52,10 @@ function isByColumns({ image, filter }: Geometry): boolean {
   return filters <= 8 && rows * columns >= 9 && isCached;
 }
 
+export const isConvolution = (op: string): boolean => op.startsWith('Conv2D') || isDepthwise(op);
+
+export const isGradient = (op: string): boolean => op.includes('Backprop');
+
 /** Each channel by a filter of its own. */
 const isDepthwise = (op: string): boolean => op.startsWith('DepthwiseConv2dNative');
 

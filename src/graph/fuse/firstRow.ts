@@ -3,7 +3,7 @@ import { DTYPE, types } from '../graph.js';
 import type { Editor } from '../rewrite/editor.js';
 import type { Rule } from '../rewrite/rule.js';
 import { REPEATING } from './batch.js';
-import { kernelOf } from './convolution.js';
+import { isConvolution, isGradient, kernelOf } from './convolution.js';
 import { expressionOf } from './operators.js';
 import { REDUCTIONS } from './fusedStep.js';
 
@@ -32,9 +32,10 @@ function rowOf(id: number, editor: Editor, left: { ops: number; convolutions: nu
   const node = editor.producers.get(id);
   const op = node?.op ?? '';
   if ([...REDUCTIONS, ...REPEATING].includes(op)) return undefined;
-  const isConvolution =
+  const isDirect =
     node !== undefined &&
-    /^(DepthwiseConv2dNative|Conv2D)$/.test(op) &&
+    isConvolution(op) &&
+    !isGradient(op) &&
     kernelOf(node, (input) => editor.shape(input)) !== undefined;
   const isElements =
     node !== undefined &&
@@ -42,16 +43,16 @@ function rowOf(id: number, editor: Editor, left: { ops: number; convolutions: nu
       node,
       node.inputs.map((input) => editor.value(input)),
     ) !== undefined;
-  if (!node || !(isConvolution || isElements || op === 'Reshape')) {
+  if (!node || !(isDirect || isElements || op === 'Reshape')) {
     const [start, size] = [shape.map(() => 0), one].map((values) => editor.ints(values)) as [number, number];
     return editor.op('Slice', types({ T: dtype, Index: DTYPE.int32 }), [id, start, size], one, dtype);
   }
   left.ops -= 1;
-  left.convolutions -= isConvolution ? 1 : 0;
+  left.convolutions -= isDirect ? 1 : 0;
   if (left.ops < 0 || left.convolutions < 0) return undefined;
   const inputs = node.inputs.map((input, i) => {
     const own = editor.shape(input);
-    const hasRows = isConvolution || op === 'Reshape' ? i === 0 : own.length === shape.length;
+    const hasRows = isDirect || op === 'Reshape' ? i === 0 : own.length === shape.length;
     return hasRows && own[0] === shape[0] ? rowOf(input, editor, left) : input;
   });
   if (inputs.includes(undefined)) return undefined;

@@ -2,7 +2,7 @@
 import { type Node, sizeOf, type Value } from '../graph.js';
 import { axesOf, REPEATING } from './batch.js';
 import { align, isDirect, isUniform, rowOf, stripped } from './geometry.js';
-import { kernelOf } from './convolution.js';
+import { isConvolution, isGradient, kernelOf } from './convolution.js';
 import { type Operand, REDUCTIONS, ROUTE, type Step } from './fusedStep.js';
 import { expressionOf, isCheap, READ } from './operators.js';
 import { isSpread } from './tiles.js';
@@ -19,7 +19,7 @@ export class Steps extends Values {
     const [output] = node.outputs;
     if (!output || node.outputs.length !== 1 || this.isView(node, output)) return [];
     if (node.op === ROUTE) return [this.route(node, output)];
-    if (/^(DepthwiseConv2dNative|Conv2D)/.test(node.op)) return this.convolution(node, output);
+    if (isConvolution(node.op)) return this.convolution(node, output);
     if (!REDUCTIONS.includes(node.op)) return this.map(node, output);
     const step = this.reduction(node, output);
     return step ? [step] : [];
@@ -132,15 +132,14 @@ export class Steps extends Values {
     const isTotal = op.endsWith('BackpropFilter');
     // The image, or the gradient, that there is one of for each row; then filter or gradient.
     const [first = 0, second = 0, third = 0] = node.inputs;
-    const isGradient = op.includes('Backprop');
-    const read = !isGradient ? [first, second] : isTotal ? [first, third] : [third, second];
+    const read = !isGradient(op) ? [first, second] : isTotal ? [first, third] : [third, second];
     const values = read.map((id) => this.value(id));
     const images = isTotal ? values : [values[0] as Value, output];
     // Of which there is one of its own, and in full, for each row of the batch.
     const isRow = (value: Value) => this.batched.has(value.id) && value.shape[0] === this.rows && this.isWhole(value);
     const byRow = images.every(isRow);
     // One image beside a batch of them.
-    const isAlone = !isGradient && this.rows > 1 && output.shape[0] === 1;
+    const isAlone = !isGradient(op) && this.rows > 1 && output.shape[0] === 1;
     if (!kernel || !(byRow || isAlone)) return [];
     const operands = values.map((value) => {
       const moves = byRow && images.includes(value);
